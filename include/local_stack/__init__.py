@@ -1,0 +1,1 @@
+"""The embedded stack: every real component of the platform on this machine's loopback interface."""
