@@ -1,0 +1,87 @@
+"""The sections of a pipeline beside tables and sinks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from cdc.errors import DataError
+from cdc.spec import names
+from cdc.spec.base import ConnectionId, Slug, Spec
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class SourceSpec(Spec):
+    """The source database and what the platform owns in it.
+
+    Attributes:
+        connection: the role that Debezium logs in with.
+        admin_connection: the tables' owner, for the publication, grants and discovery.
+        signal_table, heartbeat_table: `schema.table`, made by `cdc apply`.
+    """
+
+    connection: ConnectionId
+    admin_connection: ConnectionId
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+    connector: Slug
+    slot: Slug
+    publication: Slug
+    signal_table: str = "cdc.signal"
+    heartbeat_table: str = "cdc.heartbeat"
+    heartbeat_interval_ms: Positive = 5000
+
+    @field_validator("signal_table", "heartbeat_table")
+    @classmethod
+    def _two_names(cls, value: str) -> str:
+        try:
+            return names.join_qualified(*names.split_qualified(value))
+        except DataError as error:
+            raise ValueError(str(error)) from None
+
+
+class KafkaSpec(Spec):
+    """Kafka, and how the pipeline's topics are made there."""
+
+    connection: ConnectionId
+    partitions: Positive = 3
+    replication_factor: Positive = 1
+    retention_hours: Positive = 168
+
+
+class ServiceSpec(Spec):
+    """A service that is only a connection: Kafka Connect, the ops store."""
+
+    connection: ConnectionId
+
+
+class StreamingSpec(Spec):
+    """Spark's side: trigger, batch size and the size of each application."""
+
+    trigger_ms: Annotated[int, Field(ge=0)] = 500
+    max_offsets_per_trigger: Positive = 200_000
+    driver_memory_mb: Annotated[int, Field(ge=384)] = 512
+    executor_memory_mb: Annotated[int, Field(ge=384)] = 512
+    executor_cores: Positive = 2
+    executors: Positive = 1
+    lease_s: Annotated[int, Field(ge=10)] = 60
+
+
+class PoliciesSpec(Spec):
+    """Service levels; a breach fails the health DAG and sends a mail."""
+
+    max_progress_age_s: Positive = 120
+    max_offsets_behind: Positive = 100_000
+    max_checkpoint_lag: Positive = 100_000
+    max_slot_retained_mb: Positive = 2048
+    health_schedule: str | None = "*/5 * * * *"
+    connectors_schedule: str | None = "@hourly"
+
+
+class AlertsSpec(Spec):
+    """Who hears of a breach."""
+
+    connection: ConnectionId
+    sender: Annotated[str, Field(alias="from", min_length=3)]
+    to: Annotated[tuple[str, ...], Field(min_length=1)]

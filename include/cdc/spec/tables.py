@@ -1,0 +1,145 @@
+"""A captured table: its key, its columns with types, its names in the sinks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from cdc.errors import DataError
+from cdc.spec import names
+from cdc.spec.base import Slug, Spec
+from cdc.types import PgType, parse_type
+
+LINEAGE = ("_version", "_op", "_lsn", "_tx_id", "_source_ts", "_partition", "_offset")
+RESERVED = frozenset({*LINEAGE, "processed_at", "_is_deleted", "_generation"})
+NULL_FLAG_PREFIX = "_is_null__"
+_KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb"})
+
+
+def _checked_type(text: str) -> str:
+    try:
+        parse_type(text)
+    except DataError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+TypeName = Annotated[str, AfterValidator(_checked_type)]
+
+
+class DerivedColumnSpec(Spec):
+    """A column that the stream's job adds; it is nullable and never compared with the source."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63)]
+    type: TypeName
+
+    @cached_property
+    def pg_type(self) -> PgType:
+        """The parsed type."""
+        return parse_type(self.type)
+
+
+class ColumnSpec(DerivedColumnSpec):
+    """A source column.
+
+    Attributes:
+        values: an enum's labels as they were when the column was discovered; later ones are taken as well.
+        type_name: the qualified name of a user's type at the source.
+    """
+
+    nullable: bool = True
+    values: tuple[str, ...] = ()
+    type_name: str = ""
+
+
+class TableSpec(Spec):
+    """A captured table.
+
+    Attributes:
+        source: `schema.table` at the source.
+        name: the table's name in the sinks; by default its own (`schema__table` outside public).
+        stream: the Spark application that carries it; by default one of its own.
+        key: the primary key's columns, in the key's order.
+        event_time: a column that says when a row belongs to a day, for windows of comparison and replay.
+    """
+
+    source: str
+    name: Annotated[str, Field(max_length=63)] = ""
+    stream: Slug = Field(default="", validate_default=False)
+    key: Annotated[tuple[str, ...], Field(min_length=1)]
+    event_time: str | None = None
+    columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
+    derived: tuple[DerivedColumnSpec, ...] = ()
+
+    @field_validator("source")
+    @classmethod
+    def _two_names(cls, value: str) -> str:
+        try:
+            return names.join_qualified(*names.split_qualified(value))
+        except DataError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_names(cls, data: object) -> object:
+        if not isinstance(data, dict) or not isinstance(data.get("source"), str):
+            return data
+        try:
+            schema, table = names.split_qualified(data["source"])
+        except DataError:
+            return data
+        filled = dict(data)
+        if not filled.get("name"):
+            filled["name"] = names.default_sink_name(schema, table)
+        if not filled.get("stream"):
+            filled["stream"] = names.default_stream_name(schema, table)
+        return filled
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TableSpec:
+        every = [column.name for column in (*self.columns, *self.derived)]
+        twice = sorted({name for name in every if every.count(name) > 1})
+        if twice:
+            raise ValueError(f"columns are declared twice: {', '.join(twice)}")
+        taken = sorted(name for name in every if name in RESERVED or name.startswith(NULL_FLAG_PREFIX))
+        if taken:
+            raise ValueError(
+                f"columns {', '.join(taken)} have a name that the platform's own lineage columns use: "
+                "rename them at the source or leave them out"
+            )
+        for name in self.key:
+            self._check_key_column(name)
+        if self.event_time is not None and self.event_time not in {c.name for c in self.columns}:
+            raise ValueError(f"event_time names {self.event_time!r}, which is no declared column")
+        return self
+
+    def _check_key_column(self, name: str) -> None:
+        column = next((column for column in self.columns if column.name == name), None)
+        if column is None:
+            raise ValueError(f"key names {name!r}, which is no declared column")
+        if column.nullable:
+            raise ValueError(f"key column {name!r} must be declared nullable: false")
+        if column.pg_type.dimensions or column.pg_type.base in _KEY_TYPES_REFUSED:
+            raise ValueError(f"key column {name!r} has type {column.type}, which cannot be a key in both sinks")
+
+    @cached_property
+    def schema_name(self) -> str:
+        """The source schema."""
+        return names.split_qualified(self.source)[0]
+
+    @cached_property
+    def table_name(self) -> str:
+        """The source table without its schema."""
+        return names.split_qualified(self.source)[1]
+
+    @cached_property
+    def key_columns(self) -> tuple[ColumnSpec, ...]:
+        """The key's columns, in the key's order."""
+        by_name = {column.name: column for column in self.columns}
+        return tuple(by_name[name] for name in self.key)
+
+    def topic(self, prefix: str) -> str:
+        """The table's topic."""
+        return names.topic_name(prefix, self.schema_name, self.table_name)
