@@ -1,0 +1,37 @@
+"""Finding and ending processes that were left behind in a folder of this stack, and only those."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import psutil
+
+
+def lies_below(candidate: str, folder: Path) -> bool:
+    """Whether a path, as text, is a folder or something inside it."""
+    return candidate == str(folder) or candidate.startswith(f"{folder}/")
+
+
+def processes_working_in(folder: Path) -> list[psutil.Process]:
+    """The processes whose working directory is a folder or inside it."""
+    root = folder.resolve()
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if lies_below(process.cwd(), root):
+                found.append(process)
+    return found
+
+
+def end_processes(processes: list[psutil.Process], grace_s: float) -> int:
+    """Terminate processes, kill those that stay longer than `grace_s` seconds; returns how many there were."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=grace_s)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=grace_s)
+    return len(processes)

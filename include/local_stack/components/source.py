@@ -1,0 +1,57 @@
+"""The source PostgreSQL: logical decoding, the sample shop, and the roles that capture it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from local_stack.component import PortSpec, StackContext
+from local_stack.components.postgres import SUPERUSER, PostgresComponent, ensure_database, ensure_role
+from local_stack.source.seed import create_shop
+
+DATABASE = "shop"
+OWNER = "shop"
+CAPTURE_ROLE = "debezium"
+
+
+class Source(PostgresComponent):
+    """The shop's database.
+
+    Role `shop` owns the database and its tables (publication, grants and discovery go through it); role
+    `debezium` may log in and replicate, nothing else: `cdc apply` grants it each captured table.
+    """
+
+    name = "source"
+    title = "Source PostgreSQL"
+    ports = (PortSpec("source", 15432),)
+    secrets = ("source_superuser", "source_owner", "source_capture")
+    superuser_secret = "source_superuser"
+    settings = {
+        "wal_level": "logical",
+        "max_replication_slots": "20",
+        "max_wal_senders": "20",
+        # A slot that nobody reads must not fill the disk; the pipeline alerts long before.
+        "max_slot_wal_keep_size": "8GB",
+        "wal_sender_timeout": "30s",
+        "max_connections": "100",
+    }
+
+    def create_objects(self, ctx: StackContext, connection: psycopg.Connection[Any]) -> None:
+        """Create the roles, the database, and once the shop with its first rows."""
+        ensure_role(connection, OWNER, ctx.secrets["source_owner"])
+        ensure_role(connection, CAPTURE_ROLE, ctx.secrets["source_capture"], "LOGIN REPLICATION")
+        ensure_database(connection, DATABASE, OWNER)
+        with psycopg.connect(self.dsn(ctx, OWNER, "source_owner", DATABASE)) as shop:
+            create_shop(shop)
+
+    def exports(self, ctx: StackContext) -> dict[str, str]:
+        """The superuser's DSN, since cases outside create extensions."""
+        return {"SOURCE_DSN": self.dsn(ctx, SUPERUSER, self.superuser_secret, DATABASE)}
+
+    def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:
+        """The capturing role and the owner."""
+        return {
+            "cdc_source": self.connection_entry(ctx, CAPTURE_ROLE, "source_capture", DATABASE),
+            "cdc_source_admin": self.connection_entry(ctx, OWNER, "source_owner", DATABASE),
+        }

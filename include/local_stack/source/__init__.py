@@ -1,0 +1,1 @@
+"""The sample source: the shop's schema and its first rows."""
