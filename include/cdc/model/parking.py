@@ -1,0 +1,49 @@
+"""Parking: one table of a stream steps aside, with the offsets where it begins, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+MIN_EVENTS_TO_PARK = 3
+
+
+@dataclass(frozen=True)
+class ParkedTable:
+    """A table that is not written to a sink for now.
+
+    Attributes:
+        table: the table's name in the sinks.
+        offsets: the first offset that is not written, for each partition; one that is missing begins at 0,
+            since reading too much again changes nothing.
+    """
+
+    table: str
+    sink: str
+    reason: str
+    offsets: Mapping[int, int] = field(default_factory=dict)
+
+
+def should_park(bad: int, total: int) -> bool:
+    """All events of a table in a batch are bad: a schema change, not bad rows.
+
+    A table that sends one or two events is not judged by them; they are dead letters like any other.
+    """
+    return total >= MIN_EVENTS_TO_PARK and bad == total
+
+
+def skip(offset: int, partition: int, parked: ParkedTable) -> bool:
+    """True when this event waits for the table to be resumed."""
+    return offset >= parked.offsets.get(partition, 0)
+
+
+def merged(before: ParkedTable, after: ParkedTable) -> ParkedTable:
+    """A table that is parked again keeps the earliest offsets, so that resuming leaves nothing out."""
+    partitions = {*before.offsets, *after.offsets}
+    offsets = {p: min(o.offsets[p] for o in (before, after) if p in o.offsets) for p in sorted(partitions)}
+    return ParkedTable(after.table, after.sink, after.reason, offsets)
+
+
+def resume_from(parked: ParkedTable, partitions: Iterable[int]) -> dict[int, int]:
+    """Where the bounded re-read of each partition begins."""
+    return {partition: parked.offsets.get(partition, 0) for partition in partitions}

@@ -1,0 +1,34 @@
+"""Parking: when a table steps aside, and that resuming leaves nothing out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdc.model.parking import ParkedTable, merged, resume_from, should_park, skip
+
+offsets = st.dictionaries(st.integers(0, 2), st.integers(0, 50))
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "park"), [(0, 0, False), (2, 2, False), (3, 3, True), (99, 100, False)]
+)
+def test_a_table_is_parked_when_all_of_enough_events_are_bad(bad: int, total: int, park: bool) -> None:
+    assert should_park(bad, total) is park
+
+
+def test_a_partition_without_an_offset_is_skipped_whole() -> None:
+    parked = ParkedTable("t", "s", "why", {0: 10})
+    assert [skip(9, 0, parked), skip(10, 0, parked), skip(0, 1, parked)] == [False, True, True]
+
+
+@given(offsets, st.integers(0, 2), st.integers(0, 60))
+def test_what_was_skipped_is_read_again(where: dict[int, int], partition: int, offset: int) -> None:
+    parked = ParkedTable("t", "s", "why", where)
+    assert skip(offset, partition, parked) == (offset >= resume_from(parked, range(3))[partition])
+
+
+@given(offsets, offsets)
+def test_parking_again_never_begins_later(before: dict[int, int], after: dict[int, int]) -> None:
+    both = merged(ParkedTable("t", "s", "x", before), ParkedTable("t", "s", "y", after))
+    assert both.reason == "y"
+    assert all(both.offsets[p] <= o for side in (before, after) for p, o in side.items())
