@@ -1,0 +1,123 @@
+"""YARN's two daemons: the ResourceManager, and the one NodeManager on which every stream runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from local_stack.component import Command, Component, PortSpec, StackContext
+from local_stack.components.hadoop import HOST, conf_dir, container_dir, container_log_dir
+from local_stack.components.hadoop import daemon_command, write_conf
+from local_stack.components.processes import end_processes, processes_working_in
+from local_stack.components.spark import spark_environment
+
+SERVER = "org.apache.hadoop.yarn.server"
+
+
+def resourcemanager_url(ctx: StackContext) -> str:
+    """The ResourceManager's web and REST address."""
+    return f"http://{HOST}:{ctx.ports['resourcemanager']}"
+
+
+class ResourceManager(Component):
+    """Keeps the applications, in files, so that it comes back knowing them."""
+
+    name = "resourcemanager"
+    title = "YARN ResourceManager"
+    ports = (
+        PortSpec("resourcemanager", 18088),
+        PortSpec("resourcemanager-rpc", 18032),
+        PortSpec("resourcemanager-scheduler", 18030),
+        PortSpec("resourcemanager-tracker", 18031),
+        PortSpec("resourcemanager-admin", 18033),
+    )
+    heavy = True
+    ready_timeout_s = 90.0
+
+    def prepare(self, ctx: StackContext) -> None:
+        """Write Hadoop's configuration."""
+        write_conf(ctx)
+
+    def command(self, ctx: StackContext) -> Command:
+        """The daemon."""
+        main = f"{SERVER}.resourcemanager.ResourceManager"
+        return daemon_command(ctx, self.name, main, heap_mb=320, stop_timeout_s=15)
+
+    def probe(self, ctx: StackContext) -> str | None:
+        """Ask for the cluster's state."""
+        url = f"{resourcemanager_url(ctx)}/ws/v1/cluster/info"
+        try:
+            state = requests.get(url, timeout=3).json()["clusterInfo"]["state"]
+        except (requests.RequestException, KeyError) as error:
+            return f"the ResourceManager does not answer on {url}: {type(error).__name__}"
+        return None if state == "STARTED" else f"the ResourceManager is {state}"
+
+    def exports(self, ctx: StackContext) -> dict[str, str]:
+        """REST address and client configuration."""
+        return {"YARN_RM_URL": resourcemanager_url(ctx), "HADOOP_CONF_DIR": str(conf_dir(ctx))}
+
+    def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:
+        """The REST address, and the connection of Airflow's SparkSubmitOperator."""
+        extra = {
+            "deploy-mode": "cluster",
+            "yarn_resourcemanager_webapp_address": resourcemanager_url(ctx),
+        }
+        return {
+            "cdc_yarn": {"conn_type": "http", "host": HOST, "port": ctx.ports["resourcemanager"]},
+            "cdc_spark": {"conn_type": "spark", "host": "yarn", "extra": extra},
+        }
+
+
+class NodeManager(Component):
+    """Runs the containers; they outlive it, and it finds them again."""
+
+    name = "nodemanager"
+    title = "YARN NodeManager"
+    requires = ("resourcemanager",)
+    ports = (
+        PortSpec("nodemanager", 18042),
+        PortSpec("nodemanager-rpc", 18045),
+        PortSpec("nodemanager-localizer", 18040),
+    )
+    heavy = True
+    ready_timeout_s = 90.0
+
+    def prepare(self, ctx: StackContext) -> None:
+        """Write Hadoop's configuration and make the folders whose health it checks."""
+        write_conf(ctx)
+        container_dir(ctx).mkdir(parents=True, exist_ok=True)
+        container_log_dir(ctx).mkdir(parents=True, exist_ok=True)
+
+    def command(self, ctx: StackContext) -> Command:
+        """The daemon, with what its containers inherit."""
+        main = f"{SERVER}.nodemanager.NodeManager"
+        command = daemon_command(ctx, self.name, main, heap_mb=256, stop_timeout_s=15)
+        return Command(
+            argv=command.argv,
+            cwd=command.cwd,
+            env={**spark_environment(ctx), **command.env},
+            stop_timeout_s=command.stop_timeout_s,
+        )
+
+    def probe(self, ctx: StackContext) -> str | None:
+        """Ask the ResourceManager for this node, since one that nobody knows runs nothing."""
+        node = f"http://{HOST}:{ctx.ports['nodemanager']}/ws/v1/node/info"
+        nodes = f"{resourcemanager_url(ctx)}/ws/v1/cluster/nodes?states=RUNNING"
+        try:
+            health = requests.get(node, timeout=3).json()["nodeInfo"]
+            running = (requests.get(nodes, timeout=3).json().get("nodes") or {}).get("node", [])
+        except (requests.RequestException, KeyError) as error:
+            return f"the NodeManager does not answer on {node}: {type(error).__name__}"
+        if not health["nodeHealthy"]:
+            return f"the NodeManager is not healthy: {health['healthReport']}"
+        return None if running else "the ResourceManager does not list the node as running yet"
+
+
+def stop_leftover_containers(ctx: StackContext) -> int:
+    """End containers that outlived the NodeManager; returns how many processes that were.
+
+    A container's processes work below the NodeManager's local folder of this stack; nothing else is
+    touched. Call it after the NodeManager has ended.
+    """
+    return end_processes(processes_working_in(container_dir(ctx)), grace_s=10.0)
