@@ -1,0 +1,148 @@
+"""Walks the source and its copies together in the order of their keys; holds one row of each in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdc.comparison.report import Difference, Kind, TableReport
+from cdc.errors import DataError
+
+SOURCE = "source"
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """What a row's positions mean: the key, the source's other columns, then (in sinks) derived ones."""
+
+    key_width: int
+    columns: tuple[str, ...]
+    derived: tuple[str, ...] = ()
+
+
+@dataclass
+class _Side:
+    """One side's rows; knows its row at hand, counts, and sees a broken order."""
+
+    name: str
+    rows: Iterator[Row]
+    key_width: int
+    count: int = 0
+    head: Row | None = None
+    key: Row | None = None
+    duplicates: list[Row] = field(default_factory=list)
+
+    def advance(self) -> None:
+        """Step to the next row with another key; rows with the same key are noted as duplicates."""
+        before = self.key
+        for row in self.rows:
+            self.count += 1
+            key = row[: self.key_width]
+            if before is not None and key < before:
+                raise DataError(
+                    f"{self.name} returned key {key} after {before}: its order is not that of the other "
+                    "sides, so this table cannot be compared; a key of integers, text, uuid or times can"
+                )
+            if key != before:
+                self.head, self.key = row, key
+                return
+            self.duplicates.append(key)
+        self.head = self.key = None
+
+
+class _Findings:
+    """Counts every difference and keeps the first few."""
+
+    def __init__(self, sinks: Iterable[str], limit: int) -> None:
+        self.counts: dict[str, Counter[str]] = {sink: Counter() for sink in sinks}
+        self.examples: list[Difference] = []
+        self._limit = limit
+
+    def add(self, kind: Kind, sink: str, key: Row, *column: Any) -> None:
+        self.counts[sink][kind] += 1
+        if len(self.examples) < self._limit:
+            self.examples.append(Difference(kind, sink, key, *column))
+
+
+def compare_rows(
+    source: Iterable[Row],
+    sinks: Mapping[str, Iterable[Row]],
+    shape: RowShape,
+    *,
+    table: str = "",
+    name: str = "",
+    limit: int = 20,
+) -> TableReport:
+    """Compare canonical rows that are sorted by key on every side.
+
+    Args:
+        source: rows of key and source columns.
+        sinks: by sink, rows of key, source columns and derived ones.
+        shape: what the positions mean.
+        table: the table's name at the source, for the report.
+        name: its name in the sinks.
+        limit: differences that are kept as examples.
+
+    Raises:
+        DataError: a side is not in key order.
+    """
+    origin = _Side(SOURCE, iter(source), shape.key_width)
+    copies = [_Side(sink, iter(rows), shape.key_width) for sink, rows in sinks.items()]
+    sides = [origin, *copies]
+    found = _Findings(sinks, limit)
+    for side in sides:
+        side.advance()
+    while keys := [side.key for side in sides if side.key is not None]:
+        smallest = min(keys)
+        _compare_key(smallest, origin, copies, shape, found)
+        for side in sides:
+            if side.key == smallest:
+                side.advance()
+                _note_duplicates(side, found)
+    rows = {side.name: side.count for side in sides}
+    counts = {sink: dict(kinds) for sink, kinds in found.counts.items()}
+    return TableReport(table, name, rows, counts, tuple(found.examples))
+
+
+def _compare_key(key: Row, origin: _Side, copies: Sequence[_Side], shape: RowShape, found: _Findings) -> None:
+    expected = origin.head if origin.key == key else None
+    first: Row | None = None
+    for copy in copies:
+        row = copy.head if copy.key == key else None
+        if row is None:
+            if expected is not None:
+                found.add("missing", copy.name, key)
+            continue
+        if expected is None:
+            found.add("extra", copy.name, key)
+        else:
+            _compare_columns(key, expected, row, copy.name, shape, found)
+        if first is not None:
+            _compare_derived(key, first, row, copy.name, shape, found)
+        first = first or row
+
+
+def _compare_columns(key: Row, expected: Row, row: Row, sink: str, shape: RowShape, found: _Findings) -> None:
+    width = len(shape.columns)
+    if expected[:width] == row[:width]:
+        return
+    for column, wanted, value in zip(shape.columns, expected, row, strict=False):
+        if wanted != value:
+            found.add("differing", sink, key, column, wanted, value)
+
+
+def _compare_derived(key: Row, first: Row, row: Row, sink: str, shape: RowShape, found: _Findings) -> None:
+    width = len(shape.columns)
+    for column, wanted, value in zip(shape.derived, first[width:], row[width:], strict=True):
+        if wanted != value:
+            found.add("disagreeing", sink, key, column, wanted, value)
+
+
+def _note_duplicates(side: _Side, found: _Findings) -> None:
+    for key in side.duplicates:
+        if side.name != SOURCE:
+            found.add("duplicate", side.name, key)
+    side.duplicates.clear()

@@ -1,0 +1,94 @@
+"""How each side is asked for a table's rows: every column, in an order of the key that all sides share.
+
+Collations and types order differently from server to server, so the order is by bytes for texts and by
+value for numbers and times, and `merge` checks that it was kept.
+"""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from cdc.ddl.columns import quote_ch
+from cdc.spec import ColumnSpec, DerivedColumnSpec, TableSpec
+from cdc.types import PgType
+
+POSTGRES_SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1"
+CLICKHOUSE_SETTINGS: dict[str, str | int] = {
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_decimals": 1,
+    "output_format_json_quote_denormals": 1,
+    "session_timezone": "UTC",
+    "date_time_output_format": "simple",
+    # A table beyond this is sorted on disk, so that a comparison does not take the server's memory.
+    "max_bytes_before_external_sort": 500_000_000,
+}
+
+_PLAIN = frozenset({"smallint", "integer", "bigint", "real", "double precision", "boolean"})
+_ORDERED_BY_VALUE = frozenset(
+    {"smallint", "integer", "bigint", "boolean", "numeric", "uuid", "date", "bytea",
+     "timestamp with time zone", "timestamp without time zone", "time without time zone"}
+)  # fmt: skip
+
+
+def compared_columns(table: TableSpec) -> tuple[ColumnSpec, ...]:
+    """The source's columns, those of the key first: the order of every row that `merge` sees."""
+    rest = tuple(column for column in table.columns if column.name not in table.key)
+    return (*table.key_columns, *rest)
+
+
+def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool) -> sql.Composed:
+    """The query on the source, or on the warehouse's view with its derived columns."""
+    columns: list[DerivedColumnSpec] = [*compared_columns(table), *(table.derived if derived else ())]
+    return sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+        sql.SQL(", ").join(_postgres_value(column.name, column.pg_type) for column in columns),
+        sql.Identifier(*relation),
+        sql.SQL(", ").join(_postgres_order(column.name, column.pg_type) for column in table.key_columns),
+    )
+
+
+def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
+    """The query on ClickHouse's view, derived columns included."""
+    columns: list[DerivedColumnSpec] = [*compared_columns(table), *table.derived]
+    # An alias with the column's name would take the column's place in ORDER BY.
+    values = ", ".join(f"{_clickhouse_value(c.name, c.pg_type)} AS c{i}" for i, c in enumerate(columns))
+    order = ", ".join(_clickhouse_order(column.name, column.pg_type) for column in table.key_columns)
+    view = ".".join(map(quote_ch, relation))
+    return f"SELECT {values} FROM {view} ORDER BY {order}"  # noqa: S608 - identifiers are quoted
+
+
+def _postgres_value(name: str, pg: PgType) -> sql.Composable:
+    column = sql.Identifier(name)
+    if pg.dimensions:
+        return sql.SQL("array_to_json({})::text").format(column)
+    if pg.base in _PLAIN:
+        return column
+    if pg.base == "bytea":
+        return sql.SQL("encode({}, 'hex')").format(column)
+    return sql.SQL("{}::text").format(column)
+
+
+def _postgres_order(name: str, pg: PgType) -> sql.Composable:
+    column = sql.Identifier(name)
+    return column if pg.base in _ORDERED_BY_VALUE else sql.SQL('{}::text COLLATE "C"').format(column)
+
+
+def _clickhouse_value(name: str, pg: PgType) -> str:
+    column = quote_ch(name)
+    if pg.dimensions:
+        return f"toJSONString({column})"
+    if pg.base in _PLAIN:
+        return column
+    if pg.base == "bytea":
+        return f"lower(hex({column}))"
+    return f"toString({column})"
+
+
+def _clickhouse_order(name: str, pg: PgType) -> str:
+    column = quote_ch(name)
+    if pg.base == "uuid":
+        return f"toString({column})"
+    if pg.base == "character":
+        return f"trimRight({column})"
+    if pg.base == "numeric" and not pg.args:
+        return f"toDecimal256({column}, 30)"
+    return column

@@ -1,0 +1,134 @@
+"""Compares every row and every column of a pipeline's tables at the source and in its sinks.
+
+All sides are read as streams in key order, so memory does not grow with a table. The source is read in one
+repeatable-read transaction; while changes flow, rows that are under way are reported as differences, so a
+caller first waits until the sinks have caught up, or compares again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+
+from cdc.clients.clickhouse import connect_clickhouse
+from cdc.comparison.merge import Row, RowShape, compare_rows
+from cdc.comparison.queries import (
+    CLICKHOUSE_SETTINGS,
+    POSTGRES_SETTINGS,
+    clickhouse_query,
+    compared_columns,
+    postgres_query,
+)
+from cdc.comparison.report import CompareReport, TableReport
+from cdc.comparison.values import Canonicalizer, canonicalizer
+from cdc.connections import Connection, Connections
+from cdc.errors import ConfigurationError, UnavailableError
+from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
+
+FETCH_ROWS = 5_000
+CONNECT_TIMEOUT_S = 10
+
+
+def compare(
+    pipeline: Pipeline,
+    connections: Connections,
+    tables: Sequence[TableSpec] | None = None,
+    *,
+    limit: int = 20,
+) -> CompareReport:
+    """Compare tables of a pipeline, all of them by default.
+
+    Args:
+        pipeline: the pipeline.
+        connections: where its source and sinks are.
+        tables: the tables to compare.
+        limit: differences of each table that are kept as examples.
+
+    Raises:
+        UnavailableError: a side does not answer, or lost the connection on the way.
+        DataError: a side cannot be read in the order of its key.
+    """
+    chosen = pipeline.tables if tables is None else tables
+    reports = tuple(compare_table(pipeline, connections, table, limit=limit) for table in chosen)
+    return CompareReport(pipeline.name, reports)
+
+
+def compare_table(
+    pipeline: Pipeline, connections: Connections, table: TableSpec, *, limit: int = 20
+) -> TableReport:
+    """Compare one table with its copy in every sink; raises as `compare` does."""
+    columns = compared_columns(table)
+    shape = RowShape(
+        len(table.key),
+        tuple(column.name for column in columns),
+        tuple(column.name for column in table.derived),
+    )
+    with contextlib.ExitStack() as stack:
+        source = _postgres_rows(
+            stack,
+            connections.get(pipeline.source.admin_connection),
+            postgres_query(table, (table.schema_name, table.table_name), derived=False),
+        )
+        sinks = {
+            sink.name: _sink_rows(stack, connections.get(sink.connection), sink, table)
+            for sink in pipeline.sinks
+        }
+        return compare_rows(
+            _canonical(source, columns),
+            {name: _canonical(rows, (*columns, *table.derived)) for name, rows in sinks.items()},
+            shape,
+            table=table.source,
+            name=table.name,
+            limit=limit,
+        )
+
+
+def _sink_rows(
+    stack: contextlib.ExitStack, connection: Connection, sink: SinkSpec, table: TableSpec
+) -> Iterator[Sequence[Any]]:
+    view = sink.view(table.name)
+    if isinstance(sink, ClickHouseSink):
+        return _clickhouse_rows(stack, connection, clickhouse_query(table, view))
+    return _postgres_rows(stack, connection, postgres_query(table, view, derived=True))
+
+
+def _postgres_rows(
+    stack: contextlib.ExitStack, connection: Connection, query: psycopg.sql.Composed
+) -> Iterator[Sequence[Any]]:
+    try:
+        session = stack.enter_context(
+            psycopg.connect(connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=POSTGRES_SETTINGS)
+        )
+        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        session.read_only = True
+        cursor = stack.enter_context(session.cursor(name="cdc_compare"))
+        cursor.itersize = FETCH_ROWS
+        cursor.execute(query)
+        yield from cursor
+    except psycopg.errors.UndefinedTable as error:
+        raise ConfigurationError(f"connection {connection.id!r}: {error}; `cdc apply` makes it") from error
+    except psycopg.OperationalError as error:
+        raise UnavailableError(
+            f"connection {connection.id!r} failed while its rows were read: {error}"
+        ) from error
+
+
+def _clickhouse_rows(
+    stack: contextlib.ExitStack, connection: Connection, query: str
+) -> Iterator[Sequence[Any]]:
+    client = connect_clickhouse(connection)
+    stack.callback(client.close)
+    with client.query_rows_stream(query, settings=CLICKHOUSE_SETTINGS) as stream:
+        yield from stream
+
+
+def _canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:
+    functions: list[Canonicalizer | None] = [canonicalizer(column.pg_type) for column in columns]
+    for row in rows:
+        yield tuple(
+            value if value is None or function is None else function(value)
+            for value, function in zip(row, functions, strict=True)
+        )
