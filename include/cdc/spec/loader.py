@@ -76,7 +76,7 @@ def _merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
     for key, value in overlay.items():
         below = merged.get(key)
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(below, value) if both else value
+        merged[key] = _merge(below or {}, value) if both else value
     return merged
 
 

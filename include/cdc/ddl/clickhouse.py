@@ -1,0 +1,95 @@
+"""ClickHouse's side: the physical ReplacingMergeTree table and the readers' view of current rows.
+
+Every statement can be run again. A column that is new in the pipeline is added; a view is replaced.
+"""
+
+from __future__ import annotations
+
+from cdc.ddl.columns import SinkColumn, quote_ch, quote_ch_string, sink_columns, view_columns
+from cdc.spec import ClickHouseSink, Pipeline, TableSpec
+from cdc.spec.tables import NULL_FLAG_PREFIX
+
+FLOORS = "_truncate_floors"
+
+
+def statements(pipeline: Pipeline, sink: ClickHouseSink, table: TableSpec) -> tuple[str, ...]:
+    """Everything `table` needs in `sink`, in order."""
+    columns = sink_columns(table)
+    return (
+        *database_statements(sink),
+        create_table(sink, table, columns, comment=f"{table.source} of pipeline {pipeline.name}"),
+        *(
+            f"ALTER TABLE {raw_name(sink, table)} ADD COLUMN IF NOT EXISTS {_definition(column)}"
+            for column in columns
+            if column.kind in ("source", "derived", "null_flag")
+        ),
+        create_view(sink, table),
+    )
+
+
+def database_statements(sink: ClickHouseSink) -> tuple[str, ...]:
+    """The two databases, and the table of truncate floors that every view reads."""
+    raw = quote_ch(sink.raw_database)
+    return (
+        f"CREATE DATABASE IF NOT EXISTS {raw}",
+        f"CREATE DATABASE IF NOT EXISTS {quote_ch(sink.view_database)}",
+        (
+            f"CREATE TABLE IF NOT EXISTS {raw}.{quote_ch(FLOORS)} "
+            "(table_name String, generation UInt16, lsn UInt64) "
+            "ENGINE = ReplacingMergeTree ORDER BY (table_name, generation, lsn)"
+        ),
+    )
+
+
+def raw_name(sink: ClickHouseSink, table: TableSpec) -> str:
+    """The physical table, quoted."""
+    return ".".join(map(quote_ch, sink.raw_table(table.name)))
+
+
+def view_name(sink: ClickHouseSink, table: TableSpec) -> str:
+    """The readers' view, quoted."""
+    return ".".join(map(quote_ch, sink.view(table.name)))
+
+
+def create_table(
+    sink: ClickHouseSink, table: TableSpec, columns: tuple[SinkColumn, ...], comment: str = ""
+) -> str:
+    """`CREATE TABLE`, ordered by exactly the key, so that every version of a row meets its others."""
+    body = ",\n  ".join(_definition(column) for column in columns if column.clickhouse)
+    key = ", ".join(map(quote_ch, table.key))
+    return (
+        f"CREATE TABLE IF NOT EXISTS {raw_name(sink, table)} (\n  {body}\n)\n"
+        f"ENGINE = ReplacingMergeTree(_version, _is_deleted) ORDER BY ({key})\n"
+        "SETTINGS allow_experimental_replacing_merge_with_cleanup = 1\n"
+        f"COMMENT {quote_ch_string(comment)}"
+    )
+
+
+def create_view(sink: ClickHouseSink, table: TableSpec) -> str:
+    """The view of current rows: newest version of each key, not deleted, not below the truncate floor.
+
+    A nullable array is shown as a Variant, because NULL and the empty array are different values.
+    """
+    shown = ",\n  ".join(_shown(column) for column in view_columns(table))
+    floors = f"{quote_ch(sink.raw_database)}.{quote_ch(FLOORS)}"
+    return (
+        f"CREATE OR REPLACE VIEW {view_name(sink, table)} AS SELECT\n  {shown}\n"  # noqa: S608 - all quoted
+        f"FROM {raw_name(sink, table)} AS raw FINAL\n"
+        "WHERE raw._is_deleted = 0 AND (raw._generation, raw._lsn) >= "
+        f"(SELECT max((generation, lsn)) FROM {floors} WHERE table_name = {quote_ch_string(table.name)})"
+    )
+
+
+def _definition(column: SinkColumn) -> str:
+    return f"{quote_ch(column.name)} {column.clickhouse}"
+
+
+def _shown(column: SinkColumn) -> str:
+    name = quote_ch(column.name)
+    if column.name == "_op":
+        return "if(raw._op = 'u', 'UPDATE', 'INSERT') AS _op"
+    if column.pg_type is not None and column.pg_type.dimensions and column.nullable:
+        flag = quote_ch(NULL_FLAG_PREFIX + column.name)
+        variant = quote_ch_string(f"Variant({column.clickhouse})")
+        return f"if(raw.{flag} = 1, NULL, CAST(raw.{name}, {variant})) AS {name}"
+    return f"raw.{name} AS {name}"

@@ -1,0 +1,110 @@
+"""The one ordered list of a sink table's columns that the DDL, the Spark writers and the comparison share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cdc.spec.tables import LINEAGE, NULL_FLAG_PREFIX, TableSpec
+from cdc.types import PgType, clickhouse_type, warehouse_type
+
+Kind = Literal["key", "source", "derived", "null_flag", "processed", "lineage"]
+TIMESTAMP = "DateTime64(6, 'UTC')"
+
+
+@dataclass(frozen=True)
+class SinkColumn:
+    """A column of the physical table.
+
+    Attributes:
+        kind: where its value comes from; the key's columns are source columns too.
+        pg_type: the source's type; None for the platform's own columns.
+        nullable: it can hold NULL in the reader's view.
+        clickhouse: the type in ClickHouse's physical table; empty when only the warehouse has the column.
+        warehouse: the type in the warehouse's physical table; empty when only ClickHouse has the column.
+        of: for a null flag, the array column that it belongs to.
+    """
+
+    name: str
+    kind: Kind
+    pg_type: PgType | None
+    nullable: bool
+    clickhouse: str
+    warehouse: str
+    of: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """The readers' views show it."""
+        return self.kind != "null_flag" and (self.kind != "lineage" or self.name in LINEAGE)
+
+
+_PLATFORM: tuple[SinkColumn, ...] = (
+    SinkColumn("processed_at", "processed", None, False, TIMESTAMP, "timestamp with time zone"),
+    SinkColumn("_version", "lineage", None, False, "UInt64", "bigint"),
+    SinkColumn("_op", "lineage", None, False, "LowCardinality(String)", "text"),
+    SinkColumn("_is_deleted", "lineage", None, False, "UInt8", "boolean"),
+    SinkColumn("_lsn", "lineage", None, False, "UInt64", "bigint"),
+    SinkColumn("_tx_id", "lineage", None, True, "Nullable(Int64)", "bigint"),
+    SinkColumn("_source_ts", "lineage", None, False, TIMESTAMP, "timestamp with time zone"),
+    SinkColumn("_partition", "lineage", None, False, "Int32", "integer"),
+    SinkColumn("_offset", "lineage", None, False, "Int64", "bigint"),
+    SinkColumn("_generation", "lineage", None, False, "UInt16", "integer"),
+)
+
+
+def sink_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
+    """Source columns in their order, derived ones, null flags, `processed_at`, lineage.
+
+    A column that is NOT NULL at the source takes its type's default on a tombstone in ClickHouse and NULL in
+    the warehouse; the views never show a tombstone.
+    """
+    source = tuple(_source_column(table, column.name) for column in table.columns)
+    derived = tuple(
+        SinkColumn(
+            column.name,
+            "derived",
+            column.pg_type,
+            True,
+            clickhouse_type(column.pg_type, nullable=True),
+            warehouse_type(column.pg_type),
+        )
+        for column in table.derived
+    )
+    flags = tuple(
+        SinkColumn(NULL_FLAG_PREFIX + column.name, "null_flag", None, False, "UInt8", "", of=column.name)
+        for column in (*source, *derived)
+        if column.pg_type is not None and column.pg_type.dimensions and column.nullable
+    )
+    return (*source, *derived, *flags, *_PLATFORM)
+
+
+def view_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
+    """The columns that readers see, in the view's order."""
+    every = {column.name: column for column in sink_columns(table) if column.shown}
+    lineage = tuple(every.pop(name) for name in LINEAGE)
+    return (*every.values(), *lineage)
+
+
+def _source_column(table: TableSpec, name: str) -> SinkColumn:
+    column = next(column for column in table.columns if column.name == name)
+    in_key = name in table.key
+    pg = column.pg_type
+    return SinkColumn(
+        name,
+        "key" if in_key else "source",
+        pg,
+        column.nullable,
+        clickhouse_type(pg, nullable=column.nullable and not in_key),
+        warehouse_type(pg),
+    )
+
+
+def quote_ch(identifier: str) -> str:
+    """Quote an identifier for ClickHouse."""
+    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def quote_ch_string(text: str) -> str:
+    """Quote a string literal for ClickHouse."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

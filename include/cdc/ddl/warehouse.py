@@ -1,0 +1,114 @@
+"""The PostgreSQL warehouse's side: the physical table with its tombstones, and the view of current rows.
+
+Every statement can be run again. A column that is new in the pipeline is added; a view whose columns changed
+has to be dropped first (`drop_view`), because PostgreSQL only lets a view grow at its end.
+"""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from cdc.ddl.columns import SinkColumn, sink_columns, view_columns
+from cdc.spec import Pipeline, TableSpec, WarehouseSink
+
+FLOORS = "_truncate_floors"
+LEDGER = "_ledger"
+FENCE = "_fence"
+
+
+def statements(pipeline: Pipeline, sink: WarehouseSink, table: TableSpec) -> tuple[Composed, ...]:
+    """Everything `table` needs in `sink`, in order."""
+    columns = tuple(column for column in sink_columns(table) if column.warehouse)
+    comment = SQL("COMMENT ON TABLE {} IS {}").format(
+        raw_name(sink, table), Literal(f"{table.source} of pipeline {pipeline.name}")
+    )
+    return (
+        *schema_statements(sink),
+        create_table(sink, table, columns),
+        comment,
+        *(
+            SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(
+                raw_name(sink, table), _definition(column)
+            )
+            for column in columns
+            if column.kind in ("source", "derived")
+        ),
+        create_view(sink, table),
+    )
+
+
+def schema_statements(sink: WarehouseSink) -> tuple[Composed, ...]:
+    """The two schemas, the truncate floors, and the ledger and fence that share the upsert's transaction."""
+    raw = Identifier(sink.raw_schema)
+    return (
+        SQL("CREATE SCHEMA IF NOT EXISTS {}").format(raw),
+        SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(sink.view_schema)),
+        SQL(
+            "CREATE TABLE IF NOT EXISTS {}.{} (table_name text NOT NULL, generation integer NOT NULL, "
+            "lsn bigint NOT NULL, PRIMARY KEY (table_name, generation, lsn))"
+        ).format(raw, Identifier(FLOORS)),
+        SQL(
+            "CREATE TABLE IF NOT EXISTS {}.{} (query text NOT NULL, topic text NOT NULL, "
+            "partition integer NOT NULL, until_offset bigint NOT NULL, epoch bigint NOT NULL, "
+            "updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (query, topic, partition))"
+        ).format(raw, Identifier(LEDGER)),
+        SQL("CREATE TABLE IF NOT EXISTS {}.{} (query text PRIMARY KEY, epoch bigint NOT NULL)").format(
+            raw, Identifier(FENCE)
+        ),
+    )
+
+
+def raw_name(sink: WarehouseSink, table: TableSpec) -> Identifier:
+    """The physical table."""
+    return Identifier(*sink.raw_table(table.name))
+
+
+def view_name(sink: WarehouseSink, table: TableSpec) -> Identifier:
+    """The readers' view."""
+    return Identifier(*sink.view(table.name))
+
+
+def create_table(sink: WarehouseSink, table: TableSpec, columns: tuple[SinkColumn, ...]) -> Composed:
+    """`CREATE TABLE`; non-key columns take NULL because a tombstone has only its key."""
+    return SQL("CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY ({}))").format(
+        raw_name(sink, table),
+        SQL(", ").join(_definition(column) for column in columns),
+        SQL(", ").join(map(Identifier, table.key)),
+    )
+
+
+def create_view(sink: WarehouseSink, table: TableSpec) -> Composed:
+    """The view of current rows: not deleted, not below the truncate floor."""
+    raw = Identifier(sink.raw_schema)
+    return SQL(
+        "CREATE OR REPLACE VIEW {view} AS SELECT {columns} FROM {table} AS raw "
+        "WHERE NOT raw._is_deleted AND NOT EXISTS (SELECT 1 FROM {floors} AS floor "
+        "WHERE floor.table_name = {name} AND (raw._generation, raw._lsn) < (floor.generation, floor.lsn))"
+    ).format(
+        view=view_name(sink, table),
+        columns=SQL(", ").join(_shown(column) for column in view_columns(table)),
+        table=raw_name(sink, table),
+        floors=SQL("{}.{}").format(raw, Identifier(FLOORS)),
+        name=Literal(table.name),
+    )
+
+
+def drop_view(sink: WarehouseSink, table: TableSpec) -> Composed:
+    """Drop the view, for a pipeline whose columns changed; its privileges go with it."""
+    return SQL("DROP VIEW IF EXISTS {}").format(view_name(sink, table))
+
+
+def _definition(column: SinkColumn) -> Composed:
+    # The type is made by the type map, never by a source.
+    null = SQL(" NOT NULL") if column.kind in ("key", "processed") or _required(column) else SQL("")
+    return SQL("{} {}{}").format(Identifier(column.name), SQL(column.warehouse), null)
+
+
+def _required(column: SinkColumn) -> bool:
+    return column.kind == "lineage" and not column.nullable
+
+
+def _shown(column: SinkColumn) -> Composed:
+    if column.name == "_op":
+        return SQL("CASE raw._op WHEN 'u' THEN 'UPDATE' ELSE 'INSERT' END AS {}").format(Identifier("_op"))
+    return SQL("raw.{} AS {}").format(Identifier(column.name), Identifier(column.name))

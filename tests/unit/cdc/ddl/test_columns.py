@@ -1,0 +1,41 @@
+"""The one list of a sink table's columns."""
+
+import pytest
+
+from cdc.ddl.columns import quote_ch, quote_ch_string, sink_columns, view_columns
+from cdc.spec import Pipeline
+
+
+def test_the_order_is_source_derived_flags_processed_lineage(pipeline: Pipeline) -> None:
+    columns = sink_columns(pipeline.table("customers"))
+    kinds = [column.kind for column in columns]
+    assert kinds[0] == "key"
+    assert list(dict.fromkeys(kinds)) == ["key", "source", "derived", "null_flag", "processed", "lineage"]
+    assert [c.name for c in columns if c.kind == "null_flag"] == ["_is_null__tags"]
+    assert [c.of for c in columns if c.kind == "null_flag"] == ["tags"]
+
+
+def test_readers_see_the_source_columns_first_and_no_machinery(pipeline: Pipeline) -> None:
+    table = pipeline.table("orders_fact")
+    names = [column.name for column in view_columns(table)]
+    assert names[: len(table.columns)] == [column.name for column in table.columns]
+    assert names[len(table.columns) :] == [
+        "net_amount", "processed_at",
+        "_version", "_op", "_lsn", "_tx_id", "_source_ts", "_partition", "_offset",
+    ]  # fmt: skip
+
+
+def test_every_type_is_known_to_both_sinks(pipeline: Pipeline) -> None:
+    for table in pipeline.tables:
+        for column in sink_columns(table):
+            assert column.clickhouse
+            assert bool(column.warehouse) == (column.kind != "null_flag")
+
+
+@pytest.mark.parametrize(("name", "quoted"), [("a", "`a`"), ("a`b", "`a\\`b`"), ("a\\", "`a\\\\`")])
+def test_identifiers_are_quoted_for_clickhouse(name: str, quoted: str) -> None:
+    assert quote_ch(name) == quoted
+
+
+def test_strings_are_quoted_for_clickhouse() -> None:
+    assert quote_ch_string("it's \\") == "'it\\'s \\\\'"
