@@ -1,0 +1,103 @@
+"""What the ops store keeps, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Offsets = Mapping[str, Mapping[int, int]]
+"""`{topic: {partition: offset}}`."""
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """One batch of one query.
+
+    Attributes:
+        latency_ms: the whole batch's duration.
+        checkpoint_ms: of that, writing the offset log and the commit log.
+        input_rate, processed_rate: rows a second, as Spark reports them.
+        error_rate: dead letters / input rows.
+        until_offsets: where the next batch begins.
+        end_offsets: the topics' ends as this batch saw them.
+        tables: inserted, updated, deleted and dead_letters of each table.
+    """
+
+    pipeline: str
+    stream: str
+    sink: str
+    query: str
+    batch_id: int
+    started_at: datetime
+    finished_at: datetime
+    input_rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    dead_letters: int = 0
+    latency_ms: float = 0.0
+    checkpoint_ms: float = 0.0
+    input_rate: float = 0.0
+    processed_rate: float = 0.0
+    error_rate: float = 0.0
+    until_offsets: Offsets = field(default_factory=dict)
+    end_offsets: Offsets = field(default_factory=dict)
+    offsets_behind: int = 0
+    max_source_ts: datetime | None = None
+    tables: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that could not be written, as it was in the topic.
+
+    Attributes:
+        table: the table's name in the sinks.
+        timestamp: Kafka's timestamp of the record.
+        headers: `[[name, value], …]`, values as text.
+        error_class: the error's class name.
+        message: what was wrong, for a person.
+    """
+
+    pipeline: str
+    stream: str
+    sink: str
+    query: str
+    table: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: datetime | None
+    key: bytes | None
+    value: bytes | None
+    error_class: str
+    message: str
+    headers: Sequence[Sequence[str | None]] = ()
+    created_at: datetime | None = None
+    replayed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The last submission of a stream, and what is wanted of it."""
+
+    pipeline: str
+    stream: str
+    desired: str
+    desired_at: datetime
+    application_id: str | None = None
+    spec_hash: str | None = None
+    launched_at: datetime | None = None
+    failure: str | None = None
+    failed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AppliedTable:
+    """A table as `cdc apply` last made it in the sinks."""
+
+    table: str
+    columns: Sequence[Mapping[str, Any]]
+    applied_at: datetime

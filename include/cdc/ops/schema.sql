@@ -1,0 +1,144 @@
+-- The ops store: what the platform knows about itself, on the control PostgreSQL. Every statement can be run again.
+CREATE SCHEMA IF NOT EXISTS cdc_ops;
+
+CREATE TABLE IF NOT EXISTS cdc_ops.leases (
+  query       text PRIMARY KEY,
+  epoch       bigint NOT NULL,
+  owner       text NOT NULL,
+  acquired_at timestamptz NOT NULL DEFAULT now(),
+  expires_at  timestamptz NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.streams (
+  pipeline       text NOT NULL,
+  stream         text NOT NULL,
+  desired        text NOT NULL DEFAULT 'running' CHECK (desired IN ('running', 'stopped')),
+  desired_at     timestamptz NOT NULL DEFAULT now(),
+  application_id text,
+  spec_hash      text,
+  launched_at    timestamptz,
+  failure        text,
+  failed_at      timestamptz,
+  PRIMARY KEY (pipeline, stream)
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.progress (
+  id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline       text NOT NULL,
+  stream         text NOT NULL,
+  sink           text NOT NULL,
+  query          text NOT NULL,
+  batch_id       bigint NOT NULL,
+  started_at     timestamptz NOT NULL,
+  finished_at    timestamptz NOT NULL,
+  input_rows     bigint NOT NULL,
+  inserted       bigint NOT NULL,
+  updated        bigint NOT NULL,
+  deleted        bigint NOT NULL,
+  dead_letters   bigint NOT NULL,
+  latency_ms     double precision NOT NULL,
+  checkpoint_ms  double precision NOT NULL,
+  input_rate     double precision NOT NULL,
+  processed_rate double precision NOT NULL,
+  error_rate     double precision NOT NULL,
+  until_offsets  jsonb NOT NULL,
+  end_offsets    jsonb NOT NULL,
+  offsets_behind bigint NOT NULL,
+  max_source_ts  timestamptz,
+  tables         jsonb NOT NULL,
+  UNIQUE (query, batch_id, finished_at)
+);
+CREATE INDEX IF NOT EXISTS progress_newest ON cdc_ops.progress (query, finished_at DESC, batch_id DESC);
+
+-- The last word of a query, also when it had nothing to do.
+CREATE TABLE IF NOT EXISTS cdc_ops.queries (
+  query      text PRIMARY KEY,
+  touched_at timestamptz NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.dead_letters (
+  pipeline        text NOT NULL,
+  stream          text NOT NULL,
+  sink            text NOT NULL,
+  query           text NOT NULL,
+  "table"         text NOT NULL,
+  topic           text NOT NULL,
+  partition       integer NOT NULL,
+  "offset"        bigint NOT NULL,
+  event_timestamp timestamptz,
+  key             bytea,
+  value           bytea,
+  headers         jsonb NOT NULL DEFAULT '[]',
+  error_class     text NOT NULL,
+  message         text NOT NULL,
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  replayed_at     timestamptz,
+  PRIMARY KEY (query, topic, partition, "offset")
+);
+CREATE INDEX IF NOT EXISTS dead_letters_open
+  ON cdc_ops.dead_letters (pipeline, "table", sink) WHERE replayed_at IS NULL;
+
+CREATE TABLE IF NOT EXISTS cdc_ops.parked (
+  pipeline  text NOT NULL,
+  "table"   text NOT NULL,
+  sink      text NOT NULL,
+  reason    text NOT NULL,
+  offsets   jsonb NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, "table", sink)
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.topics (
+  topic       text PRIMARY KEY,
+  topic_id    text NOT NULL,
+  partitions  integer NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.generations (
+  topic       text NOT NULL,
+  topic_id    text NOT NULL,
+  partition   integer NOT NULL,
+  from_offset bigint NOT NULL,
+  generation  integer NOT NULL CHECK (generation BETWEEN 1 AND 32767),
+  recorded_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (topic, topic_id, partition, generation)
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.truncate_floors (
+  pipeline    text NOT NULL,
+  "table"     text NOT NULL,
+  generation  integer NOT NULL,
+  lsn         bigint NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, "table", generation, lsn)
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.applied_tables (
+  pipeline   text NOT NULL,
+  "table"    text NOT NULL,
+  columns    jsonb NOT NULL,
+  applied_at timestamptz NOT NULL,
+  PRIMARY KEY (pipeline, "table")
+);
+
+-- How the rows that a table had before it was captured got into its topic.
+CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
+  pipeline     text NOT NULL,
+  source       text NOT NULL,
+  kind         text NOT NULL CHECK (kind IN ('initial', 'incremental')),
+  signal_id    text,
+  requested_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, source)
+);
+
+CREATE TABLE IF NOT EXISTS cdc_ops.alerts (
+  id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline text NOT NULL,
+  subject  text NOT NULL,
+  level    text NOT NULL,
+  sentence text NOT NULL,
+  figures  jsonb NOT NULL DEFAULT '{}',
+  todo     text NOT NULL DEFAULT '',
+  at       timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,261 @@
+"""The ops store on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cdc.errors import ConfigurationError, ConflictError, FencedError, GenerationError, UnavailableError
+from cdc.model.generations import TopicIdentity
+from cdc.model.health import Level, Verdict
+from cdc.model.parking import ParkedTable
+from cdc.ops import BatchProgress, DeadLetter, OpsStore
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def dsn(postgres: Any) -> str:
+    made: str = postgres.create_database("ops").dsn()
+    return made
+
+
+@pytest.fixture
+def ops(dsn: str) -> Iterator[OpsStore]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
+    with OpsStore(dsn) as store:
+        store.ensure_schema()
+        yield store
+
+
+def progress(batch: int, at: datetime = NOW, query: str = "p.s.warehouse") -> BatchProgress:
+    pipeline, stream, sink = query.split(".")
+    return BatchProgress(
+        pipeline, stream, sink, query, batch, at - timedelta(seconds=1), at, input_rows=7,
+        until_offsets={"t": {0: 5, 1: 9}}, end_offsets={"t": {0: 5, 1: 10}}, offsets_behind=1,
+        max_source_ts=at, tables={"x": {"inserted": 7}},
+    )  # fmt: skip
+
+
+def letter(offset: int) -> DeadLetter:
+    return DeadLetter(
+        "p", "s", "warehouse", "p.s.warehouse", "x", "t", 0, offset, NOW, b"\x00k", b"\xff", "DataError",
+        "bad\x00value", headers=[["h", None], ["i", "j"]],
+    )  # fmt: skip
+
+
+class TestSchema:
+    def test_is_made_by_many_at_once(self, ops: OpsStore, dsn: str) -> None:
+        def ensure(_: int) -> None:
+            with OpsStore(dsn) as store:
+                store.ensure_schema()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ensure, range(8)))
+        assert ops.latest_progress("p") == []
+
+    def test_a_missing_schema_says_what_to_do(self, postgres: Any) -> None:
+        with (
+            OpsStore(postgres.create_database("empty")) as store,
+            pytest.raises(ConfigurationError, match="run `cdc apply`"),
+        ):
+            store.parked("p")
+
+
+class TestLeases:
+    def test_only_one_of_many_gets_it(self, ops: OpsStore, dsn: str) -> None:
+        barrier = threading.Barrier(8)
+
+        def ask(number: int) -> int | None:
+            with OpsStore(dsn) as store:
+                barrier.wait()
+                try:
+                    return store.acquire_lease("q", f"owner-{number}", 60).epoch
+                except ConflictError:
+                    return None
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(ask, range(8)), key=str) == [1, *[None] * 7]
+
+    def test_the_next_owner_fences_the_last(self, ops: OpsStore) -> None:
+        first = ops.acquire_lease("q", "a", 60)
+        with pytest.raises(ConflictError, match="held by a until"):
+            ops.acquire_lease("q", "b", 60)
+        second = ops.acquire_lease("q", "b", 60, previous_ended=True)
+        assert (first.epoch, second.epoch) == (1, 2)
+        with pytest.raises(FencedError, match=r"lost its lease to b \(epoch 2\)"):
+            ops.renew_lease(first, 60)
+        assert ops.renew_lease(second, 90).expires_at > second.expires_at
+
+    def test_an_expired_one_is_free(self, ops: OpsStore) -> None:
+        ops.acquire_lease("q", "a", 0)
+        assert ops.acquire_lease("q", "b", 60).epoch == 2
+
+    def test_a_released_one_is_free_with_a_higher_epoch(self, ops: OpsStore) -> None:
+        lease = ops.acquire_lease("q", "a", 60)
+        ops.release_lease(lease)
+        assert ops.acquire_lease("q", "b", 60).epoch == 2
+        ops.release_lease(lease)
+        stored = ops.lease("q")
+        assert stored is not None
+        assert stored.owner == "b"
+        with pytest.raises(ConflictError):
+            ops.acquire_lease("q", "c", 60)
+
+
+class TestStreams:
+    def test_wanted_until_somebody_asks_to_stop(self, ops: OpsStore) -> None:
+        assert ops.desired_state("p", "s") == "running"
+        ops.request_stop("p", "s")
+        assert ops.desired_state("p", "s") == "stopped"
+        ops.request_run("p", "s")
+        assert ops.desired_state("p", "s") == "running"
+
+    def test_a_launch_forgets_the_last_failure_and_keeps_the_request(self, ops: OpsStore) -> None:
+        ops.request_stop("p", "s")
+        ops.record_failure("p", "s", "boom")
+        before = ops.launch("p", "s")
+        ops.record_launch("p", "s", "application_1", "abc")
+        after = ops.launch("p", "s")
+        assert before is not None
+        assert before.failure == "boom"
+        assert after is not None
+        assert (after.failure, after.application_id, after.desired) == (None, "application_1", "stopped")
+
+    def test_the_lock_is_exclusive_across_connections(self, ops: OpsStore, dsn: str) -> None:
+        order = []
+
+        def other() -> None:
+            with OpsStore(dsn) as store, store.exclusively("launch"):
+                order.append("second")
+
+        thread = threading.Thread(target=other)
+        with ops.exclusively("launch"):
+            thread.start()
+            thread.join(0.5)
+            order.append("first")
+        thread.join()
+        assert order == ["first", "second"]
+
+
+class TestProgress:
+    def test_comes_back_as_it_was_recorded(self, ops: OpsStore) -> None:
+        ops.record_progress(progress(1))
+        ops.record_progress(progress(1))
+        assert ops.progress_history("p.s.warehouse") == [progress(1)]
+
+    def test_the_newest_batch_of_each_query(self, ops: OpsStore) -> None:
+        for number in range(3):
+            ops.record_progress(progress(number, NOW + timedelta(seconds=number)))
+        ops.record_progress(progress(0, query="p.s.clickhouse"))
+        newest = {item.query: item.batch_id for item in ops.latest_progress("p")}
+        assert newest == {"p.s.warehouse": 2, "p.s.clickhouse": 0}
+        assert [item.sink for item in ops.latest_progress("p", "s", "clickhouse")] == ["clickhouse"]
+        assert ops.latest_progress("p", "other") == []
+
+    def test_an_idle_query_is_not_dead(self, ops: OpsStore) -> None:
+        ops.record_progress(progress(1))
+        ops.touch_query("p.s.warehouse", NOW + timedelta(minutes=5))
+        ops.touch_query("p.s.warehouse", NOW)
+        assert ops.touched_at("p.s.warehouse") == NOW + timedelta(minutes=5)
+        assert ops.touched_at("other") is None
+
+    def test_purging_keeps_the_newest_of_each_query(self, ops: OpsStore) -> None:
+        long_ago = NOW - timedelta(days=400)
+        for number in range(3):
+            ops.record_progress(progress(number, long_ago + timedelta(seconds=number)))
+        assert ops.purge_progress(30) == 2
+        assert [item.batch_id for item in ops.progress_history("p.s.warehouse")] == [2]
+
+
+class TestDeadLetters:
+    def test_are_kept_once_with_their_bytes(self, ops: OpsStore) -> None:
+        ops.add_dead_letters([letter(1), letter(2)])
+        ops.add_dead_letters([letter(2)])
+        kept = ops.dead_letters("p")
+        assert [item.offset for item in kept] == [1, 2]
+        assert (kept[0].key, kept[0].value) == (b"\x00k", b"\xff")
+        assert kept[0].headers == [["h", None], ["i", "j"]]
+        assert kept[0].message == "bad\\0value"
+
+    def test_replayed_ones_are_no_longer_open(self, ops: OpsStore) -> None:
+        ops.add_dead_letters([letter(1), letter(2)])
+        ops.mark_replayed("p.s.warehouse", "t", 0, 1)
+        assert ops.open_dead_letters("p", "x", "warehouse") == 1
+        assert len(ops.dead_letters("p", only_open=False)) == 2
+
+
+class TestParking:
+    def test_parked_again_keeps_the_earliest_offsets(self, ops: OpsStore) -> None:
+        ops.park("p", "x", "warehouse", "first", {0: 10, 1: 4})
+        ops.park("p", "x", "warehouse", "again", {0: 20, 1: 2})
+        assert ops.parked("p") == [ParkedTable("x", "warehouse", "again", {0: 10, 1: 2})]
+        assert ops.parked("p", "clickhouse") == []
+
+    def test_resuming_says_where_to_read_from(self, ops: OpsStore) -> None:
+        ops.park("p", "x", "warehouse", "why", {0: 10})
+        assert ops.resume("p", "x", "warehouse") == ParkedTable("x", "warehouse", "why", {0: 10})
+        assert ops.resume("p", "x", "warehouse") is None
+        assert ops.parked("p") == []
+
+
+class TestTopics:
+    def test_the_first_record_begins_generation_one(self, ops: OpsStore) -> None:
+        ops.record_topic("t", "id-1", 2)
+        ops.record_topic("t", "id-1", 2)
+        assert ops.topic_identity("t") == TopicIdentity("t", "id-1", 2)
+        assert ops.generations(["t"]).for_topic("t") == {0: [(0, 1)], 1: [(0, 1)]}
+
+    def test_a_changed_topic_is_refused_until_the_generation_is_raised(self, ops: OpsStore) -> None:
+        ops.record_topic("t", "id-1", 1)
+        with pytest.raises(GenerationError, match="made anew"):
+            ops.record_topic("t", "id-2", 1)
+        assert ops.raise_generation(TopicIdentity("t", "id-2", 1), {0: 0}) == 2
+        ops.record_topic("t", "id-2", 1)
+        assert ops.generations(["t"]).of("t", 0, 0) == 2
+
+    def test_the_highest_truncate_floor_counts(self, ops: OpsStore) -> None:
+        assert ops.truncate_floor("p", "x") is None
+        for floor in ((1, 900), (2, 5), (2, 5)):
+            ops.record_truncate("p", "x", *floor)
+        assert ops.truncate_floor("p", "x") == (2, 5)
+
+    def test_applied_tables_and_snapshots(self, ops: OpsStore) -> None:
+        ops.record_applied("p", "x", [{"name": "id"}], NOW)
+        ops.record_applied("p", "x", [{"name": "id"}, {"name": "a"}], NOW)
+        assert [column["name"] for column in ops.applied_tables("p")["x"].columns] == ["id", "a"]
+        ops.record_snapshot("p", "public.x", "initial")
+        ops.record_snapshot("p", "public.x", "incremental", "s")
+        assert ops.snapshotted("p") == {"public.x"}
+
+    def test_alerts_newest_first(self, ops: OpsStore) -> None:
+        for text in ("one", "two"):
+            ops.record_alert("p", Verdict(Level.BREACH, "slot", text, {"mb": 1.5}, "do"))
+        assert [alert["sentence"] for alert in ops.alerts("p")] == ["two", "one"]
+
+
+class TestFailures:
+    def test_a_restarted_server_is_found_again(self, ops: OpsStore, postgres: Any) -> None:
+        ops.record_progress(progress(1))
+        postgres.kill_and_restart()
+        ops.record_progress(progress(2, NOW + timedelta(seconds=1)))
+        assert [item.batch_id for item in ops.progress_history("p.s.warehouse")] == [2, 1]
+
+    def test_a_server_that_is_down_is_a_transient_error(self) -> None:
+        with pytest.raises(UnavailableError, match="does not answer"):
+            OpsStore("postgresql://nobody@127.0.0.1:1/none").parked("p")
+
+    def test_a_pickled_store_connects_by_itself(self, ops: OpsStore) -> None:
+        ops.add_dead_letters([replace(letter(1), key=None)])
+        copy: OpsStore = pickle.loads(pickle.dumps(ops))
+        assert copy.open_dead_letters("p", "x", "warehouse") == 1
+        copy.close()
