@@ -87,7 +87,7 @@ class AirflowApiServer(AirflowComponent):
 
 
 class AirflowJobComponent(AirflowComponent):
-    """A process without a port: it is ready when it has registered itself and gives signs of life.
+    """A process without a port: it is ready when it has registered itself.
 
     Class attributes:
         job_type: its name in Airflow's table of jobs.
@@ -101,7 +101,7 @@ class AirflowJobComponent(AirflowComponent):
         since = started_file(ctx, self.name).stat().st_mtime
         query = (
             "SELECT 1 FROM job WHERE job_type = %s AND state = 'running'"
-            " AND start_date >= to_timestamp(%s) AND latest_heartbeat >= start_date"
+            " AND start_date >= to_timestamp(%s)"
         )
         try:
             with psycopg.connect(Control().airflow_dsn(ctx), connect_timeout=3) as connection:
