@@ -1,0 +1,1 @@
+"""Everything that speaks Airflow: hooks, operators, sensors, triggers, notifications."""

@@ -1,0 +1,1 @@
+"""Airflow's connections in the shape that the library takes."""

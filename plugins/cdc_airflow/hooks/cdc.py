@@ -1,0 +1,81 @@
+"""Airflow's connections in the shape that the library takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from cdc.connections import Connection, Connections
+from cdc.errors import ConfigurationError
+from cdc.spec import Pipeline
+
+YARN = "cdc_yarn"
+"""The connection of YARN's ResourceManager (its web address)."""
+
+
+def driver_connection_ids(pipeline: Pipeline) -> tuple[str, ...]:
+    """What a Spark driver needs: Kafka, the ops store, the sinks, and the source's role that only reads."""
+    ids = [pipeline.kafka.connection, pipeline.ops.connection, pipeline.source.connection]
+    return tuple(dict.fromkeys([*ids, *(sink.connection for sink in pipeline.sinks)]))
+
+
+def connection_ids(pipeline: Pipeline) -> tuple[str, ...]:
+    """Every connection that a pipeline names, and YARN's."""
+    more = [pipeline.source.admin_connection, pipeline.connect.connection, YARN]
+    return tuple(dict.fromkeys([*driver_connection_ids(pipeline), *more]))
+
+
+class CdcHook(BaseHook):
+    """Builds `cdc.connections.Connections` from Airflow's own connections, whatever backend holds them."""
+
+    def connections(self, ids: Iterable[str]) -> Connections:
+        """Look each id up.
+
+        Raises:
+            ConfigurationError: Airflow knows no connection of that id.
+        """
+        return Connections(self._fetch(connection_id) for connection_id in ids)
+
+    async def aconnections(self, ids: Iterable[str]) -> Connections:
+        """The same from a trigger; look-ups block (a file, a secrets service), so they run in a thread."""
+        return await asyncio.to_thread(self.connections, tuple(ids))
+
+    @contextmanager
+    def connections_file(self, connections: Connections) -> Iterator[Path]:
+        """A `connections.json` that only this user can read, in a folder that is removed afterwards.
+
+        spark-submit copies it to the application's staging folder before it returns.
+        """
+        with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
+            path = Path(folder) / "connections.json"
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(connections.to_document(), file)
+            yield path
+
+    def _fetch(self, connection_id: str) -> Connection:
+        try:
+            found: Any = self.get_connection(connection_id)
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"Airflow has no connection {connection_id!r}: add it under Admin → Connections, "
+                "or to the secrets backend's connections.json"
+            ) from None
+        return Connection(
+            id=connection_id,
+            conn_type=found.conn_type or "",
+            host=found.host or "",
+            port=found.port,
+            login=found.login or "",
+            password=found.password or "",
+            schema_=found.schema or "",
+            extra=found.extra_dejson,
+        )

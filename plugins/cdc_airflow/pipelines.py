@@ -1,0 +1,91 @@
+"""What DAG files ask about the pipelines: the YAML is read here, and nothing else is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from airflow.sdk import Asset, CronTriggerTimetable, MultipleCronTriggerTimetable
+
+from cdc.errors import ConfigurationError, SpecError
+from cdc.settings import Settings
+from cdc.spec import Pipeline, load_pipeline, load_pipelines
+
+ENSURE_SCHEDULE = "*/10 * * * *"
+"""How often each stream's DAG looks whether its driver lives, beside being told by `cdc_connectors`."""
+
+Schedule = CronTriggerTimetable | MultipleCronTriggerTimetable | None
+
+
+def declared_pipelines() -> tuple[Pipeline, ...]:
+    """Every pipeline of this process' folder and environment.
+
+    Raises:
+        SpecError: a file is invalid; Airflow shows the message (file, line, field) as the DAG's import error.
+    """
+    settings = Settings()
+    return load_pipelines(settings.cdc_pipelines_dir, settings.cdc_env)
+
+
+def find_pipeline(name: str) -> tuple[Pipeline, Path]:
+    """The pipeline as its file says now, and that file; so an edit counts from the next task on.
+
+    Raises:
+        ConfigurationError: no file declares that name.
+        SpecError: its file is invalid.
+    """
+    settings = Settings()
+    folder = settings.cdc_pipelines_dir
+    broken: SpecError | None = None
+    for file in sorted(folder.glob("*.yaml")):
+        try:
+            pipeline = load_pipeline(file, settings.cdc_env)
+        except SpecError as error:
+            # Another pipeline's broken file must not stop this one.
+            broken = error if broken is None or file.stem == name else broken
+            continue
+        if pipeline.name == name:
+            return pipeline, file
+    if broken is not None:
+        raise broken
+    raise ConfigurationError(f"no file in {folder} declares pipeline {name!r}: it was renamed or removed")
+
+
+def stream_dag_ids(pipelines: Iterable[Pipeline]) -> dict[tuple[str, str], str]:
+    """`cdc_stream_<stream>` by (pipeline, stream), with the pipeline's name where two have such a stream."""
+    keys = [(pipeline.name, stream.name) for pipeline in pipelines for stream in pipeline.streams]
+    uses = Counter(stream for _, stream in keys)
+    return {
+        (pipeline, stream): f"cdc_stream_{stream}" if uses[stream] == 1 else f"cdc_stream_{pipeline}_{stream}"
+        for pipeline, stream in keys
+    }
+
+
+def applied_asset(pipeline: str) -> Asset:
+    """What `cdc_connectors` updates once a pipeline is applied; its event wakes the streams' DAGs."""
+    return Asset(name=f"cdc_{pipeline}_applied", uri=f"cdc://{pipeline}/applied", group="cdc")
+
+
+def cron_schedule(crons: Iterable[str | None], *, run_immediately: bool = False) -> Schedule:
+    """One schedule that fires whenever one of the pipelines' crons does; None when none of them has one.
+
+    Args:
+        crons: each pipeline's cron or preset; None is a pipeline that is only run by hand.
+        run_immediately: a DAG that never ran starts at once instead of at the next tick.
+    """
+    distinct = sorted({cron for cron in crons if cron})
+    if not distinct:
+        return None
+    if len(distinct) == 1:
+        return CronTriggerTimetable(distinct[0], timezone="UTC", run_immediately=run_immediately)
+    return MultipleCronTriggerTimetable(*distinct, timezone="UTC", run_immediately=run_immediately)
+
+
+def describe_tables(pipeline: Pipeline) -> Mapping[str, str]:
+    """For each stream the tables it carries and where to, as a sentence for logs and DAG documentation."""
+    sinks = " and ".join(sink.name for sink in pipeline.sinks)
+    return {
+        stream.name: f"{', '.join(f'{t.source} as {t.name}' for t in stream.tables)} → {sinks}"
+        for stream in pipeline.streams
+    }

@@ -1,0 +1,78 @@
+"""DAG ids, schedules and pipeline files as the DAGs see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
+
+from cdc.errors import ConfigurationError, SpecError
+from cdc.spec import load_pipeline
+from cdc_airflow.hooks.cdc import connection_ids, driver_connection_ids
+from cdc_airflow.pipelines import cron_schedule, find_pipeline, stream_dag_ids
+
+SAMPLE = Path(__file__).resolve().parents[3] / "include" / "pipelines" / "ecommerce.yaml"
+
+
+def test_a_stream_s_dag_carries_the_stream_s_name() -> None:
+    assert stream_dag_ids([load_pipeline(SAMPLE)]) == {
+        ("ecommerce", "customers"): "cdc_stream_customers",
+        ("ecommerce", "products"): "cdc_stream_products",
+        ("ecommerce", "orders"): "cdc_stream_orders",
+    }
+
+
+def test_streams_of_one_name_in_two_pipelines_do_not_share_a_dag() -> None:
+    sample = load_pipeline(SAMPLE)
+    ids = stream_dag_ids([sample, sample.model_copy(update={"name": "shop2"})])
+    assert ids["ecommerce", "orders"] == "cdc_stream_ecommerce_orders"
+    assert ids["shop2", "orders"] == "cdc_stream_shop2_orders"
+
+
+class TestSchedule:
+    def test_without_a_cron_there_is_none(self) -> None:
+        assert cron_schedule([None, None]) is None
+
+    def test_one_cron_for_all(self) -> None:
+        schedule = cron_schedule(["@hourly", None, "@hourly"], run_immediately=True)
+        assert schedule == CronTriggerTimetable("@hourly", timezone="UTC", run_immediately=True)
+
+    def test_different_crons_fire_each(self) -> None:
+        schedule = cron_schedule(["*/5 * * * *", "@hourly"])
+        assert isinstance(schedule, MultipleCronTriggerTimetable)
+        assert len(schedule.timetables) == 2
+
+
+class TestFindPipeline:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("CDC_PIPELINES_DIR", str(tmp_path))
+        (tmp_path / "shop.yaml").write_text(SAMPLE.read_text())
+        return tmp_path
+
+    def test_finds_it_by_the_name_that_it_declares(self, folder: Path) -> None:
+        pipeline, file = find_pipeline("ecommerce")
+        assert (pipeline.name, file) == ("ecommerce", folder / "shop.yaml")
+
+    def test_another_pipeline_s_broken_file_does_not_matter(self, folder: Path) -> None:
+        (folder / "a.yaml").write_text("name: [")
+        assert find_pipeline("ecommerce")[0].name == "ecommerce"
+
+    def test_a_broken_file_is_named_with_line_and_field(self, folder: Path) -> None:
+        (folder / "shop.yaml").write_text(SAMPLE.read_text().replace("partitions: 3", "partitions: none"))
+        with pytest.raises(SpecError, match=r"shop\.yaml:\d+: kafka\.partitions"):
+            find_pipeline("ecommerce")
+
+    def test_a_name_that_no_file_declares(self, folder: Path) -> None:
+        with pytest.raises(ConfigurationError, match="declares pipeline 'gone'"):
+            find_pipeline("gone")
+
+
+def test_drivers_never_get_the_owner_s_password() -> None:
+    sample = load_pipeline(SAMPLE)
+    assert set(connection_ids(sample)) - set(driver_connection_ids(sample)) == {
+        "cdc_source_admin",
+        "cdc_connect",
+        "cdc_yarn",
+    }
