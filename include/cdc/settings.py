@@ -115,6 +115,11 @@ class Settings:
         """The folder of the components' logs."""
         return Path(self._need("log_dir"))
 
+    @property
+    def local_stack_home(self) -> Path | None:
+        """`cdc_home` where this process belongs to a local stack, else None."""
+        return self._env.cdc_home
+
     def _need(self, name: str) -> Any:
         value = getattr(self._env, name)
         if value is None:

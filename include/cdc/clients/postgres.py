@@ -1,0 +1,58 @@
+"""PostgreSQL, as source, warehouse or control server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from cdc.connections import Connection
+from cdc.errors import ConfigurationError, UnavailableError
+
+_REFUSED = (
+    psycopg.errors.InvalidPassword,
+    psycopg.errors.InvalidAuthorizationSpecification,
+    psycopg.errors.InvalidCatalogName,
+)
+
+
+def connect_postgres(
+    connection: Connection,
+    *,
+    autocommit: bool = False,
+    application_name: str = "cdc",
+    statement_timeout_s: int = 0,
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect in UTC, with keep-alives, so that a dead server is noticed within half a minute.
+
+    Args:
+        connection: where it is.
+        autocommit: each statement is a transaction of its own.
+        application_name: what `pg_stat_activity` shows.
+        statement_timeout_s: of one statement; 0 is without limit.
+
+    Raises:
+        UnavailableError: it does not answer.
+        ConfigurationError: it refuses the login or has no such database.
+    """
+    try:
+        return psycopg.connect(
+            connection.dsn(),
+            autocommit=autocommit,
+            connect_timeout=5,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            application_name=application_name,
+            options=f"-c TimeZone=UTC -c statement_timeout={statement_timeout_s * 1000}",
+        )
+    except psycopg.OperationalError as error:
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        # Before the login is complete the driver has no error class, only the server's words.
+        if (
+            isinstance(error, _REFUSED)
+            or "authentication failed" in str(error)
+            or "does not exist" in str(error)
+        ):
+            raise ConfigurationError(f"PostgreSQL refuses connection {connection.id!r}: {said}") from error
+        raise UnavailableError(f"PostgreSQL ({connection.id}) does not answer: {said}") from error

@@ -1,0 +1,1 @@
+"""What the DAGs and the `cdc` command both call: plan, apply, launch, stop, status, health."""
