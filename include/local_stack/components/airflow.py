@@ -100,8 +100,7 @@ class AirflowJobComponent(AirflowComponent):
         """Look for a job that began after this start did; the one of a killed process is older."""
         since = started_file(ctx, self.name).stat().st_mtime
         query = (
-            "SELECT 1 FROM job WHERE job_type = %s AND state = 'running'"
-            " AND start_date >= to_timestamp(%s)"
+            "SELECT 1 FROM job WHERE job_type = %s AND state = 'running' AND start_date >= to_timestamp(%s)"
         )
         try:
             with psycopg.connect(Control().airflow_dsn(ctx), connect_timeout=3) as connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from local_stack.component import StackContext
@@ -16,7 +15,7 @@ USER = "admin"
 SECRETS = ("airflow_admin", "airflow_keys", "airflow_database")
 IMPORT_ROOTS = ("include", "plugins", "spark_jobs")
 
-Sections = Mapping[str, Mapping[str, str]]
+Sections = dict[str, dict[str, str]]
 
 
 def airflow_environment(ctx: StackContext) -> dict[str, str]:

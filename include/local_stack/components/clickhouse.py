@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import requests
 
@@ -15,7 +15,7 @@ from local_stack.envfile import write_atomically
 
 HOST = "127.0.0.1"
 USER = "cdc"
-SECRET = "clickhouse"
+SECRET = "clickhouse"  # noqa: S105 - the name of the secret, not the secret
 MEMORY_BYTES = 2 << 30
 
 
@@ -91,31 +91,31 @@ def find_binary() -> str | None:
 def server_config(ctx: StackContext) -> str:
     """The binary's configuration: HTTP only, on loopback, with one user."""
     data = ctx.data_dir("clickhouse") / "server"
-    root = ElementTree.Element("clickhouse")
+    root = ET.Element("clickhouse")
     plain = {
         "listen_host": HOST,
         "http_port": str(ctx.ports["clickhouse"]),
         "path": f"{data}/",
-        "tmp_path": f"{data}/tmp/",
+        "tmp_path": f"{data / 'tmp'}/",
         "user_files_path": f"{data}/user_files/",
         "format_schema_path": f"{data}/format_schemas/",
         "max_server_memory_usage": str(MEMORY_BYTES),
         "mark_cache_size": str(64 << 20),
     }
     for key, value in plain.items():
-        ElementTree.SubElement(root, key).text = value
-    logger = ElementTree.SubElement(root, "logger")
+        ET.SubElement(root, key).text = value
+    logger = ET.SubElement(root, "logger")
     for key, value in {"level": "warning", "console": "1"}.items():
-        ElementTree.SubElement(logger, key).text = value
-    user = ElementTree.SubElement(ElementTree.SubElement(root, "users"), USER)
+        ET.SubElement(logger, key).text = value
+    user = ET.SubElement(ET.SubElement(root, "users"), USER)
     digest = hashlib.sha256(ctx.secrets[SECRET].encode()).hexdigest()
     settings = {"password_sha256_hex": digest, "profile": "default", "quota": "default"}
     for key, value in settings.items():
-        ElementTree.SubElement(user, key).text = value
-    ElementTree.SubElement(user, "access_management").text = "1"
-    networks = ElementTree.SubElement(user, "networks")
-    ElementTree.SubElement(networks, "ip").text = HOST
-    ElementTree.SubElement(ElementTree.SubElement(root, "profiles"), "default")
-    ElementTree.SubElement(ElementTree.SubElement(root, "quotas"), "default")
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
+        ET.SubElement(user, key).text = value
+    ET.SubElement(user, "access_management").text = "1"
+    networks = ET.SubElement(user, "networks")
+    ET.SubElement(networks, "ip").text = HOST
+    ET.SubElement(ET.SubElement(root, "profiles"), "default")
+    ET.SubElement(ET.SubElement(root, "quotas"), "default")
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"

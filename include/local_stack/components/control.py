@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 
@@ -22,9 +22,9 @@ class Control(PostgresComponent):
     title = "Control PostgreSQL"
     ports = (PortSpec("control", 15434),)
     secrets = ("control_superuser", "cdc_ops", "airflow_database")
-    superuser_secret = "control_superuser"
+    superuser_name = "control_superuser"
     # Airflow's four processes keep pools, and each running task and stream has a connection.
-    settings = {"max_connections": "200"}
+    settings: ClassVar[dict[str, str]] = {"max_connections": "200"}
 
     def create_objects(self, ctx: StackContext, connection: psycopg.Connection[Any]) -> None:
         """Create both roles and their databases."""

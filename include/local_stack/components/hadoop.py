@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from local_stack.component import Command, StackContext
 from local_stack.components.jvm import java_argv, write_log4j1
@@ -64,13 +64,13 @@ def daemon_command(ctx: StackContext, name: str, main: str, heap_mb: int, stop_t
 
 def render_configuration(values: Mapping[str, str]) -> str:
     """Render Hadoop's XML."""
-    root = ElementTree.Element("configuration")
+    root = ET.Element("configuration")
     for name, value in values.items():
-        entry = ElementTree.SubElement(root, "property")
-        ElementTree.SubElement(entry, "name").text = name
-        ElementTree.SubElement(entry, "value").text = value
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+        entry = ET.SubElement(root, "property")
+        ET.SubElement(entry, "name").text = name
+        ET.SubElement(entry, "value").text = value
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def core_site(ctx: StackContext) -> dict[str, str]:

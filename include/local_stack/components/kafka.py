@@ -37,16 +37,14 @@ class Kafka(Component):
         folder = ctx.run_dir(self.name)
         write_atomically(self.config_file(ctx), render_properties(server_properties(ctx)))
         write_log4j2(folder)
-        if not (self.log_dir(ctx) / "meta.properties").exists():
+        if not (log_dir(ctx) / "meta.properties").exists():
             self._format(ctx)
 
     def command(self, ctx: StackContext) -> Command:
         """`kafka.Kafka` with the generated configuration."""
         option = write_log4j2(ctx.run_dir(self.name))
         config = str(self.config_file(ctx))
-        argv = java_argv(
-            ctx, classpath(ctx), "kafka.Kafka", config, heap_mb=HEAP_MB, options=(option,)
-        )
+        argv = java_argv(ctx, classpath(ctx), "kafka.Kafka", config, heap_mb=HEAP_MB, options=(option,))
         return Command(argv=argv, cwd=ctx.data_dir(self.name), stop_timeout_s=45)
 
     def probe(self, ctx: StackContext) -> str | None:
@@ -76,13 +74,9 @@ class Kafka(Component):
         """`server.properties` as generated."""
         return ctx.run_dir(self.name) / "server.properties"
 
-    def log_dir(self, ctx: StackContext) -> Path:
-        """The folder of the topics' segments."""
-        return log_dir(ctx)
-
     def _format(self, ctx: StackContext) -> None:
         """Give the log folder a cluster id, which a KRaft broker refuses to start without."""
-        shutil.rmtree(self.log_dir(ctx), ignore_errors=True)
+        shutil.rmtree(log_dir(ctx), ignore_errors=True)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
         config = str(self.config_file(ctx))
         argv = java_argv(
@@ -93,7 +87,7 @@ class Kafka(Component):
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
         if done.returncode != 0:
             raise ConfigurationError(
-                f"formatting Kafka's storage in {self.log_dir(ctx)} ended with {done.returncode}: "
+                f"formatting Kafka's storage in {log_dir(ctx)} ended with {done.returncode}: "
                 f"{(done.stderr or done.stdout).strip()[-500:]}; mend the cause and start again"
             )
 

@@ -1,4 +1,4 @@
-"""What the three PostgreSQL servers of the stack have in common: cluster, process, probe, roles, databases."""
+"""What the three PostgreSQL servers have in common: cluster, process, probe, roles, databases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -52,12 +52,12 @@ class PostgresComponent(Component):
     settings needs no migration of the data folder.
 
     Class attributes:
-        superuser_secret: the password of `postgres`.
+        superuser_name: the name of the secret that is the password of `postgres`.
         settings: what differs from `COMMON_SETTINGS`.
     """
 
-    superuser_secret: ClassVar[str]
-    settings: ClassVar[Mapping[str, str]] = {}
+    superuser_name: ClassVar[str]
+    settings: ClassVar[dict[str, str]] = {}
     ready_timeout_s = 60.0
 
     def prepare(self, ctx: StackContext) -> None:
@@ -107,9 +107,7 @@ class PostgresComponent(Component):
         """A `postgresql://` URL for a role of this server."""
         return f"postgresql://{user}:{quote(ctx.secrets[secret], safe='')}@{HOST}:{self.port(ctx)}/{database}"
 
-    def connection_entry(
-        self, ctx: StackContext, user: str, secret: str, database: str
-    ) -> dict[str, Any]:
+    def connection_entry(self, ctx: StackContext, user: str, secret: str, database: str) -> dict[str, Any]:
         """An entry of `connections.json` for a role of this server."""
         return {
             "conn_type": "postgres",
@@ -123,7 +121,7 @@ class PostgresComponent(Component):
     @contextlib.contextmanager
     def connect(self, ctx: StackContext, database: str) -> Iterator[psycopg.Connection[Any]]:
         """A superuser's connection in autocommit mode."""
-        dsn = self.dsn(ctx, SUPERUSER, self.superuser_secret, database)
+        dsn = self.dsn(ctx, SUPERUSER, self.superuser_name, database)
         with psycopg.connect(dsn, autocommit=True, connect_timeout=3) as connection:
             yield connection
 
@@ -135,7 +133,7 @@ class PostgresComponent(Component):
         scratch.mkdir(mode=0o700)
         password_file.unlink(missing_ok=True)
         password_file.touch(mode=0o600)
-        password_file.write_text(ctx.secrets[self.superuser_secret], encoding="utf-8")
+        password_file.write_text(ctx.secrets[self.superuser_name], encoding="utf-8")
         run_as.give(scratch)
         run_as.give(password_file)
         try:
@@ -199,12 +197,17 @@ def _clear_leftovers(data: Path) -> None:
     (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def ensure_role(connection: psycopg.Connection[Any], role: str, password: str, options: str = "LOGIN") -> None:
+def ensure_role(
+    connection: psycopg.Connection[Any], role: str, password: str, options: str = "LOGIN"
+) -> None:
     """Create a role, or give an existing one this password and these options."""
     exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
     verb = sql.SQL("ALTER") if exists else sql.SQL("CREATE")
     statement = sql.SQL("{} ROLE {} WITH {} PASSWORD {}").format(
-        verb, sql.Identifier(role), sql.SQL(options), sql.Literal(password)  # type: ignore[arg-type]
+        verb,
+        sql.Identifier(role),
+        sql.SQL(options),
+        sql.Literal(password),
     )
     connection.execute(statement)
 
@@ -216,5 +219,3 @@ def ensure_database(connection: psycopg.Connection[Any], database: str, owner: s
     connection.execute(
         sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(owner))
     )
-
-

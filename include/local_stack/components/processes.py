@@ -25,7 +25,7 @@ def processes_working_in(folder: Path) -> list[psutil.Process]:
 
 
 def end_processes(processes: list[psutil.Process], grace_s: float) -> int:
-    """Terminate processes, kill those that stay longer than `grace_s` seconds; returns how many there were."""
+    """Terminate processes, kill those that stay longer than `grace_s`; returns how many there were."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()

@@ -19,7 +19,7 @@ class Smtp(Component):
     ready_timeout_s = 30.0
 
     def command(self, ctx: StackContext) -> Command:
-        """aiosmtpd's own command line with its Maildir handler."""
+        """The own command line of aiosmtpd, with its Maildir handler."""
         listen = f"{HOST}:{ctx.ports['smtp']}"
         argv = (str(ctx.python), "-m", "aiosmtpd", "-n", "-l", listen, "-c", "aiosmtpd.handlers.Mailbox")
         return Command(argv=(*argv, str(ctx.home / "mail")), cwd=ctx.home, stop_timeout_s=5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 
@@ -26,8 +26,8 @@ class Source(PostgresComponent):
     title = "Source PostgreSQL"
     ports = (PortSpec("source", 15432),)
     secrets = ("source_superuser", "source_owner", "source_capture")
-    superuser_secret = "source_superuser"
-    settings = {
+    superuser_name = "source_superuser"
+    settings: ClassVar[dict[str, str]] = {
         "wal_level": "logical",
         "max_replication_slots": "20",
         "max_wal_senders": "20",
@@ -47,7 +47,7 @@ class Source(PostgresComponent):
 
     def exports(self, ctx: StackContext) -> dict[str, str]:
         """The superuser's DSN, since cases outside create extensions."""
-        return {"SOURCE_DSN": self.dsn(ctx, SUPERUSER, self.superuser_secret, DATABASE)}
+        return {"SOURCE_DSN": self.dsn(ctx, SUPERUSER, self.superuser_name, DATABASE)}
 
     def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:
         """The capturing role and the owner."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from cdc.errors import ConfigurationError
 from local_stack.component import StackContext
 from local_stack.components.hadoop import HOST, conf_dir
+from local_stack.components.jvm import FLAGS
+from local_stack.envfile import write_atomically
 
 
 def spark_home() -> Path:
@@ -24,6 +26,35 @@ def spark_home() -> Path:
     return Path(spec.origin).parent
 
 
+def spark_conf_dir(ctx: StackContext) -> Path:
+    """SPARK_CONF_DIR of this stack."""
+    return ctx.run_dir("spark-conf")
+
+
+def write_spark_conf(ctx: StackContext) -> None:
+    """Write `spark-defaults.conf`, so that the way a job is launched is the same as in production."""
+    values = spark_defaults(ctx)
+    text = "".join(f"{key} {value}\n" for key, value in values.items())
+    write_atomically(spark_conf_dir(ctx) / "spark-defaults.conf", text)
+
+
+def spark_defaults(ctx: StackContext) -> dict[str, str]:
+    """What is particular to this machine: jars in place, staging in the stack's folder, small JVMs."""
+    staging = ctx.data_dir("spark-staging")
+    # A driver that compiles queries needs more room for classes than a server does.
+    flags = " ".join(flag for flag in FLAGS if "Metaspace" not in flag)
+    return {
+        "spark.yarn.jars": f"local:{spark_home()}/jars/*",
+        "spark.yarn.stagingDir": staging.as_uri(),
+        "spark.driver.defaultJavaOptions": flags,
+        "spark.executor.defaultJavaOptions": flags,
+        "spark.yarn.am.waitTime": "120s",
+        "spark.ui.retainedJobs": "50",
+        "spark.ui.retainedStages": "50",
+        "spark.sql.ui.retainedExecutions": "20",
+    }
+
+
 def spark_environment(ctx: StackContext) -> dict[str, str]:
     """What a process needs to submit to this stack's YARN.
 
@@ -31,6 +62,7 @@ def spark_environment(ctx: StackContext) -> dict[str, str]:
     """
     return {
         "SPARK_HOME": str(spark_home()),
+        "SPARK_CONF_DIR": str(spark_conf_dir(ctx)),
         "PYSPARK_PYTHON": str(ctx.python),
         "PYSPARK_DRIVER_PYTHON": str(ctx.python),
         "HADOOP_CONF_DIR": str(conf_dir(ctx)),

@@ -92,4 +92,6 @@ def choose_user(binary: Path, data: Path) -> RunAs:
             "its user cannot be changed: install util-linux, or start the stack as an ordinary user"
         )
     user = ensure_user(SYSTEM_USER)
-    return RunAs(uid=user.pw_uid, prefix=build_prefix(user, is_reachable(binary) and is_reachable(data.parent)))
+    return RunAs(
+        uid=user.pw_uid, prefix=build_prefix(user, is_reachable(binary) and is_reachable(data.parent))
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 
@@ -20,8 +20,12 @@ class Warehouse(PostgresComponent):
     title = "Warehouse PostgreSQL"
     ports = (PortSpec("warehouse", 15433),)
     secrets = ("warehouse_superuser", "warehouse")
-    superuser_secret = "warehouse_superuser"
-    settings = {"shared_buffers": "128MB", "max_wal_size": "1GB", "max_connections": "100"}
+    superuser_name = "warehouse_superuser"
+    settings: ClassVar[dict[str, str]] = {
+        "shared_buffers": "128MB",
+        "max_wal_size": "1GB",
+        "max_connections": "100",
+    }
 
     def create_objects(self, ctx: StackContext, connection: psycopg.Connection[Any]) -> None:
         """Create the role and its database."""

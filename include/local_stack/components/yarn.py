@@ -7,10 +7,16 @@ from typing import Any
 import requests
 
 from local_stack.component import Command, Component, PortSpec, StackContext
-from local_stack.components.hadoop import HOST, conf_dir, container_dir, container_log_dir
-from local_stack.components.hadoop import daemon_command, write_conf
+from local_stack.components.hadoop import (
+    HOST,
+    conf_dir,
+    container_dir,
+    container_log_dir,
+    daemon_command,
+    write_conf,
+)
 from local_stack.components.processes import end_processes, processes_working_in
-from local_stack.components.spark import spark_environment
+from local_stack.components.spark import spark_environment, write_spark_conf
 
 SERVER = "org.apache.hadoop.yarn.server"
 
@@ -36,8 +42,9 @@ class ResourceManager(Component):
     ready_timeout_s = 90.0
 
     def prepare(self, ctx: StackContext) -> None:
-        """Write Hadoop's configuration."""
+        """Write Hadoop's and Spark's configuration."""
         write_conf(ctx)
+        write_spark_conf(ctx)
 
     def command(self, ctx: StackContext) -> Command:
         """The daemon."""
