@@ -65,7 +65,9 @@ class StackProgress:
 
     def _print(self, component: ComponentRecord) -> None:
         reason = f" ({component.reason})" if component.reason else ""
-        self._console.print(f"{component.title}: {component.state}{reason}", highlight=False, markup=False, soft_wrap=True)
+        self._console.print(
+            f"{component.title}: {component.state}{reason}", highlight=False, markup=False, soft_wrap=True
+        )
 
     def _draw(self, component: ComponentRecord) -> None:
         if component.name not in self._tasks:

@@ -7,7 +7,6 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ from local_stack.preflight import check_prerequisites
 from local_stack.spark_processes import container_processes
 from local_stack.supervisor.__main__ import load_components
 from local_stack.supervisor.policy import State
-from local_stack.supervisor.process import end_leftovers, end_processes, is_alive, last_line
+from local_stack.supervisor.process import end_leftovers, end_processes, find_birth, is_alive, last_line
 from local_stack.supervisor.record import Phase, SupervisorRecord, read_record, record_file
 
 POLL_S = 0.2
@@ -59,6 +58,10 @@ class LocalStack:
 
     def record(self) -> SupervisorRecord | None:
         """What the supervisor last wrote, None when no supervisor runs."""
+        record = self._last_record()
+        return record if record and record.phase is not Phase.STOPPED else None
+
+    def _last_record(self) -> SupervisorRecord | None:
         record = read_record(self.places.home)
         return record if record and is_alive(record.pid, record.birth) else None
 
@@ -78,7 +81,7 @@ class LocalStack:
             if running and running.phase is Phase.RUNNING:
                 say("the stack runs already")
                 return self.context()
-            self._wait_for_end(running)
+            self._wait_for_end(self._last_record())
             self._end_leftovers(say)
             self.prerequisites(self.places, self.env)
             components, _ = load_components(self.components)
@@ -191,19 +194,27 @@ class LocalStack:
             "PYTHONPATH": os.pathsep.join([*roots, inherited] if inherited else roots),
         }
         self.supervisor_log.parent.mkdir(parents=True, exist_ok=True)
-        with self.supervisor_log.open("ab") as output:
-            daemon = subprocess.Popen(
-                (sys.executable, "-m", "local_stack.supervisor", "--components", self.components),
-                cwd=ctx.home,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        # not `subprocess`: the supervisor outlives this process, whose job it is not to wait for it
+        daemon = os.posix_spawn(
+            sys.executable,
+            (sys.executable, "-m", "local_stack.supervisor", "--components", self.components),
+            env,
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (
+                    os.POSIX_SPAWN_OPEN,
+                    1,
+                    str(self.supervisor_log),
+                    os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+                    0o644,
+                ),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ),
+            setsid=True,
+        )
         deadline = time.monotonic() + DAEMON_START_S
-        while (record := read_record(self.places.home)) is None or record.pid != daemon.pid:
-            if daemon.poll() is not None or time.monotonic() > deadline:
+        while (record := read_record(self.places.home)) is None or record.pid != daemon:
+            if not find_birth(daemon) or time.monotonic() > deadline:
                 why = last_line(self.supervisor_log)
                 raise UnavailableError(f"the supervisor did not start: {why} (see {self.supervisor_log})")
             time.sleep(0.05)

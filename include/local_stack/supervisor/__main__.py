@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def main() -> int:
     )
     env = environment()
     places = Places.from_environment(env)
+    os.chdir(places.home)  # not where `up` was typed, which may go away
     try:
         lock = hold_lock(places.home)
         components, hooks = load_components(arguments.components)

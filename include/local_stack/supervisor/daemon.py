@@ -65,7 +65,7 @@ class Supervisor:
         gate = StartGate(slots=max(2, cores), heavy_slots=max(1, cores // 2))
         around = Surroundings(ctx, self._board, gate, policy or RestartPolicy(), self._stop)
         self._keepers = [
-            Keeper(rank, component, _dependents(component.name, components), around)
+            Keeper(rank, component, [later.name for later in components[rank + 1 :]], around)
             for rank, component in enumerate(components)
         ]
 
@@ -115,10 +115,6 @@ def _first_record(ctx: StackContext, components: Sequence[Component]) -> Supervi
         for component in components
     )
     return SupervisorRecord(pid=os.getpid(), birth=find_birth(os.getpid()), components=records)
-
-
-def _dependents(name: str, components: Sequence[Component]) -> tuple[str, ...]:
-    return tuple(component.name for component in components if name in component.requires)
 
 
 def ignore_terminal_signals(supervisor: Supervisor) -> None:

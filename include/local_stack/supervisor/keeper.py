@@ -49,21 +49,19 @@ class Keeper(threading.Thread):
     The thread starts the process itself and lives longer than it, which the parent-death signal needs.
     """
 
-    def __init__(
-        self, rank: int, component: Component, dependents: Iterable[str], around: Surroundings
-    ) -> None:
-        """Keep `component`, the `rank`-th to start; `dependents` are stopped before it."""
+    def __init__(self, rank: int, component: Component, later: Iterable[str], around: Surroundings) -> None:
+        """Keep `component`, the `rank`-th to start; `later` ones are stopped before it."""
         super().__init__(name=component.name, daemon=True)
         self._rank = rank
         self._component = component
-        self._dependents = tuple(dependents)
+        self._later = tuple(later)
         self._around = around
         self._child: subprocess.Popen[bytes] | None = None
         self._command: Command | None = None
         self._starts = 0
 
     def run(self) -> None:
-        """Live until the stop event, then stop the component after everything that requires it."""
+        """Live until the stop event, then stop the component after those that start later."""
         deaths = Deaths()
         while not self._around.stop.is_set():
             started = self._wait_and_start()
@@ -161,7 +159,7 @@ class Keeper(threading.Thread):
 
     def _stop(self) -> None:
         board = self._around.board
-        board.wait_for(self._dependents, State.STOPPED)
+        board.wait_for(self._later, State.STOPPED)
         if self._child and self._command and self._child.poll() is None:
             self._say(State.STOPPING)
             begun = time.monotonic()

@@ -21,6 +21,7 @@ from local_stack.supervisor.record import ComponentRecord
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOG_LIMIT_BYTES = 50_000_000
+KILL_WAIT_S = 5.0
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ")
 
 
@@ -91,7 +92,7 @@ def last_line(log: Path, *, window: int = 4096) -> str:
 
 def group_members(pgid: int) -> list[psutil.Process]:
     """The live processes of a process group that is also a session, as each component's is."""
-    return [process for process in psutil.process_iter() if _group_of(process.pid) == (pgid, pgid)]
+    return [p for p in psutil.process_iter() if _group_of(p.pid) == (pgid, pgid) and _lives(p)]
 
 
 def _group_of(pid: int) -> tuple[int, int] | None:
@@ -101,15 +102,29 @@ def _group_of(pid: int) -> tuple[int, int] | None:
         return None
 
 
+def _lives(process: psutil.Process) -> bool:
+    """Whether it runs; an orphan that ended but that init has not reaped yet does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def end_processes(processes: Iterable[psutil.Process], signum: int, timeout_s: float) -> None:
     """Signal, wait, and kill what is still there; psutil checks each pid against reuse."""
     victims = list(processes)
     for process in victims:
         _send(process, signum)
-    _, alive = psutil.wait_procs(victims, timeout=timeout_s)
-    for process in alive:
+    for process in _wait_for_end(victims, timeout_s):
         _send(process, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=5)
+    _wait_for_end(victims, KILL_WAIT_S)
+
+
+def _wait_for_end(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    deadline = time.monotonic() + timeout_s
+    while (alive := [p for p in processes if _lives(p)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
 
 
 def _send(process: psutil.Process, signum: int) -> None:
@@ -137,7 +152,7 @@ def find_leftovers(record: ComponentRecord, home: Path) -> list[psutil.Process]:
         return []
     if is_alive(record.pid, record.birth):
         return group_members(record.pid)
-    if psutil.pid_exists(record.pid):  # the number belongs to somebody else now, and the group with it
+    if find_birth(record.pid):  # the number belongs to somebody else now, and the group with it
         return []
     return [process for process in group_members(record.pid) if _belongs_to(process, home)]
 

@@ -1,0 +1,103 @@
+# Thin: each target makes sure that everything is installed and calls one command. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON := .venv/bin/python
+ROOTS := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/spark_jobs
+STACK := PYTHONPATH=$(ROOTS) $(PYTHON) -m local_stack.cli
+PYTEST := $(PYTHON) -m pytest
+SUITES := unit spark airflow stack e2e
+SOURCES := include plugins spark_jobs dags tests
+
+# make cdc-run RATE=50, or rate=50
+RATE ?= $(rate)
+SEED ?= $(seed)
+CHANGES ?= $(changes)
+RESTART ?= $(restart)
+ROUNDS ?= $(rounds)
+COMPONENT ?= $(component)
+SERVICE ?= $(service)
+FOLLOW ?= $(follow)
+JSON ?= $(json)
+ARGS ?= $(args)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+.PHONY: bootstrap
+bootstrap: ## Install the Python packages into .venv and the jars into .local/jars; nothing when they are there
+	@scripts/bootstrap.sh
+
+.PHONY: cdc-run
+cdc-run: bootstrap ## The main job: start everything, make changes, watch them arrive (RATE=, SEED=); Ctrl+C stops all
+	@$(STACK) run $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
+
+.PHONY: cdc-check
+cdc-check: bootstrap ## Make changes, then compare every row and column of source and sinks (CHANGES=, SEED=, RESTART=1)
+	@$(STACK) check $(if $(CHANGES),--changes $(CHANGES)) $(if $(SEED),--seed $(SEED)) $(if $(RESTART),--restart-in-the-middle)
+
+.PHONY: chaos
+chaos: bootstrap ## Kill components while changes flow, compare at the end (SEED=, ROUNDS=, COMPONENT=)
+	@$(STACK) chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPONENT),--component $(COMPONENT))
+
+.PHONY: up
+up: bootstrap ## Start every component and wait until all are ready
+	@$(STACK) up
+
+.PHONY: down
+down: bootstrap ## Stop the streams and every component, in order
+	@$(STACK) down
+
+.PHONY: status
+status: bootstrap ## Show components, drivers and executors (JSON=1 for a list)
+	@$(STACK) status $(if $(JSON),--json)
+
+.PHONY: logs
+logs: bootstrap ## Show the end of a log (SERVICE=kafka, FOLLOW=1); without SERVICE the supervisor's
+	@$(STACK) logs $(SERVICE) $(if $(FOLLOW),-f)
+
+.PHONY: env
+env: bootstrap ## Print the stack's addresses and passwords as KEY=VALUE lines
+	@$(STACK) env
+
+.PHONY: clean
+clean: bootstrap ## Stop the stack and delete its data, logs and checkpoints; jars and packages stay
+	@$(STACK) clean --yes
+
+.PHONY: notebook
+notebook: bootstrap ## Open the notebook in Jupyter Lab on the running stack
+	@source $${CDC_HOME:-.local}/activate && exec $(PYTHON) -m jupyterlab notebooks/ecom_cdc_processing.ipynb
+
+.PHONY: lint
+lint: bootstrap ## ruff, mypy and import-linter
+	@.venv/bin/ruff check $(wildcard $(SOURCES))
+	@.venv/bin/ruff format --check --quiet $(wildcard $(SOURCES)) || { echo "make format puts it right"; exit 1; }
+	@.venv/bin/mypy $(wildcard $(SOURCES))
+	@PYTHONPATH=$(ROOTS) .venv/bin/lint-imports
+
+.PHONY: format
+format: bootstrap ## Format the code and mend what ruff can mend
+	@.venv/bin/ruff check --fix --quiet $(wildcard $(SOURCES)) || true
+	@.venv/bin/ruff format $(wildcard $(SOURCES))
+
+.PHONY: test
+test: lint ## All checks and tests: lint, then each suite from the fastest to the slowest
+	@failed=; for suite in $(SUITES); do echo "== tests/$$suite"; $(PYTEST) tests/$$suite $(ARGS) || failed="$$failed $$suite"; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; echo "all suites passed: $(SUITES)"
+
+.PHONY: $(addprefix test-,$(SUITES))
+test-unit: bootstrap ## Tests that take seconds
+test-spark: bootstrap ## Tests with a SparkSession
+test-airflow: bootstrap ## Tests that load Airflow
+test-stack: bootstrap ## Tests of single components of the stack
+test-e2e: bootstrap ## Tests of the whole stack
+$(addprefix test-,$(SUITES)): test-%:
+	@$(PYTEST) tests/$* $(ARGS)
+
+.PHONY: lock
+lock: bootstrap ## Compile requirements.txt from requirements.in, and resolve the jars anew
+	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt
+	@PYTHONPATH=$(ROOTS) $(PYTHON) -m local_stack.bootstrap lock

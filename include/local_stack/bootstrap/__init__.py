@@ -1,0 +1,1 @@
+"""Fetches what pip cannot: the jars of Kafka, Connect, Debezium, Hadoop YARN and Spark's Kafka source."""
