@@ -1,0 +1,52 @@
+"""A pipe from the engine to the response: the engine formats rows into it while the client reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from types import TracebackType
+
+_SIZE = 1 << 20
+
+
+class OutputPipe:
+    """What the engine writes to `path` comes out of `read`; a full pipe makes the engine wait."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        self._writing = True
+        # beyond the user's limit for pipes the kernel refuses: the usual 64 KiB do as well
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _SIZE)
+
+    @property
+    def path(self) -> str:
+        """A file name that the engine can open for writing."""
+        return f"/proc/self/fd/{self._writer}"
+
+    def end_of_output(self) -> None:
+        """Called when the query is over: the reader then sees the end. Safe to call twice."""
+        if self._writing:
+            self._writing = False
+            os.close(self._writer)
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what is written, until the query is over."""
+        while data := os.read(self._reader, _SIZE):
+            yield data
+
+    def drain(self) -> None:
+        """Throw away what is still to come, so that a query that was told to stop can do so."""
+        for _ in self.read():
+            pass
+
+    def __enter__(self) -> OutputPipe:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_of_output()
+        os.close(self._reader)
