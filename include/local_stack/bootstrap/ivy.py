@@ -114,22 +114,29 @@ def proxy_options(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def render_module(name: str, artifacts: Iterable[Artifact], *, transitive: bool) -> str:
     """An Ivy module that depends on the artifacts."""
-    dependencies = "".join(_render_dependency(artifact, transitive=transitive) for artifact in artifacts)
+    # one dependency for each module: of two that name different files of a module, Ivy forgets one
+    modules: dict[tuple[str, str, str], list[Artifact]] = {}
+    for artifact in artifacts:
+        modules.setdefault((artifact.organisation, artifact.module, artifact.revision), []).append(artifact)
+    dependencies = "".join(_render_dependency(files, transitive=transitive) for files in modules.values())
     return MODULE.format(name=quoteattr(name), dependencies=dependencies)
 
 
-def _render_dependency(artifact: Artifact, *, transitive: bool) -> str:
+def _render_dependency(files: list[Artifact], *, transitive: bool) -> str:
+    first = files[0]
     head = (
-        f"<dependency org={quoteattr(artifact.organisation)} name={quoteattr(artifact.module)} "
-        f"rev={quoteattr(artifact.revision)} "
+        f"<dependency org={quoteattr(first.organisation)} name={quoteattr(first.module)} "
+        f"rev={quoteattr(first.revision)} "
     )
     if transitive:
         return head + 'conf="default->default"/>'
+    return f'{head}conf="default->*" transitive="false">{"".join(map(_render_file, files))}</dependency>'
+
+
+def _render_file(artifact: Artifact) -> str:
     classifier = f" m:classifier={quoteattr(artifact.classifier)}" if artifact.classifier else ""
-    return (
-        f'{head}conf="default->*" transitive="false"><artifact name={quoteattr(artifact.module)} '
-        f"type={quoteattr(artifact.extension)} ext={quoteattr(artifact.extension)}{classifier}/></dependency>"
-    )
+    extension = quoteattr(artifact.extension)
+    return f"<artifact name={quoteattr(artifact.module)} type={extension} ext={extension}{classifier}/>"
 
 
 def read_report(text: str) -> Iterator[Artifact]:
