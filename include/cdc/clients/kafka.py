@@ -1,0 +1,147 @@
+"""Kafka: topics, their identity and their offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from cdc.errors import ConfigurationError, UnavailableError
+from cdc.model.generations import TopicIdentity
+
+Offsets = dict[str, dict[int, int]]
+_GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID)
+_retried = retry(
+    retry=retry_if_exception_type(UnavailableError),
+    stop=stop_after_attempt(4),
+    wait=wait_exponential_jitter(initial=0.3, max=4),
+    reraise=True,
+)
+
+
+class KafkaClient:
+    """Looks at and makes topics.
+
+    Args:
+        bootstrap: `host:port`, comma-separated.
+        timeout_s: of one call.
+        extra: more client settings, such as those of a secured cluster.
+    """
+
+    def __init__(
+        self, bootstrap: str, timeout_s: float = 10.0, extra: Mapping[str, Any] | None = None
+    ) -> None:
+        self.bootstrap, self._timeout = bootstrap, timeout_s
+        # The client's own log repeats every failed attempt; the errors below say it once.
+        settings: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "socket.timeout.ms": int(timeout_s * 1000),
+            "log_level": 0,
+            "error_cb": lambda _: None,
+            **(extra or {}),
+        }
+        self._admin = AdminClient(settings)
+
+    @_retried
+    def create_topic(
+        self,
+        name: str,
+        partitions: int,
+        retention_ms: int,
+        *,
+        replication_factor: int = 1,
+        config: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Make a topic; False when it was there, whatever its settings.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+            ConfigurationError: Kafka refuses the topic.
+        """
+        settings = {"retention.ms": str(retention_ms), "cleanup.policy": "delete", **(config or {})}
+        topic = NewTopic(name, partitions, replication_factor, config=settings)
+        futures = self._admin.create_topics([topic], operation_timeout=self._timeout)
+        return self._wait(futures[name], f"create topic {name}", KafkaError.TOPIC_ALREADY_EXISTS) is not None
+
+    @_retried
+    def topic_identity(self, name: str) -> TopicIdentity | None:
+        """The topic's id and partition count, or None when there is no such topic."""
+        futures = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._timeout)
+        found = self._wait(futures[name], f"describe topic {name}", *_GONE)
+        if found is None:
+            return None
+        return TopicIdentity(name, str(found.topic_id), len(found.partitions))
+
+    def end_offsets(self, topics: Iterable[str], isolation: str = "read_committed") -> Offsets:
+        """The offset after the last event of each partition; a topic that does not exist is left out.
+
+        Args:
+            topics: the topics.
+            isolation: `read_committed` ends before the first open transaction, `read_uncommitted` after the
+                last event or marker.
+        """
+        return self._offsets(topics, OffsetSpec.latest, isolation)
+
+    def earliest_offsets(self, topics: Iterable[str]) -> Offsets:
+        """The oldest offset that Kafka still has, of each partition."""
+        return self._offsets(topics, OffsetSpec.earliest, "read_uncommitted")
+
+    def committed_offsets(self, group: str) -> Offsets:
+        """What a consumer group has committed."""
+        futures = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout
+        )
+        found = self._wait(futures[group], f"offsets of group {group}")
+        offsets: Offsets = {}
+        for item in found.topic_partitions:
+            offsets.setdefault(item.topic, {})[item.partition] = item.offset
+        return offsets
+
+    @_retried
+    def _offsets(self, topics: Iterable[str], spec: Callable[[], Any], isolation: str) -> Offsets:
+        level = (
+            IsolationLevel.READ_COMMITTED
+            if isolation == "read_committed"
+            else IsolationLevel.READ_UNCOMMITTED
+        )
+        identities = [identity for topic in topics if (identity := self.topic_identity(topic)) is not None]
+        wanted = {
+            TopicPartition(identity.topic, partition): spec()
+            for identity in identities
+            for partition in range(identity.partitions)
+        }
+        if not wanted:
+            return {}
+        futures = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=self._timeout)
+        offsets: Offsets = {}
+        for place, future in futures.items():
+            found = self._wait(future, f"offsets of {place.topic}[{place.partition}]")
+            offsets.setdefault(place.topic, {})[place.partition] = found.offset
+        return offsets
+
+    def _wait(self, future: Future[Any], what: str, *expected: int) -> Any:
+        """The future's result (True for an empty one), or None for an expected error."""
+        try:
+            result = future.result(timeout=self._timeout + 5)
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.code() in expected:
+                return None
+            message = f"Kafka at {self.bootstrap}: {what}: {cause.str()}"
+            if cause.retriable() or cause.code() < 0 or cause.code() == KafkaError.REQUEST_TIMED_OUT:
+                raise UnavailableError(message) from None
+            raise ConfigurationError(message) from None
+        except TimeoutError:
+            raise UnavailableError(f"Kafka at {self.bootstrap} does not answer: {what}") from None
+        return True if result is None else result

@@ -1,0 +1,105 @@
+"""Plan and apply: make what a pipeline declares true. What `cdc apply` and DAG cdc_connectors call.
+
+The order matters: the ops store and the source first, then topics and sinks, the connector last, so that
+nothing is captured that has nowhere to go. Everything may be run again, at any time, while streams run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cdc.clients.yarn import YarnClient
+from cdc.connections import Connections
+from cdc.ddl.columns import sink_columns
+from cdc.errors import ConfigurationError
+from cdc.ops import OpsStore
+from cdc.services.changes import Change, Part, Plan, Report
+from cdc.services.clickhouse_objects import ClickHouseObjects
+from cdc.services.connector_object import ConnectorObject
+from cdc.services.source_objects import SourceObjects
+from cdc.services.streams import Reuse, ensure_decision, find_live
+from cdc.services.topics import Topics
+from cdc.services.warehouse_objects import WarehouseObjects
+from cdc.spec import ClickHouseSink, Pipeline
+
+YARN_CONNECTION = "cdc_yarn"
+
+
+def plan(pipeline: Pipeline, connections: Connections) -> Plan:
+    """Everything that is not as declared; only the ops store's own schema is made.
+
+    Raises:
+        UnavailableError: a service that apply needs does not answer.
+        SchemaChangedError: the source or a sink is not what the pipeline declares.
+        GenerationError: a topic is not the one that was recorded.
+    """
+    with _ops(pipeline, connections) as ops:
+        changes = [change for part in _parts(pipeline, connections, ops) for change in part.pending()]
+        return Plan(pipeline.name, (*changes, *_stream_changes(pipeline, connections, ops)))
+
+
+def apply(
+    pipeline: Pipeline, connections: Connections, on_step: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Make the pipeline true, and say each step.
+
+    A sink that is down fails the run before the connector is touched. Streams are not launched here.
+
+    Raises:
+        UnavailableError: a service does not answer; run it again when it does.
+        ConfigurationError, SchemaChangedError, GenerationError: a person has to change something.
+    """
+    steps: list[str] = []
+
+    def say(step: str) -> None:
+        steps.append(step)
+        on_step(step)
+
+    with _ops(pipeline, connections) as ops:
+        parts = _parts(pipeline, connections, ops)
+        # Every part is asked first, so that what is down is known before anything is changed.
+        for part in parts:
+            part.pending()
+        for part in parts:
+            part.run(say)
+        now = datetime.now(UTC)
+        for table in pipeline.tables:
+            columns = [
+                {"name": c.name, "kind": c.kind, "clickhouse": c.clickhouse, "warehouse": c.warehouse}
+                for c in sink_columns(table)
+            ]
+            ops.record_applied(pipeline.name, table.name, columns, now)
+    return Report(pipeline.name, tuple(steps))
+
+
+def _ops(pipeline: Pipeline, connections: Connections) -> OpsStore:
+    ops = OpsStore(connections.get(pipeline.ops.connection))
+    ops.ensure_schema()
+    return ops
+
+
+def _parts(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[Part, ...]:
+    sinks: list[Part] = [
+        ClickHouseObjects(pipeline, sink, connections)
+        if isinstance(sink, ClickHouseSink)
+        else WarehouseObjects(pipeline, sink, connections)
+        for sink in pipeline.sinks
+    ]
+    source = SourceObjects(pipeline, connections)
+    return (source, Topics(pipeline, connections, ops), *sinks, ConnectorObject(pipeline, connections, ops))
+
+
+def _stream_changes(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> list[Change]:
+    try:
+        yarn = YarnClient(connections.get(YARN_CONNECTION).url())
+    except ConfigurationError:
+        return []  # not every deployment runs its streams on YARN
+    changes = []
+    for stream in pipeline.streams:
+        if ops.desired_state(pipeline.name, stream.name) == "stopped":
+            continue
+        decision = ensure_decision(find_live(yarn, stream), stream.app_name, pipeline.spec_hash(stream))
+        if not isinstance(decision, Reuse):
+            changes.append(Change("stream", stream.app_name, decision.sentence))
+    return changes

@@ -1,0 +1,199 @@
+"""What the source's catalogue says about tables, and what of it can be captured.
+
+Reading is one query; the rest is pure. Source of the meaning of each column: PostgreSQL documentation,
+chapter "System Catalogs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from cdc.errors import DataError
+from cdc.spec import TableSpec
+from cdc.spec.names import join_qualified
+from cdc.types import parse_type
+
+_TABLES = """
+    SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+      c.relpersistence::text AS persistence, c.relrowsecurity AS row_security,
+      pg_get_userbyid(c.relowner) AS owner,
+      c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
+      coalesce((SELECT array_agg(a.attname ORDER BY k.position) FROM pg_index x
+        CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k(number, position)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+        WHERE x.indrelid = c.oid AND x.indisprimary), '{}')::text[] AS key,
+      (SELECT json_agg(json_build_object('name', a.attname, 'not_null', a.attnotnull,
+          'generated', a.attgenerated <> '', 'type', format_type(b.oid, b.modifier), 'enum', e.typtype = 'e',
+          'type_name', CASE WHEN b.domain IS NOT NULL THEN b.domain
+            WHEN e.typtype = 'e' THEN format('%%s.%%s', en.nspname, e.typname) END,
+          'values', (SELECT json_agg(v.enumlabel ORDER BY v.enumsortorder)
+            FROM pg_enum v WHERE v.enumtypid = e.oid)
+        ) ORDER BY a.attnum)
+        FROM pg_attribute a
+        JOIN pg_type t ON t.oid = a.atttypid
+        CROSS JOIN LATERAL (SELECT
+          CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END AS oid,
+          CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS modifier,
+          CASE WHEN t.typtype = 'd'
+            THEN t.typnamespace::regnamespace::text || '.' || t.typname END AS domain) AS b
+        JOIN pg_type base ON base.oid = b.oid
+        JOIN pg_type e ON e.oid = CASE WHEN base.typcategory = 'A' THEN base.typelem ELSE base.oid END
+        JOIN pg_namespace en ON en.oid = e.typnamespace
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema'
+      AND n.nspname NOT LIKE 'pg\\_%%' AND (%(schemas)s::text[] IS NULL OR n.nspname = ANY(%(schemas)s))
+    ORDER BY n.nspname, c.relname
+"""
+_KINDS = {
+    "v": "is a view, which has no changes of its own: capture the tables it reads",
+    "m": "is a materialized view, which has no changes of its own: capture the tables it reads",
+    "f": "is a foreign table: capture it on its own server",
+    "p": "is partitioned: list its partitions as tables, or leave it out",
+}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as the catalogue has it; `type` is what a pipeline file would say."""
+
+    name: str
+    type: str
+    not_null: bool
+    generated: bool
+    values: tuple[str, ...] = ()
+    type_name: str = ""
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table, view or foreign table of the source."""
+
+    schema: str
+    name: str
+    kind: str
+    persistence: str
+    row_security: bool
+    has_children: bool
+    owner: str
+    key: tuple[str, ...]
+    columns: tuple[SourceColumn, ...]
+
+    @property
+    def qualified(self) -> str:
+        """`schema.table` as pipelines write it."""
+        return join_qualified(self.schema, self.name)
+
+
+def read_tables(
+    connection: psycopg.Connection[Any], schemas: Sequence[str] | None = None
+) -> tuple[SourceTable, ...]:
+    """Every table of the database that this role can see, or of some schemas."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_TABLES, {"schemas": None if schemas is None else list(schemas)})
+        return tuple(_table(row) for row in cursor.fetchall())
+
+
+def refusal(table: SourceTable) -> str | None:
+    """Why a table cannot be captured without losing something, or None."""
+    if table.kind in _KINDS:
+        return _KINDS[table.kind]
+    if table.persistence != "p":
+        word = "unlogged" if table.persistence == "u" else "temporary"
+        return f"is {word}, so its changes are not in the write-ahead log: ALTER TABLE … SET LOGGED"
+    if not table.key:
+        return "has no primary key, by which its rows are told apart: add one"
+    if table.row_security:
+        return (
+            "has row level security, which would hide rows from the snapshot: disable it or leave the table "
+            "out"
+        )
+    if table.has_children:
+        return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
+    for column in table.columns:
+        if why := _column_refusal(column):
+            return why
+    return None
+
+
+def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
+    """Where the source is not what the pipeline declares; empty when it is."""
+    if found is None:
+        return [f"{declared.source} does not exist at the source, or the owner's role cannot see it"]
+    said = []
+    if why := refusal(found):
+        return [f"{declared.source} {why}"]
+    if tuple(found.key) != declared.key:
+        said.append(f"{declared.source}: primary key is {list(found.key)}, declared is {list(declared.key)}")
+    columns = {column.name: column for column in found.columns}
+    for column in declared.columns:
+        actual = columns.pop(column.name, None)
+        if actual is None:
+            said.append(f"{declared.source}.{column.name} does not exist at the source")
+        elif parse_type(actual.type) != column.pg_type:
+            said.append(f"{declared.source}.{column.name} is {actual.type}, declared is {column.type}")
+        elif not column.nullable and not actual.not_null:
+            said.append(f"{declared.source}.{column.name} can be NULL, declared is nullable: false")
+    said += [f"{declared.source}.{name} is not declared: add it under columns" for name in columns]
+    return said
+
+
+def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
+    """The table as an entry of a pipeline file."""
+    columns = []
+    for column in table.columns:
+        item: dict[str, Any] = {"name": column.name, "type": column.type}
+        if column.not_null:
+            item["nullable"] = False
+        if column.values:
+            item["values"] = list(column.values)
+        if column.type_name:
+            item["type_name"] = column.type_name
+        columns.append(item)
+    head: dict[str, Any] = {"source": table.qualified}
+    if stream:
+        head["stream"] = stream
+    return {**head, "key": list(table.key), "columns": columns}
+
+
+def _column_refusal(column: SourceColumn) -> str | None:
+    if column.generated:
+        return f"has the generated column {column.name!r}, which PostgreSQL does not publish"
+    try:
+        parse_type(column.type)
+    except DataError as error:
+        return f"has column {column.name!r}: {error}"
+    return None
+
+
+def _table(row: dict[str, Any]) -> SourceTable:
+    return SourceTable(
+        schema=row["schema"],
+        name=row["name"],
+        kind=row["kind"],
+        persistence=row["persistence"],
+        row_security=row["row_security"],
+        has_children=row["has_children"],
+        owner=row["owner"],
+        key=tuple(row["key"]),
+        columns=tuple(_column(item) for item in row["columns"] or ()),
+    )
+
+
+def _column(item: dict[str, Any]) -> SourceColumn:
+    type_text = item["type"]
+    if item["enum"]:
+        type_text = "enum[]" if type_text.endswith("[]") else "enum"
+    return SourceColumn(
+        name=item["name"],
+        type=type_text,
+        not_null=item["not_null"],
+        generated=item["generated"],
+        values=tuple(item["values"] or ()),
+        type_name=item["type_name"] or "",
+    )

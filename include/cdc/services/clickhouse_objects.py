@@ -1,0 +1,93 @@
+"""A ClickHouse sink's databases, tables and views, compared with the pipeline and made."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
+from cdc.connections import Connections
+from cdc.ddl import clickhouse
+from cdc.ddl.columns import sink_columns, view_columns
+from cdc.errors import ConfigurationError, SchemaChangedError
+from cdc.services.changes import Change, OnStep
+from cdc.spec import ClickHouseSink, Pipeline, TableSpec
+
+
+class ClickHouseObjects:
+    """What one ClickHouse sink needs for every table of the pipeline."""
+
+    def __init__(self, pipeline: Pipeline, sink: ClickHouseSink, connections: Connections) -> None:
+        self._pipeline, self._sink = pipeline, sink
+        self._connection = connections.get(sink.connection)
+
+    def pending(self) -> list[Change]:
+        """Tables and views that are missing or lack columns.
+
+        Raises:
+            SchemaChangedError: a column has another type than the pipeline declares.
+        """
+        with mapped_errors(self._connection):
+            client = connect_clickhouse(self._connection)
+            try:
+                return [change for table in self._pipeline.tables for change in self._changes(client, table)]
+            finally:
+                client.close()
+
+    def run(self, on_step: OnStep) -> None:
+        """Run every table's statements; each can be run again."""
+        pending = self.pending()
+        with mapped_errors(self._connection):
+            client = connect_clickhouse(self._connection)
+            try:
+                for table in self._pipeline.tables:
+                    for statement in clickhouse.statements(self._pipeline, self._sink, table):
+                        client.command(statement)
+            except ClickHouseError as error:
+                if getattr(error, "code", None) is None:
+                    raise
+                raise ConfigurationError(
+                    f"ClickHouse ({self._connection.id}) refuses a statement of {self._sink.name}: {error}"
+                ) from error
+            finally:
+                client.close()
+        for change in pending:
+            on_step(str(change))
+
+    def _changes(self, client: object, table: TableSpec) -> list[Change]:
+        raw, view = self._sink.raw_table(table.name), self._sink.view(table.name)
+        there = _columns(client, *raw)
+        wanted = {column.name: column.clickhouse for column in sink_columns(table)}
+        subject = f"{self._sink.name}: {'.'.join(raw)}"
+        if not there:
+            changes = [Change("ddl", subject, f"create table with {len(wanted)} columns")]
+        else:
+            _check_types(subject, there, wanted)
+            missing = [name for name in wanted if name not in there]
+            changes = [Change("ddl", subject, f"add column {name}") for name in missing]
+        shown = [column.name for column in view_columns(table)]
+        if list(_columns(client, *view)) != shown:
+            changes.append(Change("ddl", f"{self._sink.name}: {'.'.join(view)}", "make the readers' view"))
+        return changes
+
+
+def _columns(client: object, database: str, table: str) -> dict[str, str]:
+    result = client.query(  # type: ignore[attr-defined]
+        "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = {t:String} ORDER BY "
+        "position",
+        parameters={"d": database, "t": table},
+    )
+    return dict(result.result_rows)
+
+
+def _check_types(subject: str, there: dict[str, str], wanted: dict[str, str]) -> None:
+    wrong = [
+        f"{name} is {there[name]}, declared is {kind}"
+        for name, kind in wanted.items()
+        if name in there and there[name].replace(" ", "") != kind.replace(" ", "")
+    ]
+    if wrong:
+        raise SchemaChangedError(
+            f"{subject} has columns of other types: {'; '.join(wrong)}. Types are not changed in place: "
+            "give the "
+            "table another name in the pipeline and let it be filled anew, or alter the column by hand"
+        )

@@ -1,0 +1,131 @@
+"""Debezium's configuration, made from the pipeline alone, and the objects at the source that it relies on."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from cdc.connections import Connections
+from cdc.spec import Pipeline
+from cdc.spec.names import split_qualified, topic_name
+
+CONNECTOR_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
+_JSON = "org.apache.kafka.connect.json.JsonConverter"
+SECRETS = frozenset({"database.password"})
+
+
+def connector_config(pipeline: Pipeline, connections: Connections) -> dict[str, str]:
+    """The connector's whole configuration, every value a text as Connect wants it.
+
+    Raises:
+        ConfigurationError: the source's connection is not known.
+    """
+    source = pipeline.source
+    database = connections.get(source.connection)
+    captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
+    captured.append(split_qualified(source.heartbeat_table))
+    return {
+        "name": source.connector,
+        "connector.class": CONNECTOR_CLASS,
+        "tasks.max": "1",
+        "plugin.name": "pgoutput",
+        "database.hostname": database.host,
+        "database.port": str(database.port or 5432),
+        "database.user": database.login,
+        "database.password": database.password,
+        "database.dbname": database.schema_,
+        "topic.prefix": source.topic_prefix,
+        "slot.name": source.slot,
+        "publication.name": source.publication,
+        "publication.autocreate.mode": "disabled",
+        "table.include.list": ",".join(_pattern(schema, table) for schema, table in captured),
+        "snapshot.mode": "initial",
+        **_values(),
+        **_signals(pipeline),
+        **_delivery(pipeline),
+    }
+
+
+def _values() -> dict[str, str]:
+    """How values are written: nothing is rounded, and truncates and deletes are kept."""
+    return {
+        "skipped.operations": "none",
+        "tombstones.on.delete": "true",
+        "decimal.handling.mode": "string",
+        "interval.handling.mode": "string",
+        "binary.handling.mode": "base64",
+        "time.precision.mode": "microseconds",
+        "include.unknown.datatypes": "true",
+        "key.converter": _JSON,
+        "key.converter.schemas.enable": "false",
+        "value.converter": _JSON,
+        "value.converter.schemas.enable": "false",
+    }
+
+
+def _signals(pipeline: Pipeline) -> dict[str, str]:
+    source = pipeline.source
+    return {
+        "signal.enabled.channels": "source",
+        "signal.data.collection": ".".join(split_qualified(source.signal_table)),
+        "incremental.snapshot.chunk.size": "4096",
+        "heartbeat.interval.ms": str(source.heartbeat_interval_ms),
+        "heartbeat.action.query": heartbeat_query(source.heartbeat_table),
+    }
+
+
+def _delivery(pipeline: Pipeline) -> dict[str, str]:
+    kafka = pipeline.kafka
+    return {
+        "exactly.once.support": "required",
+        "offset.mismatch.strategy": "trust_offset",
+        "lsn.flush.mode": "connector",
+        "poll.interval.ms": "50",
+        "topic.creation.default.partitions": str(kafka.partitions),
+        "topic.creation.default.replication.factor": str(kafka.replication_factor),
+        "topic.creation.default.retention.ms": str(kafka.retention_hours * 3_600_000),
+        # A source that is away for a while must not need a person to restart the task.
+        "errors.max.retries": "-1",
+        "retriable.restart.connector.wait.ms": "3000",
+    }
+
+
+def heartbeat_query(table: str) -> str:
+    """The statement that Debezium runs at each heartbeat.
+
+    It makes the slot advance when the captured tables are idle. `oldest_xact` is when the oldest open writing
+    transaction began, or now when there is none; it is NULL when the role may not see other sessions
+    (`pg_read_all_stats`), which is "not known" and never "none".
+    """
+    open_since = (
+        "SELECT min(xact_start) FROM pg_stat_activity "
+        "WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    return (
+        f"UPDATE {quoted(table)} SET beat_at = clock_timestamp(), lsn = pg_current_wal_lsn()::text, "  # noqa: S608
+        "oldest_xact = CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') "
+        f"THEN coalesce(({open_since}), clock_timestamp()) END WHERE id = 1"
+    )
+
+
+def snapshot_signal(sources: list[str]) -> str:
+    """The `data` of an `execute-snapshot` signal for these source tables."""
+    patterns = [_pattern(*split_qualified(source)) for source in sources]
+    return json.dumps({"type": "incremental", "data-collections": patterns})
+
+
+def platform_topics(pipeline: Pipeline) -> tuple[str, ...]:
+    """Topics beside the tables' own: Debezium's heartbeats, and the heartbeat and signal tables' events."""
+    source = pipeline.source
+    tables = (split_qualified(source.heartbeat_table), split_qualified(source.signal_table))
+    return (pipeline.heartbeat_topic, *(topic_name(source.topic_prefix, *table) for table in tables))
+
+
+def quoted(table: str) -> str:
+    """`schema.table` of a pipeline as an SQL identifier."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in split_qualified(table))
+
+
+def _pattern(schema: str, table: str) -> str:
+    # Debezium splits the list at commas that are not escaped, then matches each as a whole.
+    return re.escape(f"{schema}.{table}").replace(",", "\\,")

@@ -1,0 +1,135 @@
+"""The connector on Kafka Connect, and incremental snapshots of tables that join it later."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from cdc.clients.connect import ConnectClient
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.errors import UnavailableError
+from cdc.ops import OpsStore
+from cdc.services.changes import Change, OnStep
+from cdc.services.connector import SECRETS, connector_config, snapshot_signal
+from cdc.spec import Pipeline
+from cdc.spec.names import split_qualified
+
+WAIT_S = 180.0
+
+
+class ConnectorObject:
+    """Registers the connector and asks for the existing rows of new tables.
+
+    How it works: a first registration snapshots every table (`snapshot.mode=initial`). A table that joins
+        later is
+    first captured, which restarts the task; once the *new* task holds the replication slot, a signal asks for
+    an incremental snapshot. A signal that the old task read would name a table it does not know, and be lost.
+    """
+
+    def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
+        self._pipeline, self._source, self._ops = pipeline, pipeline.source, ops
+        self._admin = connections.get(self._source.admin_connection)
+        self._connect = ConnectClient(connections.get(pipeline.connect.connection).url())
+        self._config = connector_config(pipeline, connections)
+
+    def pending(self) -> list[Change]:
+        """A missing connector, settings that differ, failed tasks, tables without a snapshot."""
+        name = self._source.connector
+        registered = self._connect.config(name)
+        if registered is None:
+            return [Change("connector", name, f"register for {len(self._pipeline.tables)} tables")]
+        changes = [
+            Change("connector", name, self._difference(key, registered.get(key)))
+            for key in sorted({*registered, *self._config})
+            if registered.get(key) != self._config.get(key)
+        ]
+        status = self._connect.status(name)
+        if status is not None and status.failed:
+            changes.append(Change("connector", name, f"restart what failed: {status.failed.splitlines()[0]}"))
+        elif status is not None and status.state in ("PAUSED", "STOPPED"):
+            changes.append(Change("connector", name, f"resume, it is {status.state}"))
+        return changes + [Change("snapshot", s, "existing rows, by signal") for s in self._not_snapshotted()]
+
+    def run(self, on_step: OnStep) -> None:
+        """Validate, register, wait until the tasks run, then ask for the snapshots that are missing."""
+        pending = self.pending()
+        if not pending:
+            return
+        name = self._source.connector
+        first = self._connect.config(name) is None and self._slot() is None
+        changed = self._connect.config(name) != self._config
+        self._connect.validate(self._config)
+        before = (self._slot() or {}).get("active_pid")
+        if changed:
+            self._connect.put(name, self._config)
+        self._wake(name)
+        self._connect.wait_running(name, WAIT_S)
+        if first:
+            for table in self._pipeline.tables:
+                self._ops.record_snapshot(self._pipeline.name, table.source, "initial")
+        missing = self._not_snapshotted()
+        if missing:
+            if not changed:
+                # An earlier run may have ended between the new configuration and the signal.
+                self._connect.restart(name, only_failed=False)
+            self._wait_streaming(before)
+            self._signal(missing)
+        for change in pending:
+            on_step(str(change))
+
+    def _wake(self, name: str) -> None:
+        status = self._connect.status(name)
+        if status is None:
+            return
+        if status.state in ("PAUSED", "STOPPED"):
+            self._connect.resume(name)
+        elif status.failed:
+            self._connect.restart(name)
+
+    def _not_snapshotted(self) -> list[str]:
+        known = self._ops.snapshotted(self._pipeline.name)
+        return [table.source for table in self._pipeline.tables if table.source not in known]
+
+    def _signal(self, sources: list[str]) -> None:
+        signal = str(uuid.uuid4())
+        statement = SQL("INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s)").format(
+            Identifier(*split_qualified(self._source.signal_table))
+        )
+        with connect_postgres(self._admin, autocommit=True, application_name="cdc-apply") as connection:
+            connection.execute(statement, (signal, snapshot_signal(sources)))
+        # Recorded after the signal: a crash between the two asks twice, which only writes the same rows
+        # again.
+        for source in sources:
+            self._ops.record_snapshot(self._pipeline.name, source, "incremental", signal)
+
+    def _wait_streaming(self, previous_pid: int | None, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Wait until a task other than the previous one holds the slot."""
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            slot = self._slot()
+            if slot is not None and slot["active_pid"] not in (None, previous_pid):
+                return
+            sleep(0.5)
+        raise UnavailableError(
+            f"the connector does not stream from slot {self._source.slot} after {WAIT_S:.0f} s (a first "
+            "snapshot "
+            "comes before): see Connect's log, then run apply again"
+        )
+
+    def _slot(self) -> dict[str, Any] | None:
+        with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
+            cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+            statement = "SELECT slot_name, active_pid FROM pg_replication_slots WHERE slot_name = %s"
+            return cursor.execute(statement, (self._source.slot,)).fetchone()
+
+    def _difference(self, key: str, registered: str | None) -> str:
+        wanted = self._config.get(key)
+        if key in SECRETS:
+            return f"{key} changes"
+        return f"{key}: {registered!r} → {wanted!r}"

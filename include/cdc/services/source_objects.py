@@ -1,0 +1,180 @@
+"""The platform's objects at the source, made as the owner: signal and heartbeat tables, publication, grants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.sql import SQL, Identifier
+
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.errors import ConfigurationError, SchemaChangedError
+from cdc.services.catalogue import differences, read_tables
+from cdc.services.changes import Change, OnStep
+from cdc.spec import Pipeline
+from cdc.spec.names import split_qualified
+
+_PUBLISHED = "insert, update, delete, truncate"
+_HEARTBEAT_COLUMNS = (
+    "(id integer PRIMARY KEY, beat_at timestamptz NOT NULL DEFAULT clock_timestamp(), lsn text, "
+    "oldest_xact timestamptz)"
+)
+_SIGNAL_COLUMNS = "(id varchar(64) PRIMARY KEY, type varchar(64) NOT NULL, data text)"
+
+
+class SourceObjects:
+    """What capture needs at the source, beside the tables themselves."""
+
+    def __init__(self, pipeline: Pipeline, connections: Connections) -> None:
+        self._pipeline, self._source = pipeline, pipeline.source
+        self._admin = connections.get(self._source.admin_connection)
+        self._role = connections.get(self._source.connection).login
+        self._signal = split_qualified(self._source.signal_table)
+        self._heartbeat = split_qualified(self._source.heartbeat_table)
+        self._captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
+
+    def pending(self) -> list[Change]:
+        """Check the tables against the pipeline, then list what is missing beside them."""
+        with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
+            self._check(connection)
+            return [
+                *(
+                    Change("source", f"table {'.'.join(name)}", "create")
+                    for name in (self._signal, self._heartbeat)
+                    if not _exists(connection, name)
+                ),
+                *self._publication_changes(connection),
+                *self._missing_grants(connection),
+            ]
+
+    def run(self, on_step: OnStep) -> None:
+        """Create, publish and grant what is missing."""
+        pending = self.pending()
+        if not pending:
+            return
+        with connect_postgres(self._admin, application_name="cdc-apply") as connection:
+            try:
+                self._create_tables(connection)
+                self._publish(connection)
+                self._grant(connection)
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise ConfigurationError(
+                    f"connection {self._source.admin_connection!r} ({self._admin.login}) may not do this at "
+                    "the "
+                    f"source: {_said(error)}. It must own the captured tables and may create schemas"
+                ) from error
+        for change in pending:
+            on_step(str(change))
+
+    def _check(self, connection: psycopg.Connection[Any]) -> None:
+        row = connection.execute("SELECT current_setting('wal_level')").fetchone()
+        if row is None or row[0] != "logical":
+            raise ConfigurationError(
+                f"the source's wal_level is {row[0] if row else None!r}, needed is 'logical': "
+                "ALTER SYSTEM SET wal_level = logical, then restart PostgreSQL"
+            )
+        found = {table.qualified: table for table in read_tables(connection)}
+        said = [
+            text for table in self._pipeline.tables for text in differences(table, found.get(table.source))
+        ]
+        if said:
+            raise SchemaChangedError(
+                f"the source is not what pipeline {self._pipeline.name} declares: {'; '.join(said)}"
+            )
+
+    def _published(self) -> list[tuple[str, str]]:
+        # The signal table too: Debezium reads the windows of an incremental snapshot back from the log.
+        return sorted({*self._captured, self._signal, self._heartbeat})
+
+    def _publication_changes(self, connection: psycopg.Connection[Any]) -> list[Change]:
+        name = self._source.publication
+        subject = f"publication {name}"
+        row = connection.execute(
+            "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE "
+            "pubname = %s",
+            (name,),
+        ).fetchone()
+        if row is None:
+            return [Change("source", subject, f"create for {len(self._published())} tables")]
+        statement = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+        now = {(schema, table) for schema, table in connection.execute(statement, (name,)).fetchall()}
+        wanted = set(self._published())
+        changes = [Change("source", subject, f"add {'.'.join(item)}") for item in sorted(wanted - now)]
+        changes += [Change("source", subject, f"remove {'.'.join(item)}") for item in sorted(now - wanted)]
+        if not row[0]:
+            changes.append(Change("source", subject, f"publish {_PUBLISHED}"))
+        return changes
+
+    def _grants(self) -> list[tuple[str, tuple[str, str]]]:
+        return [
+            *(("SELECT", name) for name in self._captured),
+            *((right, self._signal) for right in ("SELECT", "INSERT")),
+            *((right, self._heartbeat) for right in ("SELECT", "INSERT", "UPDATE")),
+        ]
+
+    def _missing_grants(self, connection: psycopg.Connection[Any]) -> list[Change]:
+        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (self._role,)).fetchone()
+        if known is None:
+            raise ConfigurationError(
+                f"the source has no role {self._role!r}, which connection {self._source.connection!r} logs "
+                "in "
+                "as: CREATE ROLE … LOGIN REPLICATION"
+            )
+        missing = []
+        for right, name in self._grants():
+            if not _exists(connection, name) or not self._may(connection, right, name):
+                missing.append(Change("source", f"role {self._role}", f"grant {right} on {'.'.join(name)}"))
+        return missing
+
+    def _may(self, connection: psycopg.Connection[Any], right: str, name: tuple[str, str]) -> bool:
+        row = connection.execute(
+            "SELECT has_schema_privilege(%(role)s, %(schema)s, 'USAGE') "
+            "AND has_table_privilege(%(role)s, format('%%I.%%I', %(schema)s::text, %(table)s::text), "
+            "%(right)s)",
+            {"role": self._role, "schema": name[0], "table": name[1], "right": right},
+        ).fetchone()
+        return bool(row and row[0])
+
+    def _create_tables(self, connection: psycopg.Connection[Any]) -> None:
+        for name, columns in ((self._signal, _SIGNAL_COLUMNS), (self._heartbeat, _HEARTBEAT_COLUMNS)):
+            connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(name[0])))
+            connection.execute(
+                SQL("CREATE TABLE IF NOT EXISTS {} {}").format(Identifier(*name), SQL(columns))
+            )
+        connection.execute(
+            SQL("INSERT INTO {} (id) VALUES (1) ON CONFLICT DO NOTHING").format(Identifier(*self._heartbeat))
+        )
+
+    def _publish(self, connection: psycopg.Connection[Any]) -> None:
+        name = self._source.publication
+        tables = SQL(", ").join(Identifier(*table) for table in self._published())
+        options = SQL(" ({})").format(SQL("publish = {}").format(sql.Literal(_PUBLISHED)))
+        if connection.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", (name,)).fetchone() is None:
+            statement = SQL("CREATE PUBLICATION {} FOR TABLE {} WITH").format(Identifier(name), tables)
+            connection.execute(SQL("{}{}").format(statement, options))
+            return
+        if not self._publication_changes(connection):
+            return
+        connection.execute(SQL("ALTER PUBLICATION {} SET TABLE {}").format(Identifier(name), tables))
+        connection.execute(SQL("ALTER PUBLICATION {} SET{}").format(Identifier(name), options))
+
+    def _grant(self, connection: psycopg.Connection[Any]) -> None:
+        role = Identifier(self._role)
+        for schema in sorted({name[0] for _, name in self._grants()}):
+            connection.execute(SQL("GRANT USAGE ON SCHEMA {} TO {}").format(Identifier(schema), role))
+        for right, name in self._grants():
+            statement = SQL("GRANT {} ON {} TO {}").format(SQL(right), Identifier(*name), role)
+            connection.execute(statement)
+
+
+def _exists(connection: psycopg.Connection[Any], name: tuple[str, str]) -> bool:
+    row = connection.execute(
+        "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL", name
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _said(error: psycopg.Error) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

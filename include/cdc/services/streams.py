@@ -1,0 +1,131 @@
+"""Streams on YARN: find the live driver, decide what to do about it, stop it gracefully."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cdc.clients.yarn import Application, YarnClient
+from cdc.ops import OpsStore
+from cdc.services.launch import spec_tag
+from cdc.spec import StreamSpec
+
+POLL_S = 1.0
+GRACE_S = 90.0
+
+
+@dataclass(frozen=True)
+class Submit:
+    """There is no live driver."""
+
+    sentence: str = "submit, there is no live driver"
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """The live driver is the wanted one."""
+
+    application: Application
+
+    @property
+    def sentence(self) -> str:
+        """What is so."""
+        return f"{self.application.id} runs with this spec"
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The live driver has another spec: stop it, then submit."""
+
+    application: Application
+
+    @property
+    def sentence(self) -> str:
+        """What is done."""
+        return f"restart, {self.application.id} runs with another spec"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a stream ended; `killed` when it did not obey in time."""
+
+    stream: str
+    application_id: str | None
+    killed: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """What happened."""
+        if self.application_id is None:
+            return f"{self.stream}: was not running"
+        if self.killed:
+            return f"{self.stream}: {self.application_id} did not stop in time and was killed"
+        return f"{self.stream}: {self.application_id} has stopped after its batch"
+
+
+def find_live(yarn: YarnClient, stream: StreamSpec) -> Application | None:
+    """The driver of this stream that has not ended; the oldest, should there be several."""
+    return next(iter(yarn.applications(tags=[stream.app_name])), None)
+
+
+def ensure_decision(live: Application | None, app_name: str, wanted_hash: str) -> Submit | Reuse | Restart:
+    """Decide between submitting, leaving alone and restarting."""
+    if live is None:
+        return Submit()
+    return Reuse(live) if spec_tag(app_name, wanted_hash).lower() in live.tags else Restart(live)
+
+
+def request_stop(ops: OpsStore, stream: StreamSpec) -> None:
+    """Ask the driver to end after the batch it is in; it looks between batches."""
+    ops.request_stop(stream.pipeline, stream.name)
+
+
+def stop_stream(
+    yarn: YarnClient,
+    ops: OpsStore,
+    stream: StreamSpec,
+    grace_s: float = GRACE_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Stopped:
+    """Stop a stream and wait until it has ended; killed when it does not obey within `grace_s`."""
+    return stop_all(yarn, ops, [stream], grace_s, sleep)[0]
+
+
+def stop_all(
+    yarn: YarnClient,
+    ops: OpsStore,
+    streams: Sequence[StreamSpec],
+    grace_s: float = GRACE_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Stopped]:
+    """Ask every stream to stop, then wait for all of them at once."""
+    live: dict[str, list[Application]] = {}
+    for stream in streams:
+        request_stop(ops, stream)
+        live[stream.app_name] = yarn.applications(tags=[stream.app_name])
+    waiting = {application.id for applications in live.values() for application in applications}
+    left = _wait_ended(yarn, waiting, grace_s, sleep)
+    for application_id in left:
+        yarn.kill(application_id)
+    _wait_ended(yarn, left, 30.0, sleep)
+    return [_stopped(stream.app_name, live[stream.app_name], left) for stream in streams]
+
+
+def _wait_ended(
+    yarn: YarnClient, waiting: set[str], grace_s: float, sleep: Callable[[float], None]
+) -> set[str]:
+    deadline = time.monotonic() + grace_s
+    left = set(waiting)
+    while left:
+        left = {name for name in left if (found := yarn.application(name)) is not None and found.live}
+        if not left or time.monotonic() > deadline:
+            break
+        sleep(POLL_S)
+    return left
+
+
+def _stopped(app_name: str, applications: list[Application], killed: set[str]) -> Stopped:
+    if not applications:
+        return Stopped(app_name, None)
+    return Stopped(app_name, applications[0].id, any(a.id in killed for a in applications))

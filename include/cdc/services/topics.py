@@ -1,0 +1,63 @@
+"""The pipeline's topics: made before the connector runs, and recorded with their identity."""
+
+from __future__ import annotations
+
+from cdc.clients.kafka import KafkaClient
+from cdc.connections import Connections
+from cdc.errors import ConfigurationError
+from cdc.model.generations import check_topic
+from cdc.ops import OpsStore
+from cdc.services.changes import Change, OnStep
+from cdc.services.connector import platform_topics
+from cdc.spec import Pipeline
+
+HOUR_MS = 3_600_000
+
+
+class Topics:
+    """An empty table has no topic of its own making, and the broker makes none: apply makes each."""
+
+    def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
+        self._pipeline, self._ops = pipeline, ops
+        self._kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        self._tables = tuple(pipeline.topic(table) for table in pipeline.tables)
+
+    def pending(self) -> list[Change]:
+        """Topics that are missing or not recorded.
+
+        Raises:
+            GenerationError: a topic is not the one that was recorded.
+        """
+        changes = []
+        for topic in (*self._tables, *platform_topics(self._pipeline)):
+            actual = self._kafka.topic_identity(topic)
+            recorded = self._ops.topic_identity(topic) if topic in self._tables else None
+            if actual is None:
+                changes.append(Change("topic", topic, f"create with {self._partitions(topic)} partition(s)"))
+            elif topic in self._tables:
+                check_topic(recorded, actual)
+                if recorded is None:
+                    changes.append(Change("topic", topic, "record its identity"))
+        return changes
+
+    def run(self, on_step: OnStep) -> None:
+        """Make and record them."""
+        pending = self.pending()
+        kafka = self._pipeline.kafka
+        for topic in (*self._tables, *platform_topics(self._pipeline)):
+            self._kafka.create_topic(
+                topic,
+                self._partitions(topic),
+                kafka.retention_hours * HOUR_MS,
+                replication_factor=kafka.replication_factor,
+            )
+        for topic in self._tables:
+            identity = self._kafka.topic_identity(topic)
+            if identity is None:
+                raise ConfigurationError(f"topic {topic} was made and is gone again: see Kafka's log")
+            self._ops.record_topic(topic, identity.topic_id, identity.partitions)
+        for change in pending:
+            on_step(str(change))
+
+    def _partitions(self, topic: str) -> int:
+        return self._pipeline.kafka.partitions if topic in self._tables else 1

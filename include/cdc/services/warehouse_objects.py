@@ -1,0 +1,124 @@
+"""A PostgreSQL sink's schemas, tables and views, compared with the pipeline and made."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Literal
+
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.ddl import warehouse
+from cdc.ddl.columns import sink_columns, view_columns
+from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
+from cdc.services.changes import Change, OnStep
+from cdc.spec import Pipeline, TableSpec, WarehouseSink
+from cdc.types import parse_type
+
+_COLUMNS = """
+    SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+    WHERE a.attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))
+      AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum
+"""
+_COMMENT = "SELECT obj_description(to_regclass(format('%%I.%%I', %s::text, %s::text)), 'pg_class')"
+
+
+class WarehouseObjects:
+    """What one PostgreSQL sink needs for every table of the pipeline.
+
+    A view is only made again when its definition changed, told by a hash in its comment: making it takes a
+    lock that waits for readers.
+    """
+
+    def __init__(self, pipeline: Pipeline, sink: WarehouseSink, connections: Connections) -> None:
+        self._pipeline, self._sink = pipeline, sink
+        self._connection = connections.get(sink.connection)
+
+    def pending(self) -> list[Change]:
+        """Tables and views that are missing or not as declared.
+
+        Raises:
+            SchemaChangedError: a column has another type than the pipeline declares.
+        """
+        with connect_postgres(self._connection, autocommit=True, application_name="cdc-plan") as connection:
+            return [change for table in self._pipeline.tables for change in self._changes(connection, table)]
+
+    def run(self, on_step: OnStep) -> None:
+        """Make what is missing, each table in a transaction of its own."""
+        with connect_postgres(
+            self._connection, application_name="cdc-apply", statement_timeout_s=120
+        ) as connection:
+            try:
+                for table in self._pipeline.tables:
+                    with connection.transaction():
+                        self._make(connection, table, on_step)
+            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.WrongObjectType) as error:
+                said = str(error).strip().splitlines()[0]
+                raise ConfigurationError(
+                    f"the warehouse ({self._connection.id}) refuses a statement: {said}"
+                ) from error
+            except psycopg.OperationalError as error:
+                said = str(error).strip().splitlines()[0]
+                raise UnavailableError(f"the warehouse ({self._connection.id}): {said}") from error
+
+    def _make(self, connection: psycopg.Connection[Any], table: TableSpec, on_step: OnStep) -> None:
+        pending = self._changes(connection, table)
+        if not pending:
+            return
+        *tables, view = warehouse.statements(self._pipeline, self._sink, table)
+        for statement in tables:
+            connection.execute(statement)
+        wanted = [column.name for column in view_columns(table)]
+        there = list(_columns(connection, *self._sink.view(table.name)))
+        if there != wanted[: len(there)]:
+            connection.execute(warehouse.drop_view(self._sink, table))
+        connection.execute(view)
+        connection.execute(
+            SQL("COMMENT ON VIEW {} IS {}").format(
+                warehouse.view_name(self._sink, table), Literal(self._view_comment(table))
+            )
+        )
+        for change in pending:
+            on_step(str(change))
+
+    def _changes(self, connection: psycopg.Connection[Any], table: TableSpec) -> list[Change]:
+        raw, view = self._sink.raw_table(table.name), self._sink.view(table.name)
+        there = _columns(connection, *raw)
+        wanted = {column.name: column.warehouse for column in sink_columns(table) if column.warehouse}
+        subject = f"{self._sink.name}: {'.'.join(raw)}"
+        if not there:
+            changes = [Change("ddl", subject, f"create table with {len(wanted)} columns")]
+        else:
+            _check_types(subject, there, wanted)
+            missing = [name for name in wanted if name not in there]
+            changes = [Change("ddl", subject, f"add column {name}") for name in missing]
+        comment = connection.execute(_COMMENT, view).fetchone()
+        if comment is None or comment[0] != self._view_comment(table):
+            changes.append(Change("ddl", f"{self._sink.name}: {'.'.join(view)}", "make the readers' view"))
+        return changes
+
+    def _view_comment(self, table: TableSpec) -> str:
+        text = warehouse.create_view(self._sink, table).as_string(None)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return f"Current rows of {table.source}, kept by pipeline {self._pipeline.name} (definition {digest})"
+
+
+def _columns(connection: psycopg.Connection[Any], schema: str, name: str) -> dict[str, str]:
+    return dict(connection.execute(_COLUMNS, (schema, name)).fetchall())
+
+
+def _check_types(subject: str, there: dict[str, str], wanted: dict[str, str]) -> None:
+    wrong = [
+        f"{name} is {there[name]}, declared is {kind}"
+        for name, kind in wanted.items()
+        if name in there and parse_type(there[name]) != parse_type(kind)
+    ]
+    if wrong:
+        raise SchemaChangedError(
+            f"{subject} has columns of other types: {'; '.join(wrong)}. Types are not changed in place: "
+            "give the "
+            "table another name in the pipeline and let it be filled anew, or alter the column by hand"
+        )
