@@ -89,7 +89,7 @@ def connections(environment: Environment) -> dict[str, dict[str, Any]]:
     """`connections.json`: the local stack's entries, with each service's own name and port as the address."""
     context = StackContext(
         repo=REPOSITORY,
-        home=Path(environment["CDC_HOME"]),
+        home=Path("/var/lib/cdc"),
         jars=Path(environment["CDC_JARS"]),
         java_home=Path(environment["JAVA_HOME"]),
         python=Path(sys.executable),

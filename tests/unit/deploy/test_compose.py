@@ -144,7 +144,18 @@ class TestSettings:
             for entry in ET.parse(REPOSITORY / "deploy" / "yarn" / "yarn-site.xml").getroot()
         }
         expected = hadoop.yarn_site(local)
-        own = {"yarn.nodemanager.recovery.supervised", "yarn.nodemanager.env-whitelist"}
+        # not CDC_HOME, which names a local stack's folder
+        own = {
+            "CDC_CONNECTIONS_FILE",
+            "CDC_ENV",
+            "CDC_PIPELINES_DIR",
+            "CHECKPOINT_ROOT",
+            "LOG_DIR",
+            "CDC_JARS",
+            "SPARK_HOME",
+            "PYSPARK_PYTHON",
+            "JAVA_HOME",
+        }
         common = {
             key: value
             for key, value in expected.items()
@@ -154,6 +165,20 @@ class TestSettings:
         assert {key: found[key] for key in common if key not in own} == {
             key: value for key, value in common.items() if key not in own
         }
+
+    def test_spark_stages_on_the_volume_that_airflow_and_yarn_share(self, services: Services) -> None:
+        lines = (
+            (REPOSITORY / "deploy" / "spark" / "spark-defaults.conf").read_text(encoding="utf-8").splitlines()
+        )
+        defaults = dict(line.split(maxsplit=1) for line in lines if not line.startswith("#"))
+        dockerfile = (REPOSITORY / "deploy" / "platform" / "Dockerfile").read_text(encoding="utf-8")
+        assert defaults["spark.yarn.stagingDir"] == "file:///var/lib/cdc/shared/staging"
+        found = re.search(r"SPARK_HOME=(\S+)", dockerfile)
+        assert found is not None
+        assert defaults["spark.yarn.jars"] == f"local:{found[1]}/jars/*"
+        for name in ("airflow-scheduler", "nodemanager"):
+            assert "shared:/var/lib/cdc/shared" in services[name]["volumes"]
+            assert services[name]["environment"]["CHECKPOINT_ROOT"].startswith("/var/lib/cdc/shared/")
 
     def test_yarn_gives_nearly_all_of_its_queue_to_drivers(self) -> None:
         root = ET.parse(REPOSITORY / "deploy" / "yarn" / "capacity-scheduler.xml").getroot()
