@@ -150,8 +150,15 @@ class Component(ABC):
     def after_ready(self, ctx: StackContext) -> None:  # noqa: B027 - optional, not forgotten
         """Create roles, databases, topics; called after each start, so idempotent."""
 
+    def after_stop(self, ctx: StackContext) -> None:  # noqa: B027 - optional, not forgotten
+        """End what the process leaves running on purpose; called when the stack stops, not at a restart."""
+
     def exports(self, ctx: StackContext) -> dict[str, str]:
         """This component's lines of `stack.env`."""
+        return {}
+
+    def shell_environment(self, ctx: StackContext) -> dict[str, str]:
+        """What `activate` sets besides `stack.env`, so that this component's own commands work in a shell."""
         return {}
 
     def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,10 @@ def write_contract(ctx: StackContext, components: Sequence[Component]) -> None:
         entries.update(component.connections(ctx))
     write_atomically(ctx.env_file, render_env(values), 0o600)
     write_atomically(ctx.connections_file, json.dumps(entries, indent=1) + "\n", 0o600)
-    write_atomically(ctx.home / "activate", render_activate(ctx, values), 0o600)
+    shell: dict[str, str] = {}
+    for component in components:
+        shell.update(component.shell_environment(ctx))
+    write_atomically(ctx.home / "activate", render_activate(ctx, {**shell, **values}), 0o600)
 
 
 def stack_values(ctx: StackContext, components: Sequence[Component]) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from local_stack.component import Component
+from collections.abc import Callable
+
+from local_stack.component import Component, StackContext
 from local_stack.components.airflow import (
     AirflowApiServer,
     AirflowDagProcessor,
@@ -40,4 +42,22 @@ def all_components() -> tuple[Component, ...]:
     )
 
 
-__all__ = ["airflow_environment", "all_components", "spark_environment", "stop_leftover_containers"]
+def before_stop() -> tuple[Callable[[StackContext], None], ...]:
+    """What the supervisor calls before it stops the components."""
+    return (stop_streams,)
+
+
+def stop_streams(ctx: StackContext) -> None:
+    """End every stream between two batches."""
+    from local_stack import streams  # its clients need a second to import, which only a stop should take
+
+    streams.before_stop(ctx)
+
+
+__all__ = [
+    "airflow_environment",
+    "all_components",
+    "before_stop",
+    "spark_environment",
+    "stop_leftover_containers",
+]

@@ -83,7 +83,12 @@ class AirflowApiServer(AirflowComponent):
             "AIRFLOW_URL": airflow_url(ctx),
             "AIRFLOW_USER": USER,
             "AIRFLOW_PASSWORD": ctx.secrets["airflow_admin"],
+            "AIRFLOW_HOME": str(airflow_home(ctx)),
         }
+
+    def shell_environment(self, ctx: StackContext) -> dict[str, str]:
+        """What `airflow dags test` needs; the import path is set for every command alike."""
+        return {key: value for key, value in airflow_environment(ctx).items() if key != "PYTHONPATH"}
 
 
 class AirflowJobComponent(AirflowComponent):

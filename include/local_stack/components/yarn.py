@@ -64,6 +64,10 @@ class ResourceManager(Component):
         """REST address and client configuration."""
         return {"YARN_RM_URL": resourcemanager_url(ctx), "HADOOP_CONF_DIR": str(conf_dir(ctx))}
 
+    def shell_environment(self, ctx: StackContext) -> dict[str, str]:
+        """What `spark-submit` needs."""
+        return spark_environment(ctx)
+
     def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:
         """The REST address, and the connection of Airflow's SparkSubmitOperator."""
         extra = {
@@ -119,6 +123,10 @@ class NodeManager(Component):
         if not health["nodeHealthy"]:
             return f"the NodeManager is not healthy: {health['healthReport']}"
         return None if running else "the ResourceManager does not list the node as running yet"
+
+    def after_stop(self, ctx: StackContext) -> None:
+        """End the containers: they outlive a NodeManager that is killed, but not the stack."""
+        stop_leftover_containers(ctx)
 
 
 def stop_leftover_containers(ctx: StackContext) -> int:

@@ -167,6 +167,10 @@ class Keeper(threading.Thread):
             log.info("%s: stopped after %.1f s", self.name, time.monotonic() - begun)
         else:
             self._end_rest()
+        try:
+            self._component.after_stop(self._around.ctx)
+        except Exception:  # the others must still stop
+            log.exception("%s: something failed after its stop", self.name)
         board.update(self.name, state=State.STOPPED, pid=None, birth="", reason="")
 
     def _say(self, state: State, reason: str = "") -> None:
