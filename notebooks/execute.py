@@ -26,7 +26,7 @@ def execute(output: Path | None, timeout_s: int = 300) -> int:
         output: where the executed notebook goes, also when a cell failed; None keeps nothing.
         timeout_s: for each cell.
     """
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=timeout_s, kernel_name="python3")
     try:
         client.execute(cwd=str(NOTEBOOK.parent))
@@ -35,7 +35,7 @@ def execute(output: Path | None, timeout_s: int = 300) -> int:
         return 1
     finally:
         if output is not None:
-            nbformat.write(notebook, output)
+            nbformat.write(notebook, output)  # type: ignore[no-untyped-call]
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     sys.stdout.write(f"{NOTEBOOK.name}: {cells} cells ran{f', written to {output}' if output else ''}\n")
     return 0

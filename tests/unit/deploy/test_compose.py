@@ -144,18 +144,7 @@ class TestSettings:
             for entry in ET.parse(REPOSITORY / "deploy" / "yarn" / "yarn-site.xml").getroot()
         }
         expected = hadoop.yarn_site(local)
-        # not CDC_HOME, which names a local stack's folder
-        own = {
-            "CDC_CONNECTIONS_FILE",
-            "CDC_ENV",
-            "CDC_PIPELINES_DIR",
-            "CHECKPOINT_ROOT",
-            "LOG_DIR",
-            "CDC_JARS",
-            "SPARK_HOME",
-            "PYSPARK_PYTHON",
-            "JAVA_HOME",
-        }
+        own = {"yarn.nodemanager.recovery.supervised", "yarn.nodemanager.env-whitelist"}
         common = {
             key: value
             for key, value in expected.items()
@@ -222,7 +211,7 @@ class TestAirflow:
             "AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD",
         }  # fmt: skip
         own = {
-            "CDC_HOME", "CDC_CONNECTIONS_FILE", "CDC_ENV", "CDC_PIPELINES_DIR", "CHECKPOINT_ROOT", "LOG_DIR",
+            "CDC_CONNECTIONS_FILE", "CDC_ENV", "CDC_PIPELINES_DIR", "CHECKPOINT_ROOT", "LOG_DIR",
             "CDC_JARS", "SPARK_HOME", "PYSPARK_PYTHON", "JAVA_HOME",
         }  # fmt: skip
         for key in (exported - personal) | own:
