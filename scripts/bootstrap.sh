@@ -40,8 +40,9 @@ java_major() {
 }
 
 has_java() {
-    local java
-    for java in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} $(type -ap java 2>/dev/null || true) /usr/lib/jvm/*/bin/java /opt/*/bin/java; do
+    local java folders
+    IFS=: read -ra folders <<<"${CDC_JVM_FOLDERS:-/usr/lib/jvm:/opt}"
+    for java in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} $(type -ap java 2>/dev/null || true) ${folders[@]/%//*/bin/java}; do
         if [ -x "$java" ]; then
             case $(java_major "$java") in 17 | 21) return 0 ;; esac
         fi
@@ -75,7 +76,7 @@ rm -f "$stamp"
 explain_install() {
     if grep -qiE 'no space left' "$1"; then
         fail "the disk is full while the Python packages are installed: free about 5 GB and run it again"
-    elif grep -qiE 'resolve|connect|network|timed out|name or service|dns|error sending request' "$1"; then
+    elif grep -qiE 'from versions: none|resolve|connect|network|timed out|name or service|dns|error sending request' "$1"; then
         fail "the package index does not answer: check the network (behind a proxy, set HTTPS_PROXY) and run it again ($(tail -n 1 "$1"))"
     fi
     tail -n 15 "$1" >&2

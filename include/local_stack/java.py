@@ -11,17 +11,20 @@ from pathlib import Path
 from cdc.errors import ConfigurationError
 
 SUPPORTED = (17, 21)
-DISTRIBUTION_FOLDERS = (Path("/usr/lib/jvm"), Path("/opt"))
+DISTRIBUTION_FOLDERS = "/usr/lib/jvm:/opt"
 
 
-def find_java(env: Mapping[str, str], folders: Iterable[Path] = DISTRIBUTION_FOLDERS) -> Path:
+def find_java(env: Mapping[str, str]) -> Path:
     """The home of a Java 17 or 21: `JAVA_HOME`, else `java` on PATH, else where distributions install it.
+
+    `CDC_JVM_FOLDERS`, a list with colons, names other folders of installed Javas.
 
     Raises:
         ConfigurationError: when there is none, naming those that were found.
     """
     seen: dict[Path, int] = {}
-    for home in _candidates(env, folders):
+    folders = env.get("CDC_JVM_FOLDERS") or DISTRIBUTION_FOLDERS
+    for home in _candidates(env, [Path(folder) for folder in folders.split(":")]):
         seen[home] = read_major(home)
         if seen[home] in SUPPORTED:
             return home
