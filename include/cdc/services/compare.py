@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from cdc.clients.clickhouse import connect_clickhouse
+from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
 from cdc.comparison.merge import Row, RowShape, compare_rows
 from cdc.comparison.queries import (
     CLICKHOUSE_SETTINGS,
@@ -30,6 +30,8 @@ from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, Tabl
 
 FETCH_ROWS = 5_000
 CONNECT_TIMEOUT_S = 10
+# Sorting a large table comes before its first row.
+CLICKHOUSE_TIMEOUT_S = 600
 
 
 def compare(
@@ -119,9 +121,12 @@ def _postgres_rows(
 def _clickhouse_rows(
     stack: contextlib.ExitStack, connection: Connection, query: str
 ) -> Iterator[Sequence[Any]]:
-    client = connect_clickhouse(connection)
+    client = connect_clickhouse(connection, send_receive_timeout_s=CLICKHOUSE_TIMEOUT_S)
     stack.callback(client.close)
-    with client.query_rows_stream(query, settings=CLICKHOUSE_SETTINGS) as stream:
+    with (
+        mapped_errors(connection),
+        client.query_rows_stream(query, settings=CLICKHOUSE_SETTINGS) as stream,
+    ):
         yield from stream
 
 

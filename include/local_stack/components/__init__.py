@@ -51,7 +51,7 @@ def stop_streams(ctx: StackContext) -> None:
     """End every stream between two batches."""
     from local_stack import streams  # its clients need a second to import, which only a stop should take
 
-    streams.before_stop(ctx)
+    streams.stop_all(ctx)
 
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""The main job on a running stack: launch the streams, watch rows arrive, wait until the sinks are equal."""

@@ -1,0 +1,42 @@
+"""Reads the mails that the stack's catcher has taken."""
+
+from __future__ import annotations
+
+import email.policy
+import mailbox
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail, with the text of its body."""
+
+    subject: str
+    sender: str
+    to: str
+    date: str
+    text: str
+
+
+def read_mails(folder: Path) -> list[Mail]:
+    """The mails in a Maildir, oldest first; none when there is no Maildir yet."""
+    if not folder.is_dir():
+        return []
+    box = mailbox.Maildir(folder, create=False)
+    parser = BytesParser(policy=email.policy.default)
+    # The key of a delivery begins with its time.
+    return [_mail(parser.parsebytes(box.get_bytes(key))) for key in sorted(box.keys())]
+
+
+def _mail(message: EmailMessage) -> Mail:
+    body = message.get_body(preferencelist=("plain", "html"))
+    return Mail(
+        subject=str(message.get("Subject", "")),
+        sender=str(message.get("From", "")),
+        to=str(message.get("To", "")),
+        date=str(message.get("Date", "")),
+        text=str(body.get_content()) if body is not None else "",
+    )
