@@ -76,7 +76,7 @@ lint: bootstrap ## ruff, mypy and import-linter
 	@.venv/bin/ruff check $(wildcard $(SOURCES))
 	@.venv/bin/ruff format --check --quiet $(wildcard $(SOURCES)) || { echo "make format puts it right"; exit 1; }
 	@.venv/bin/mypy $(wildcard $(SOURCES))
-	@PYTHONPATH=$(ROOTS) .venv/bin/lint-imports
+	@PYTHONPATH=$(ROOTS):$(CURDIR) .venv/bin/lint-imports
 
 .PHONY: format
 format: bootstrap ## Format the code and mend what ruff can mend

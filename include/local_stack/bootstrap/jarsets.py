@@ -42,8 +42,8 @@ class Artifact:
     def parse(cls, text: str) -> Artifact:
         """Read what `render` wrote."""
         coordinates, _, extension = text.partition("@")
-        organisation, module, revision, *classifier = coordinates.split(":")
-        return cls(organisation, module, revision, *classifier or [""], extension or "jar")
+        organisation, module, revision, classifier = (*coordinates.split(":"), "")[:4]
+        return cls(organisation, module, revision, classifier, extension or "jar")
 
 
 @dataclass(frozen=True)

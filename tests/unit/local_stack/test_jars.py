@@ -75,8 +75,9 @@ class TestIvy:
 
     def test_evicted_revisions_are_not_read(self) -> None:
         report = (
-            '<ivy-report><module organisation="o" name="m"><revision name="1" evicted="latest"><artifact name="m"/>'
-            '</revision><revision name="2"><artifact name="m" ext="jar" extra-1.m.classifier="tests"/></revision>'
+            '<ivy-report><module organisation="o" name="m">'
+            '<revision name="1" evicted="latest"><artifact name="m"/></revision>'
+            '<revision name="2"><artifact name="m" ext="jar" extra-1.m.classifier="tests"/></revision>'
             "</module></ivy-report>"
         )
         assert list(read_report(report)) == [Artifact("o", "m", "2", "tests")]

@@ -41,7 +41,7 @@ def workers(stack: LocalStack, name: str) -> list[psutil.Process]:
 
 def lives(process: psutil.Process) -> bool:
     """Whether it runs; one that nobody has reaped does not."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 class TestOrder:

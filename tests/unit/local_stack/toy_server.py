@@ -10,12 +10,12 @@ from pathlib import Path
 name, port, events = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
 
-def note(event):
+def note(event: str) -> None:
     with Path(events).open("a") as handle:
         handle.write(f"{event} {name}\n")
 
 
-def stop(*_):
+def stop(*_: object) -> None:
     note("stop")
     sys.exit(0)
 
