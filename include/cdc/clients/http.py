@@ -51,7 +51,7 @@ class JsonClient:
         for attempt in Retrying(
             retry=retry_if_exception_type(UnavailableError),
             stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential_jitter(initial=0.3, max=4),
+            wait=wait_exponential_jitter(multiplier=0.3, max=4),
             reraise=True,
         ):
             with attempt:

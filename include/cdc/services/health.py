@@ -1,0 +1,145 @@
+"""Samplers: ask the components, and build what `cdc.model.health.evaluate` judges. Nothing is judged here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import psycopg
+
+from cdc.clients.connect import ConnectClient
+from cdc.clients.kafka import KafkaClient
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.errors import CdcError, ConfigurationError, TransientError
+from cdc.model.health import CheckpointSample, ConnectorSample, QuerySample, SlotSample
+from cdc.ops import OpsStore
+from cdc.spec import Pipeline, StreamSpec
+
+Offsets = dict[str, dict[int, int]]
+_SLOT = """
+    SELECT active, wal_status, inactive_since, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint
+    FROM pg_replication_slots WHERE slot_name = %s
+"""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def sample_connector(pipeline: Pipeline, connections: Connections) -> ConnectorSample:
+    """The connector and its tasks as Kafka Connect reports them."""
+    name = pipeline.source.connector
+    try:
+        status = ConnectClient(connections.get(pipeline.connect.connection).url()).status(name)
+    except TransientError as error:
+        return ConnectorSample(name, _now(), unreachable=str(error))
+    if status is None:
+        return ConnectorSample(name, _now())
+    return ConnectorSample(name, _now(), status.state, status.tasks)
+
+
+def sample_query(pipeline: Pipeline, stream: StreamSpec, sink: str, connections: Connections) -> QuerySample:
+    """One query's last sign of life, as the ops store has it."""
+    query = stream.query_name(sink)
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            launch = ops.launch(pipeline.name, stream.name)
+            newest = next(iter(ops.latest_progress(pipeline.name, stream.name, sink)), None)
+            names = {table.name for table in stream.tables}
+            parked = tuple(p.table for p in ops.parked(pipeline.name, sink) if p.table in names)
+            return QuerySample(
+                query,
+                _now(),
+                wanted=launch is None or launch.desired == "running",
+                launched_at=launch.launched_at if launch else None,
+                seen_at=ops.touched_at(query),
+                offsets_behind=newest.offsets_behind if newest else None,
+                parked=parked,
+            )
+    except TransientError as error:
+        return QuerySample(query, _now(), unreachable=str(error))
+
+
+def sample_checkpoint(
+    pipeline: Pipeline, stream: StreamSpec, sink: str, connections: Connections, checkpoint_root: str
+) -> CheckpointSample:
+    """The checkpoint's own files against Kafka's end offsets, without asking Spark."""
+    query = stream.query_name(sink)
+    topics = [pipeline.topic(table) for table in stream.tables]
+    try:
+        kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        committed, at = read_checkpoint(stream.checkpoint(checkpoint_root, sink))
+        return CheckpointSample(query, _now(), committed, kafka.end_offsets(topics), at)
+    except (TransientError, OSError) as error:
+        return CheckpointSample(query, _now(), unreachable=str(error))
+
+
+def sample_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
+    """The replication slot at the source."""
+    slot = pipeline.source.slot
+    try:
+        admin = connections.get(pipeline.source.admin_connection)
+        with connect_postgres(admin, autocommit=True, application_name="cdc-health") as connection:
+            row = connection.execute(_SLOT, (slot,)).fetchone()
+    except (CdcError, psycopg.OperationalError) as error:
+        return SlotSample(slot, _now(), unreachable=str(error))
+    if row is None:
+        return SlotSample(slot, _now(), exists=False)
+    active, wal_status, inactive_since, retained = row
+    return SlotSample(slot, _now(), True, active, retained, wal_status or "", inactive_since)
+
+
+def read_checkpoint(
+    location: str, exists: Callable[[Path], bool] = Path.is_dir
+) -> tuple[Offsets | None, datetime | None]:
+    """The offsets after the last committed batch of a Spark checkpoint, and when it was committed.
+
+    Spark writes `offsets/<n>` before batch n and `commits/<n>` after it. The offsets file has a version line,
+    a line
+    of metadata, then one line of JSON for each source: `{"topic": {"partition": offset}}`.
+
+    Raises:
+        ConfigurationError: the checkpoint is not on a file system of this machine, or not as Spark writes it.
+    """
+    folder = _local(location)
+    if not exists(folder / "commits"):
+        return None, None
+    committed = sorted(
+        (int(p.name) for p in (folder / "commits").iterdir() if p.name.isdigit()), reverse=True
+    )
+    for batch in committed:
+        try:
+            lines = (folder / "offsets" / str(batch)).read_text(encoding="utf-8").splitlines()
+            at = datetime.fromtimestamp((folder / "commits" / str(batch)).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            continue  # Spark purges old batches while they are read here
+        return _offsets(lines, location), at
+    return None, None
+
+
+def _offsets(lines: list[str], location: str) -> Offsets:
+    try:
+        sources = [json.loads(line) for line in lines[2:] if line.strip() not in ("", "-")]
+        return {
+            topic: {int(partition): int(offset) for partition, offset in partitions.items()}
+            for source in sources
+            for topic, partitions in source.items()
+        }
+    except (ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{location}: the offsets are not as Spark's Kafka source writes them"
+        ) from error
+
+
+def _local(location: str) -> Path:
+    parsed = urlparse(location)
+    if parsed.scheme not in ("", "file"):
+        raise ConfigurationError(
+            f"{location}: a checkpoint on {parsed.scheme!r} is not read from here; use the query's progress "
+            "instead"
+        )
+    return Path(unquote(parsed.path))

@@ -1,0 +1,185 @@
+"""Apply, twice and with a table that joins later, on the real services from source to sinks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from cdc.clients.clickhouse import connect_clickhouse
+from cdc.clients.connect import ConnectClient
+from cdc.clients.kafka import KafkaClient
+from cdc.clients.postgres import connect_postgres
+from cdc.errors import ConfigurationError, GenerationError, SchemaChangedError, UnavailableError
+from cdc.model.health import Level, evaluate
+from cdc.ops import OpsStore
+from cdc.services.apply import apply, plan
+from cdc.services.connector import connector_config
+from cdc.services.health import sample_connector, sample_slot
+from cdc.spec import Pipeline
+
+
+def events(stack: Any, topic: str) -> list[dict[str, Any]]:
+    """Every committed change event of a topic."""
+    bootstrap = stack.connections.get("cdc_kafka").bootstrap_servers()
+    ends = KafkaClient(bootstrap).end_offsets([topic]).get(topic, {})
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "t", "isolation.level": "read_committed",
+         "auto.offset.reset": "earliest", "enable.partition.eof": True}
+    )  # fmt: skip
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+    found, at_end = [], set()
+    while len(at_end) < len(ends):
+        message = consumer.poll(10)
+        assert message is not None, f"{topic} does not answer"
+        if message.error():
+            at_end.add(message.partition())
+        elif message.value() is not None:
+            found.append(json.loads(message.value()))
+    consumer.close()
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def smaller(pipeline: Pipeline) -> Pipeline:
+    """The sample without products, which joins later."""
+    return pipeline.model_copy(
+        update={"tables": tuple(table for table in pipeline.tables if table.name != "products")}
+    )
+
+
+def count(stack: Any, table: str) -> int:
+    with connect_postgres(stack.connections.get("cdc_source_admin")) as connection:
+        row = connection.execute(
+            psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(table))
+        )
+        return int(row.fetchone()[0])  # type: ignore[index]
+
+
+def test_1_apply_makes_everything_and_existing_rows_flow(stack: Any, smaller: Pipeline) -> None:
+    planned = plan(smaller, stack.connections)
+    assert {change.kind for change in planned.changes} == {"source", "topic", "ddl", "connector"}
+    said: list[str] = []
+    report = apply(smaller, stack.connections, said.append)
+    assert report.changed
+    assert list(report.steps) == said
+    wait_for(lambda: len(events(stack, "dbserver1.public.customers")) == count(stack, "customers"))
+    event = events(stack, "dbserver1.public.customers")[0]
+    assert event["op"] == "r"
+    assert set(event["after"]) == {column.name for column in smaller.table("customers").columns}
+
+
+def test_2_apply_again_has_nothing_to_do(stack: Any, smaller: Pipeline) -> None:
+    assert plan(smaller, stack.connections).changes == ()
+    assert not apply(smaller, stack.connections).changed
+
+
+def test_3_both_sinks_have_the_views(stack: Any, smaller: Pipeline) -> None:
+    client = connect_clickhouse(stack.connections.get("cdc_clickhouse"))
+    with connect_postgres(stack.connections.get("cdc_warehouse")) as warehouse:
+        for table in smaller.tables:
+            assert client.query(f"SELECT count() FROM analytics.{table.name}").result_rows == [(0,)]
+            assert warehouse.execute(f"SELECT count(*) FROM public.{table.name}").fetchone() == (0,)  # type: ignore[arg-type]
+    client.close()
+
+
+def test_4_topics_are_recorded_with_their_first_generation(stack: Any, smaller: Pipeline) -> None:
+    with OpsStore(stack.connections.get("cdc_ops")) as ops:
+        identity = ops.topic_identity("dbserver1.public.orders")
+        assert identity is not None
+        assert identity.partitions == 3
+        assert ops.generations(["dbserver1.public.orders"]).of("dbserver1.public.orders", 2, 100) == 1
+
+
+def test_5_the_heartbeat_writes_and_reaches_kafka(stack: Any) -> None:
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
+        beat = "SELECT beat_at, lsn FROM cdc.heartbeat"
+        first = connection.execute(beat).fetchone()
+        wait_for(lambda: connection.execute(beat).fetchone() != first, 30)
+    wait_for(lambda: bool(events(stack, "dbserver1.cdc.heartbeat")), 30)
+    assert all(event["after"]["id"] == 1 for event in events(stack, "dbserver1.cdc.heartbeat"))
+
+
+def test_6_health_is_sampled_from_the_real_services(stack: Any, smaller: Pipeline) -> None:
+    connector = evaluate(sample_connector(smaller, stack.connections), smaller.policies)
+    slot = evaluate(sample_slot(smaller, stack.connections), smaller.policies)
+    assert (connector.level, slot.level) == (Level.OK, Level.OK), (connector, slot)
+
+
+def test_7_a_table_that_joins_later_arrives_with_its_rows(
+    stack: Any, pipeline: Pipeline, smaller: Pipeline
+) -> None:
+    connect = ConnectClient(stack.connections.get("cdc_connect").url())
+    kinds = {change.kind for change in plan(pipeline, stack.connections).changes}
+    assert kinds == {"source", "topic", "ddl", "connector", "snapshot"}
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
+        connection.execute("UPDATE products SET price = price + 1 WHERE id = 1")
+    apply(pipeline, stack.connections)
+    status = connect.status("ecommerce")
+    assert status is not None
+    assert status.running
+    wanted = count(stack, "products")
+
+    def arrived() -> bool:
+        return len({event["after"]["id"] for event in events(stack, "dbserver1.public.products")}) == wanted
+
+    wait_for(arrived)
+    assert plan(pipeline, stack.connections).changes == ()
+    before = len(events(stack, "dbserver1.public.customers"))
+    assert before == count(stack, "customers"), "the tables that were there are not snapshotted again"
+
+
+def test_8_changes_of_the_new_table_flow_too(stack: Any) -> None:
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
+        connection.execute("UPDATE products SET name = 'changed' WHERE id = 2")
+    wait_for(
+        lambda: any(
+            event["op"] == "u" and event["after"]["name"] == "changed"
+            for event in events(stack, "dbserver1.public.products")
+        )
+    )
+
+
+def test_a_source_that_is_not_as_declared_is_refused(stack: Any, pipeline: Pipeline) -> None:
+    table = pipeline.table("customers")
+    wrong = table.model_copy(update={"columns": table.columns[:-1]})
+    changed = pipeline.model_copy(update={"tables": (wrong,)})
+    with pytest.raises(SchemaChangedError, match=r"public\.customers\.updated_at is not declared"):
+        plan(changed, stack.connections)
+
+
+def test_a_topic_that_was_made_anew_is_refused(stack: Any, pipeline: Pipeline) -> None:
+    with OpsStore(stack.connections.get("cdc_ops")) as ops:
+        ops.rows("UPDATE cdc_ops.topics SET topic_id = 'other' WHERE topic = 'dbserver1.public.orders'")
+        with pytest.raises(GenerationError, match=r"cdc generation raise dbserver1\.public\.orders"):
+            plan(pipeline, stack.connections)
+        actual = KafkaClient(stack.connections.get("cdc_kafka").bootstrap_servers()).topic_identity(
+            "dbserver1.public.orders"
+        )
+        assert actual is not None
+        ops.rows("UPDATE cdc_ops.topics SET topic_id = %s WHERE topic = %s", (actual.topic_id, actual.topic))
+
+
+def test_a_wrong_setting_is_named_by_connect(stack: Any, pipeline: Pipeline) -> None:
+    connect = ConnectClient(stack.connections.get("cdc_connect").url())
+    config = connector_config(pipeline, stack.connections) | {"snapshot.mode": "sometimes"}
+    with pytest.raises(ConfigurationError, match=r"snapshot\.mode"):
+        connect.validate(config)
+
+
+def test_kafka_that_is_away_is_a_transient_error() -> None:
+    client = KafkaClient("127.0.0.1:1", timeout_s=0.5)
+    with pytest.raises(UnavailableError):
+        client.topic_identity("t")
