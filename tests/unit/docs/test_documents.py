@@ -36,11 +36,12 @@ def read(path: Path) -> str:
 
 
 def code_of(text: str) -> str:
-    """The code blocks and code spans, one a line."""
+    """The code blocks and code spans, without comments."""
     fenced = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     rest = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^    (.*)$", rest, re.MULTILINE)
-    return "\n".join([*fenced, *indented, *re.findall(r"`([^`\n]+)`", rest)])
+    spans = re.findall(r"`([^`\n]+)`", rest)
+    return re.sub(r"(^|\s)# .*", "", "\n".join([*fenced, *indented, *spans]))
 
 
 def anchors_of(path: Path) -> set[str]:
