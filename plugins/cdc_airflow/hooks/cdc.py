@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +47,12 @@ class CdcHook(BaseHook):
         """The same from a trigger; look-ups block (a file, a secrets service), so they run in a thread."""
         return await asyncio.to_thread(self.connections, tuple(ids))
 
-    @contextmanager
-    def connections_file(self, connections: Connections) -> Iterator[Path]:
-        """A `connections.json` that only this user can read, in a folder that is removed afterwards.
-
-        spark-submit copies it to the application's staging folder before it returns.
-        """
-        with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
-            path = Path(folder) / "connections.json"
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(connections.to_document(), file)
-            yield path
+    def write_connections(self, connections: Connections, folder: Path) -> Path:
+        """Write `connections.json` into `folder`, for this user only; spark-submit copies it from there."""
+        path = folder / "connections.json"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(connections.to_document(), file)
+        return path
 
     def _fetch(self, connection_id: str) -> Connection:
         try:

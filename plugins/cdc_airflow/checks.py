@@ -1,0 +1,157 @@
+"""One look at a pipeline's health: sample, then judge. Sensors and triggers call nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cdc.connections import Connections
+from cdc.errors import TransientError
+from cdc.model.health import ConnectorSample, Level, QuerySample, Verdict, evaluate
+from cdc.settings import Settings
+from cdc.spec import Pipeline
+from cdc_airflow.findings import Finding
+from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids
+from cdc_airflow.pipelines import find_pipeline
+
+
+class Kind(StrEnum):
+    """What is looked at."""
+
+    CONNECTOR = "connector"
+    SLOT = "slot"
+    QUERIES = "queries"
+    CHECKPOINTS = "checkpoints"
+    FIRST_PROGRESS = "first_progress"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What to look at; only text, so that it travels to the triggerer as it is."""
+
+    kind: str
+    pipeline: str
+    stream: str = ""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A stream's application as YARN reports it; `ended` is empty while it lives."""
+
+    application_id: str
+    ended: str = ""
+
+
+def look(check: Check) -> tuple[Finding, ...]:
+    """Sample what the check names, and judge it by the pipeline's policies; blocks for some seconds at most.
+
+    A component that does not answer is a finding (unknown), not an error.
+
+    Raises:
+        SpecError, ConfigurationError: the pipeline's file or a connection is wrong.
+    """
+    pipeline, _ = find_pipeline(check.pipeline)
+    connections = CdcHook().connections(connection_ids(pipeline))
+    return tuple(_LOOKS[Kind(check.kind)](pipeline, check.stream, connections))
+
+
+def judge_first_progress(sample: QuerySample, driver: Driver | None) -> Verdict:
+    """Whether a query has made progress since its driver was launched. Pure.
+
+    Unlike its health, this does not ask how old or how late that progress is.
+    """
+    subject = f"query {sample.query}"
+    figures = {"launched_at": _text(sample.launched_at), "seen_at": _text(sample.seen_at)}
+    if sample.unreachable:
+        return Verdict(
+            Level.UNKNOWN, subject, f"{subject} could not be checked: {sample.unreachable}", figures
+        )
+    if sample.launched_at is None:
+        todo = "Run the stream's DAG, or `cdc stream start`."
+        return Verdict(Level.BREACH, subject, f"{subject} was never launched", figures, todo)
+    if sample.seen_at is not None and sample.seen_at >= sample.launched_at:
+        return Verdict(Level.OK, subject, f"{subject} has made progress since its launch", figures)
+    if driver is not None and driver.ended:
+        sentence = f"{subject} made no progress: {driver.application_id} has ended, {driver.ended}"
+        todo = "Read the driver's log through YARN's page, mend the cause, and run the stream's DAG again."
+        return Verdict(Level.BREACH, subject, sentence, figures, todo, sample.launched_at)
+    sentence = f"{subject} has made no progress since its launch at {_text(sample.launched_at)}"
+    todo = "See that its sink answers, and read the driver's log through YARN's page."
+    return Verdict(Level.WARN, subject, sentence, figures, todo, sample.launched_at)
+
+
+def _connector(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.health import sample_connector
+
+    sample: ConnectorSample = sample_connector(pipeline, connections)
+    traces = [f"task {task.id}: {task.trace.strip()}" for task in sample.tasks if task.trace.strip()]
+    yield Finding(evaluate(sample, pipeline.policies), detail="\n".join(traces))
+
+
+def _slot(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.health import sample_slot
+
+    yield Finding(evaluate(sample_slot(pipeline, connections), pipeline.policies))
+
+
+def _queries(pipeline: Pipeline, stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.health import sample_query
+
+    for sink in pipeline.sinks:
+        sample = sample_query(pipeline, pipeline.stream(stream), sink.name, connections)
+        yield Finding(evaluate(sample, pipeline.policies))
+
+
+def _checkpoints(pipeline: Pipeline, stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.health import sample_checkpoint
+
+    root = Settings().checkpoint_root
+    for sink in pipeline.sinks:
+        sample = sample_checkpoint(pipeline, pipeline.stream(stream), sink.name, connections, root)
+        yield Finding(evaluate(sample, pipeline.policies))
+
+
+def _first_progress(pipeline: Pipeline, stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.health import sample_query
+
+    driver = _driver(pipeline, stream, connections)
+    for sink in pipeline.sinks:
+        sample = sample_query(pipeline, pipeline.stream(stream), sink.name, connections)
+        yield Finding(judge_first_progress(sample, driver))
+
+
+def _driver(pipeline: Pipeline, stream: str, connections: Connections) -> Driver | None:
+    """The application that was launched last; None when that cannot be said now."""
+    from cdc.clients.yarn import YarnClient
+    from cdc.ops import OpsStore
+
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            launch = ops.launch(pipeline.name, stream)
+        if launch is None or launch.application_id is None:
+            return None
+        found = YarnClient(connections.get(YARN).url()).application(launch.application_id)
+    except TransientError:
+        return None
+    if found is None:
+        return Driver(launch.application_id, "and YARN has forgotten it")
+    if found.live:
+        return Driver(found.id)
+    return Driver(
+        found.id, f"{found.final_status}: {launch.failure or found.diagnostics or 'no diagnostics'}"
+    )
+
+
+def _text(at: datetime | None) -> str | None:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}" if at else None
+
+
+_LOOKS: Mapping[Kind, Callable[[Pipeline, str, Connections], Iterator[Finding]]] = {
+    Kind.CONNECTOR: _connector,
+    Kind.SLOT: _slot,
+    Kind.QUERIES: _queries,
+    Kind.CHECKPOINTS: _checkpoints,
+    Kind.FIRST_PROGRESS: _first_progress,
+}

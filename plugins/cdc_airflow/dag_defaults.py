@@ -1,0 +1,39 @@
+"""What every DAG of the platform gives its tasks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
+
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception="cdc.errors.TerminalError",
+            action=RetryAction.FAIL,
+            reason="it fails again until a person changes something",
+        ),
+        RetryRule(
+            exception="cdc.errors.TransientError",
+            action=RetryAction.RETRY,
+            retry_delay=timedelta(seconds=20),
+            reason="a component did not answer, or somebody else held what was needed",
+        ),
+    ]
+)
+
+TASK_DEFAULTS: dict[str, Any] = {
+    "owner": "cdc",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=20),
+    "retry_policy": RETRY_POLICY,
+    "execution_timeout": timedelta(minutes=20),
+}
+
+
+def seconds(default: int, title: str, description: str, *, minimum: int = 0) -> Param:
+    """A form field for a number of seconds, up to an hour."""
+    return Param(
+        default, type="integer", minimum=minimum, maximum=3600, title=f"{title} (s)", description=description
+    )

@@ -1,0 +1,52 @@
+"""What the DAGs say about themselves in the UI (Markdown)."""
+
+from __future__ import annotations
+
+from cdc.spec import Pipeline, StreamSpec
+from cdc_airflow.pipelines import describe_tables
+
+_MORE = """
+`cdc status` shows the same in a terminal; limits and schedules are in the pipeline's YAML (`policies`).
+"""
+
+CONNECTORS = f"""
+### Registers the connectors, and everything they need
+For each pipeline, safe to run at any time and as often as you like:
+
+1. **validate_spec**: the YAML is read again; a mistake is named with file, line and field.
+2. **validate_connector**: Kafka Connect checks Debezium's configuration before anything is changed.
+3. **apply_pipeline**: source objects, topics, sink tables and views, connector. A table that is new in the
+   YAML is snapshotted while everything else runs on.
+4. **wait_for_connector**: until its tasks run; a failed task's trace is in the log and in the mail.
+
+When it is done, the DAGs `cdc_stream_…` look after their drivers.
+{_MORE}"""
+
+_STREAM = f"""
+### Keeps the Spark application `{{app}}` running
+It carries {{tables}}.
+
+1. **ensure_stream**: looks for a live driver on YARN. None: submits one. One with the same specification:
+   leaves it alone. One with another: asks it to stop between two batches, and submits the new one.
+2. **wait_for_first_progress**: until every sink's query has made progress.
+
+The driver is not a child of this task: restarting Airflow, or clearing this task, leaves it alone. A stream
+that was stopped on request is not started by the schedule: run this DAG by hand with action *ensure*.
+{_MORE}"""
+
+HEALTH = f"""
+### Is what was promised kept?
+Each task is one check against the pipeline's `policies`. It fails when a breach outlasts the grace time,
+and a mail then says what is wrong, since when, with which figures, and what to do.
+
+- **check_connector**: the Debezium connector and its tasks run; a failed task's trace is in the log.
+- **check_slot**: the replication slot does not hold back too much WAL at the source.
+- **check_queries_…**: age and lag of the last *progress* of each sink's query; that a driver runs
+  proves nothing.
+- **check_checkpoints_…**: the checkpoints' own offsets against Kafka's end offsets.
+{_MORE}"""
+
+
+def stream_text(stream: StreamSpec, pipeline: Pipeline) -> str:
+    """The text of one stream's DAG."""
+    return _STREAM.format(app=stream.app_name, tables=describe_tables(pipeline)[stream.name])

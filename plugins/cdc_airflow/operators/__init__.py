@@ -1,0 +1,1 @@
+"""Operators: apply a pipeline, keep a stream running."""

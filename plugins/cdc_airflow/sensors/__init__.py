@@ -1,0 +1,1 @@
+"""Deferrable sensors; they and the triggers share one decision."""

@@ -1,0 +1,163 @@
+"""Sensors: each looks once in the worker, and leaves the waiting to the triggerer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from cdc.errors import ConfigurationError
+from cdc.model.health import Level
+from cdc_airflow.checks import Check, Kind, look
+from cdc_airflow.findings import CheckFailedError, Finding, Patience, Step
+from cdc_airflow.intent import BY_HAND, context_asked_by_hand
+from cdc_airflow.triggers.check import CheckTrigger
+
+
+class CheckSensor(BaseSensorOperator):
+    """Succeeds when a check's findings are good enough, fails when they stay bad.
+
+    How it works: the first look is made here, and most of the time it is the last one. Otherwise the task
+    defers to `CheckTrigger`, which makes the same look again and again without a worker slot.
+
+    What it does not do: mend anything. The failure's message says what a person, or which DAG, does next.
+
+    Args:
+        pipeline: the pipeline's name; its file is read when the task runs.
+        stream: the stream, for the checks that are about one.
+        grace_s: how long a breach may last before it counts.
+        timeout_s: how long to wait for anything else than a breach to become good.
+    """
+
+    kind: ClassVar[Kind]
+    accept_warnings: ClassVar[bool] = False
+    template_fields: Sequence[str] = ("pipeline", "stream", "grace_s", "timeout_s")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str,
+        stream: str = "",
+        grace_s: float | str = 30,
+        timeout_s: float | str = 30,
+        poll_s: float = 5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.stream = stream
+        self.grace_s = grace_s
+        self.timeout_s = timeout_s
+        self.poll_s = poll_s
+
+    def execute(self, context: Any) -> Any:
+        """Look once; defer when it is worth waiting."""
+        check = Check(self.kind, self.pipeline, self.stream)
+        patience = Patience(float(self.grace_s), float(self.timeout_s), self.accept_warnings, self.poll_s)
+        began_at = datetime.now(UTC)
+        findings = look(check)
+        if patience.decide(findings, 0) is Step.WAIT:
+            self._report(findings)
+            longest = max(patience.grace_s, patience.timeout_s)
+            self.log.info(
+                "Not good enough yet: looking again every %g s, for at most %g s", self.poll_s, longest
+            )
+            self.defer(
+                trigger=CheckTrigger(asdict(check), asdict(patience), began_at.isoformat()),
+                method_name="execute_complete",
+                timeout=timedelta(seconds=longest + 120),
+            )
+        return self._finish(findings, patience.decide(findings, 0), context)
+
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> Any:
+        """What the trigger has seen."""
+        if "error" in event:
+            raise ConfigurationError(event["error"])
+        findings = [Finding.from_payload(payload) for payload in event["findings"]]
+        return self._finish(findings, Step(event["step"]), context)
+
+    def _finish(self, findings: Sequence[Finding], step: Step, context: Any) -> Any:
+        self._report(findings)
+        if step is Step.FAIL:
+            raise CheckFailedError(findings)
+        self._succeeded(findings, context)
+        return {finding.verdict.subject: finding.verdict.level.value for finding in findings}
+
+    def _succeeded(self, findings: Sequence[Finding], context: Any) -> None:
+        """For a subclass that has something to do then."""
+
+    def _report(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            log = self.log.info if finding.verdict.level is Level.OK else self.log.warning
+            for line in finding.lines():
+                log("%s", line)
+
+
+class ConnectorHealthSensor(CheckSensor):
+    """The Debezium connector and its tasks run."""
+
+    kind = Kind.CONNECTOR
+    accept_warnings = True
+
+
+class SlotHealthSensor(CheckSensor):
+    """The replication slot holds back no more WAL than the pipeline allows."""
+
+    kind = Kind.SLOT
+    accept_warnings = True
+
+
+class QueryHealthSensor(CheckSensor):
+    """Every query of a stream (one for each sink) made progress lately and is not far behind."""
+
+    kind = Kind.QUERIES
+    accept_warnings = True
+
+
+class CheckpointHealthSensor(CheckSensor):
+    """Every checkpoint of a stream is close to its topics' ends: its own files against Kafka's answer."""
+
+    kind = Kind.CHECKPOINTS
+    accept_warnings = True
+
+
+class ConnectorRunningSensor(CheckSensor):
+    """Waits until the connector's tasks run, and then tells the streams' DAGs by the task's outlets.
+
+    The asset event says whether a person asked for this run: only then does a stream that was stopped on
+    request start again.
+    """
+
+    kind = Kind.CONNECTOR
+
+    def _succeeded(self, findings: Sequence[Finding], context: Any) -> None:
+        extra = {"pipeline": self.pipeline, BY_HAND: context_asked_by_hand(context)}
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = extra
+
+
+class FirstProgressSensor(CheckSensor):
+    """Waits until every query of a stream has made progress since its driver was launched.
+
+    Fails at once when the driver's application has ended, with what YARN says about it.
+
+    Args:
+        skip: true (or the text of it) skips the task: the run was about stopping the stream.
+    """
+
+    kind = Kind.FIRST_PROGRESS
+    template_fields: Sequence[str] = (*CheckSensor.template_fields, "skip")
+
+    def __init__(self, *, skip: bool | str = False, grace_s: float | str = 0, **kwargs: Any) -> None:
+        super().__init__(grace_s=grace_s, **kwargs)
+        self.skip = skip
+
+    def execute(self, context: Any) -> Any:
+        """Look, unless the stream was stopped."""
+        if str(self.skip).lower() == "true":
+            raise AirflowSkipException("the stream was stopped: there is no progress to wait for")
+        return super().execute(context)

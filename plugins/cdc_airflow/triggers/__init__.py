@@ -1,0 +1,1 @@
+"""Triggers: the same decisions as the sensors', made in the triggerer."""

@@ -1,0 +1,103 @@
+"""Airflow for tests: an own home, a metadata database made once, and the real components around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local_stack.component import StackContext
+from local_stack.context import REPO, Places
+from local_stack.stack import LocalStack
+
+_environment = runpy.run_path(str(Path(__file__).parent / "environment.py"))
+HOME: Path = _environment["set_environment"]()
+
+
+def pytest_unconfigure() -> None:
+    _environment["remove_home"]()
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """AIRFLOW_HOME with a migrated database."""
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
+    return HOME
+
+
+@dataclass(frozen=True)
+class AirflowCli:
+    """Runs DAGs as a person does in an activated shell."""
+
+    env: dict[str, str]
+
+    def start(self, dag_id: str, **params: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "airflow", "dags", "test", dag_id, "--conf", json.dumps(params)]
+        return subprocess.Popen(
+            command, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def run(self, dag_id: str, **params: object) -> tuple[bool, str]:
+        """Run the DAG to its end; whether it succeeded, and its log."""
+        process = self.start(dag_id, **params)
+        log, _ = process.communicate(timeout=280)
+        return process.returncode == 0, log
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackContext]:
+    """Every component but Airflow's own, whose tasks run in the tests' processes."""
+    sys.path.append(str(REPO))
+    home = tmp_path_factory.mktemp("stack")
+    local = LocalStack(
+        Places(REPO, home, REPO / ".local" / "jars"),
+        "tests.airflow.small_stack:components",
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        prerequisites=lambda *_: None,
+    )
+    try:
+        ctx = local.start()
+        local.wait_until_ready()
+        yield ctx
+    finally:
+        local.stop()
+        sys.path.remove(str(REPO))
+
+
+@pytest.fixture(scope="session")
+def pipelines_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample with one stream only: products, and limits that a test can wait for."""
+    folder = tmp_path_factory.mktemp("pipelines")
+    lines = (REPO / "include" / "pipelines" / "ecommerce.yaml").read_text().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("  - source: ")]
+    end = lines.index("environments:")
+    products = next(number for number in starts if "public.products" in lines[number])
+    after = min(number for number in [*starts, end] if number > products)
+    text = "\n".join([*lines[: starts[0]], *lines[products:after], *lines[end:]])
+    (folder / "ecommerce.yaml").write_text(text.replace("max_progress_age_s: 120", "max_progress_age_s: 40"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> AirflowCli:
+    """`airflow` with the stack's environment, its connections, and the small pipeline."""
+    backend = json.dumps({"connections_file_path": str(stack.connections_file)})
+    return AirflowCli(
+        {
+            **os.environ,
+            **stack.stack_env(),
+            "CDC_PIPELINES_DIR": str(pipelines_dir),
+            "AIRFLOW__SECRETS__BACKEND_KWARGS": backend,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            # Found quickly by whoever looks for what this test started.
+            "SPARK_SUBMIT_OPTS": "-Xmx256m",
+        }
+    )

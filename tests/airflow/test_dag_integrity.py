@@ -1,0 +1,134 @@
+"""Every DAG file parses quickly, without a connection to anything, and is fit for people."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from airflow.models.dagbag import DagBag
+from airflow.sdk import DAG, Asset
+from airflow.serialization.serialized_objects import DagSerialization
+
+REPO = Path(__file__).resolve().parents[2]
+DAG_IDS = {"cdc_connectors", "cdc_health", "cdc_stream_customers", "cdc_stream_orders", "cdc_stream_products"}
+
+
+@pytest.fixture(scope="module")
+def dagbag(airflow_home: Path) -> DagBag:
+    # The first parse also imports Airflow's own modules, which the DAG processor has in memory.
+    return DagBag(dag_folder=str(REPO / "dags"))
+
+
+@pytest.fixture(params=sorted(DAG_IDS))
+def dag(request: pytest.FixtureRequest, dagbag: DagBag) -> DAG:
+    return dagbag.dags[request.param]
+
+
+def test_all_parse(dagbag: DagBag) -> None:
+    assert dagbag.import_errors == {}
+    assert set(dagbag.dags) == DAG_IDS
+
+
+def test_parse_in_two_seconds_and_open_no_connection(dagbag: DagBag, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError(f"a DAG file connects to {args[1:]} while it is parsed")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    began = time.monotonic()
+    again = DagBag(dag_folder=str(REPO / "dags"))
+    assert time.monotonic() - began < 2
+    assert again.import_errors == {}
+
+
+def test_parsing_imports_no_client_and_no_driver() -> None:
+    """A client imported at parse time costs every parse; a fresh process shows what is really imported."""
+    script = (
+        "import runpy, sys, glob\n"
+        f"[runpy.run_path(f) for f in sorted(glob.glob({str(REPO / 'dags' / '*.py')!r}))]\n"
+        "heavy = {'psycopg', 'confluent_kafka', 'clickhouse_connect', 'pyspark', 'pyarrow', 'pandas'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_dag_files_are_wiring_only() -> None:
+    for file in (REPO / "dags").glob("*.py"):
+        assert len(file.read_text().splitlines()) <= 90, file
+
+
+def test_says_what_it_is(dag: DAG) -> None:
+    assert dag.description
+    assert dag.doc_md
+    assert "cdc" in dag.tags
+    assert dag.catchup is False
+    assert 1 <= dag.max_active_runs <= 2
+
+
+def test_every_parameter_has_a_form_field_with_a_title_and_a_text(dag: DAG) -> None:
+    assert dag.params
+    for name in dag.params:
+        field = dag.params.get_param(name)
+        assert field.schema.get("title"), name
+        assert field.description, name
+
+
+def test_every_failure_sends_a_mail(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureMail"], (
+            task.task_id
+        )
+
+
+def test_can_be_stored_and_read_back(dag: DAG) -> None:
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert stored.dag_id == dag.dag_id
+    assert stored.timetable.summary
+
+
+def test_the_connectors_dag_wakes_the_streams(dagbag: DagBag) -> None:
+    applied = Asset(name="cdc_ecommerce_applied", uri="cdc://ecommerce/applied")
+    waits = dagbag.dags["cdc_connectors"].get_task("ecommerce.wait_for_connector")
+    assert [(outlet.name, outlet.uri) for outlet in waits.outlets] == [(applied.name, applied.uri)]
+    for stream in ("customers", "orders", "products"):
+        condition = dagbag.dags[f"cdc_stream_{stream}"].timetable.asset_condition
+        assert [asset.uri for asset in condition.objects] == [applied.uri]
+
+
+def test_a_broken_pipeline_file_is_named_in_the_import_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = (REPO / "include" / "pipelines" / "ecommerce.yaml").read_text()
+    (tmp_path / "shop.yaml").write_text(sample.replace("partitions: 3", "partitions: none"))
+    monkeypatch.setenv("CDC_PIPELINES_DIR", str(tmp_path))
+    bag = DagBag(dag_folder=str(REPO / "dags" / "cdc_health.py"))
+    (error,) = bag.import_errors.values()
+    assert "shop.yaml:" in error
+    assert "kafka.partitions" in error
+
+
+def test_airflow_takes_no_module_of_the_package_for_a_plugin(airflow_home: Path) -> None:
+    """Airflow imports every plugin file under its bare name, where it could shadow another module."""
+    script = (
+        "import sys\n"
+        "from airflow import plugins_manager\n"
+        "plugins_manager.ensure_plugins_loaded()\n"
+        "print(sorted(n for n, m in list(sys.modules.items())"
+        " if 'cdc_airflow' in str(getattr(m, '__file__', '') or '') and not n.startswith('cdc_airflow')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env=os.environ,
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,140 @@
+"""The DAGs as people run them, by `airflow dags test`, on the real components; each builds on the last."""
+
+from __future__ import annotations
+
+import mailbox
+import time
+from collections.abc import Callable
+from email.header import decode_header, make_header
+from pathlib import Path
+
+import pytest
+
+from cdc.clients.connect import ConnectClient
+from cdc.clients.yarn import YarnClient
+from cdc.connections import Connections
+from cdc.ops import OpsStore
+from local_stack.component import StackContext
+
+APP = "cdc-ecommerce-products"
+DAG = "cdc_stream_products"
+
+
+@pytest.fixture(scope="module")
+def connections(stack: StackContext) -> Connections:
+    return Connections.from_file(stack.connections_file)
+
+
+@pytest.fixture
+def ops(connections: Connections):
+    with OpsStore(connections.get("cdc_ops")) as store:
+        yield store
+
+
+@pytest.fixture
+def yarn(connections: Connections) -> YarnClient:
+    return YarnClient(connections.get("cdc_yarn").url())
+
+
+@pytest.fixture
+def mails(stack: StackContext) -> Callable[[], list[tuple[str, str]]]:
+    """Subject and text of every mail caught so far, taken out of the box."""
+    box = mailbox.Maildir(stack.stack_env()["MAIL_DIR"])
+
+    def read() -> list[tuple[str, str]]:
+        found = []
+        for key in list(box.keys()):
+            mail = box[key]
+            parts = [
+                part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart()
+            ]
+            found.append((str(make_header(decode_header(mail["Subject"]))), "".join(parts)))
+            box.remove(key)
+        return found
+
+    return read
+
+
+def test_a_wrong_setting_is_named_and_mailed(airflow, mails, stack: StackContext) -> None:
+    """Connect is asked before anything is changed."""
+    lines = stack.connections_file.read_text()
+    try:
+        stack.connections_file.write_text(lines.replace('"login": "debezium"', '"login": "nobody"'))
+        fine, log = airflow.run("cdc_connectors")
+    finally:
+        stack.connections_file.write_text(lines)
+    assert not fine
+    assert "Kafka Connect refuses the connector's configuration" in log
+    ((subject, text),) = mails()
+    assert "validate_connector" in subject
+    assert "nobody" in text
+
+
+def test_only_a_plan(airflow, connections: Connections) -> None:
+    fine, log = airflow.run("cdc_connectors", plan_only=True)
+    assert fine, log[-3000:]
+    assert "plan only: nothing was changed" in log
+    assert ConnectClient(connections.get("cdc_connect").url()).status("ecommerce") is None
+
+
+def test_registers_the_connector_and_waits_until_it_runs(airflow, connections: Connections, mails) -> None:
+    fine, log = airflow.run("cdc_connectors")
+    assert fine, log[-3000:]
+    status = ConnectClient(connections.get("cdc_connect").url()).status("ecommerce")
+    assert status is not None
+    assert status.running
+    assert "ok: connector ecommerce is running with 1 task(s)" in log
+    assert mails() == []
+
+
+def test_twice_at_once_leaves_one_driver(airflow, yarn: YarnClient, ops: OpsStore) -> None:
+    runs = [airflow.start(DAG), airflow.start(DAG)]
+    logs = [run.communicate(timeout=280)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(log[-3000:] for log in logs)
+    (application,) = yarn.applications([APP])
+    assert application.state == "RUNNING"
+    assert sum("runs with this spec" in log for log in logs) == 1
+    launch = ops.launch("ecommerce", "products")
+    assert launch is not None
+    assert launch.application_id == application.id
+    assert {p.sink for p in ops.latest_progress("ecommerce", "products")} == {"clickhouse", "warehouse"}
+
+
+def test_all_is_well_while_it_runs(airflow, mails) -> None:
+    fine, log = airflow.run("cdc_health", grace_s=30)
+    assert fine, log[-3000:]
+    assert mails() == []
+
+
+def test_a_stopped_stream_stays_stopped_and_is_mailed(
+    airflow, yarn: YarnClient, ops: OpsStore, mails
+) -> None:
+    fine, log = airflow.run(DAG, action="stop")
+    assert fine, log[-3000:]
+    assert yarn.applications([APP]) == []
+    assert ops.desired_state("ecommerce", "products") == "stopped"
+    touched = ops.touched_at("ecommerce.products.clickhouse")
+    assert touched is not None
+    time.sleep(max(0.0, 41 - (time.time() - touched.timestamp())))
+    fine, log = airflow.run("cdc_health", grace_s=0)
+    assert not fine
+    found = [text for subject, text in mails() if "ecommerce.products." in subject]
+    assert len(found) == 1
+    for words in ("What to do", "Since", "age_s", "cdc_stream_products"):
+        assert words in found[0]
+
+
+def test_a_run_by_hand_starts_it_again_with_a_changed_specification(
+    airflow, yarn: YarnClient, ops: OpsStore, pipelines_dir: Path
+) -> None:
+    before = ops.launch("ecommerce", "products")
+    assert before is not None
+    file = pipelines_dir / "ecommerce.yaml"
+    file.write_text(file.read_text().replace("trigger_ms: 500", "trigger_ms: 400"))
+    fine, log = airflow.run(DAG)
+    assert fine, log[-3000:]
+    after = ops.launch("ecommerce", "products")
+    assert after is not None
+    assert after.spec_hash != before.spec_hash
+    assert ops.desired_state("ecommerce", "products") == "running"
+    assert [a.id for a in yarn.applications([APP])] == [after.application_id]
