@@ -1,0 +1,1 @@
+"""What runs in Spark: from Kafka's events to rows in the sinks."""

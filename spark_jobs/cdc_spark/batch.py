@@ -1,0 +1,212 @@
+"""One batch of one query: every table of the stream from records to the sink, bad events kept, progress counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql.types import StructType
+
+from cdc.connections import Connections
+from cdc.errors import SchemaChangedError, UnavailableError
+from cdc.model.generations import Generations
+from cdc.model.parking import ParkedTable
+from cdc.ops import OpsStore
+from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
+from cdc_spark.jobs import BaseJob
+from cdc_spark.parking import schema_changed
+from cdc_spark.readers.checkpoint import BatchRanges
+from cdc_spark.schemas.rows import spark_schema
+from cdc_spark.transformations import parse
+from cdc_spark.transformations.cdc_transformer import TableContext
+from cdc_spark.writers import dead_letters
+from cdc_spark.writers.base import write_function
+from cdc_spark.writers.factory import limits_of, writer_for
+from cdc_spark.writers.summary import SCHEMA, Summary, total
+
+SMALL_BATCH = 5_000
+"""So few records are one task: the cost of a task is more than what it would do."""
+
+log = structlog.get_logger(__name__)
+Outcome = dict[str, Summary]
+"""What was done, by the table's name in the sinks."""
+
+
+@dataclass(frozen=True)
+class QueryContext:
+    """What the batches of a query share.
+
+    Attributes:
+        query: the name in ledger, fence and dead letters.
+        epoch: the lease's; None for a bounded re-read.
+        deadline_s: of one write.
+    """
+
+    pipeline: Pipeline
+    stream: StreamSpec
+    sink: SinkSpec
+    query: str
+    connections: Connections
+    generations: Generations
+    epoch: int | None
+    deadline_s: float
+
+
+class BatchProcessor:
+    """Writes batches into one sink; every batch can be repeated without harm."""
+
+    def __init__(self, context: QueryContext, job: BaseJob, ops: OpsStore) -> None:
+        self._context = context
+        self._job = job
+        self._ops = ops
+        self._known_parked: dict[str, ParkedTable] = {}
+
+    def process(self, frame: DataFrame, ranges: BatchRanges | None) -> Outcome:
+        """One batch of the stream.
+
+        Args:
+            frame: Kafka's records.
+            ranges: which offsets they are; None when that is not known.
+
+        Raises:
+            TransientError: the same batch may succeed later.
+            TerminalError: a person has to change something.
+        """
+        parked = self._parked()
+        due = [table for table in self._context.stream.tables if self._is_due(table, ranges, parked)]
+        outcome: Outcome = {}
+        with _shared(frame, len(due)) as records:
+            for table in due:
+                waits = parked[table.name].offsets if table.name in parked else None
+                summary = self._write(table, records, ranges, waits)
+                outcome[table.name] = summary
+                if summary.bad:
+                    self._keep_bad(table, frame, ranges, summary, waits)
+        return outcome
+
+    def reread(self, frame: DataFrame) -> Outcome:
+        """A bounded re-read: original versions, parked tables too; bad events are dead letters.
+
+        Raises:
+            SchemaChangedError: a table's events still do not have the declared shape.
+        """
+        outcome: Outcome = {}
+        with _shared(frame, len(self._context.stream.tables)) as records:
+            for table in self._context.stream.tables:
+                summary = self._write(table, records, None, None)
+                outcome[table.name] = summary
+                if schema_changed(summary.bad, summary.unlike, summary.judged):
+                    raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
+                if summary.bad:
+                    self._write_dead_letters(table, frame, None)
+        return outcome
+
+    def _write(
+        self,
+        table: TableSpec,
+        records: DataFrame,
+        ranges: BatchRanges | None,
+        waits: Mapping[int, int] | None,
+    ) -> Summary:
+        context = self._table_context(table, waits)
+        own = records.where(F.col("topic") == context.topic).select(*parse.RECORD_COLUMNS)
+        if ranges is not None and ranges.records(context.topic) < SMALL_BATCH:
+            own = own.coalesce(1)
+        rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
+        here = self._context
+        writer = writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
+        written = self._job.transform(table, rows).mapInArrow(write_function(writer, context.topic), SCHEMA)
+        summary = total(Summary.from_json(row.summary) for row in written.collect())
+        summary.raise_failure()
+        for generation, lsn in summary.floors:
+            self._try(
+                lambda g=generation, at=lsn: self._ops.record_truncate(here.pipeline.name, table.name, g, at)
+            )
+        return summary
+
+    def _keep_bad(
+        self,
+        table: TableSpec,
+        frame: DataFrame,
+        ranges: BatchRanges | None,
+        summary: Summary,
+        waits: Mapping[int, int] | None,
+    ) -> None:
+        if not schema_changed(summary.bad, summary.unlike, summary.judged):
+            self._write_dead_letters(table, frame, waits)
+            return
+        here = self._context
+        begins = ranges.begins(here.pipeline.topic(table)) if ranges is not None else {}
+        reason = f"no event of the table fits the pipeline any more: {'; '.join(summary.examples)}"
+        self._ops.park(here.pipeline.name, table.name, here.sink.name, reason, {**begins, **summary.bad_from})
+        log.error("table parked", query=here.query, table=table.source, sink=here.sink.name, reason=reason)
+
+    def _write_dead_letters(
+        self, table: TableSpec, frame: DataFrame, waits: Mapping[int, int] | None
+    ) -> None:
+        context, here = self._table_context(table, waits), self._context
+        origin = dead_letters.Origin(
+            here.pipeline.name, here.stream.name, here.sink.name, self._letters_query
+        )
+        records = frame.where(F.col("topic") == context.topic).select(*dead_letters.RECORD_COLUMNS)
+        function = dead_letters.dead_letter_function(context, origin, self._ops)
+        kept = total(Summary.from_json(row.summary) for row in records.mapInArrow(function, SCHEMA).collect())
+        kept.raise_failure()
+        log.warning("dead letters", query=here.query, table=table.source, count=kept.bad)
+
+    @property
+    def _letters_query(self) -> str:
+        # The same event is the same dead letter, whichever run meets it.
+        return self._context.stream.query_name(self._context.sink.name)
+
+    def _table_context(self, table: TableSpec, waits: Mapping[int, int] | None) -> TableContext:
+        topic = self._context.pipeline.topic(table)
+        generations = self._context.generations.for_topic(topic)
+        return TableContext(table, topic, generations, limits_of(self._context.sink), waits)
+
+    def _is_due(
+        self, table: TableSpec, ranges: BatchRanges | None, parked: Mapping[str, ParkedTable]
+    ) -> bool:
+        if ranges is None:
+            return True
+        topic = self._context.pipeline.topic(table)
+        if ranges.records(topic) == 0:
+            return False
+        if table.name not in parked:
+            return True
+        waits = parked[table.name].offsets
+        return any(begin < waits.get(partition, 0) for partition, begin in ranges.begins(topic).items())
+
+    def _parked(self) -> dict[str, ParkedTable]:
+        def read() -> None:
+            tables = self._ops.parked(self._context.pipeline.name, self._context.sink.name)
+            self._known_parked = {table.table: table for table in tables}
+
+        self._try(read)
+        return self._known_parked
+
+    def _try(self, call: Callable[[], object]) -> None:
+        """Ask the ops store for what the stream can go on without."""
+        try:
+            call()
+        except UnavailableError as error:
+            log.warning(
+                "the ops store is away, the stream goes on", query=self._context.query, error=str(error)
+            )
+
+
+@contextmanager
+def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
+    """Read Kafka once when several tables share the batch."""
+    if tables < 2:
+        yield frame
+        return
+    kept = frame.select("topic", *parse.RECORD_COLUMNS).persist()
+    try:
+        yield kept
+    finally:
+        kept.unpersist()

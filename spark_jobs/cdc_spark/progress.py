@@ -1,0 +1,202 @@
+"""What each batch did, from Spark's own report and the writers' summaries, to the ops store and the log."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from pyspark.sql.streaming.listener import (
+    QueryIdleEvent,
+    QueryProgressEvent,
+    QueryStartedEvent,
+    QueryTerminatedEvent,
+    StreamingQueryListener,
+)
+
+from cdc.errors import CdcError
+from cdc.ops import BatchProgress, OpsStore
+from cdc_spark.readers.bounds import Offsets
+from cdc_spark.writers.summary import Summary
+
+log = structlog.get_logger(__name__)
+KEPT = 10_000
+"""Batches kept in memory while the ops store is away; the oldest go first."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class QueryIdentity:
+    """Which query a report is about."""
+
+    pipeline: str
+    stream: str
+    sink: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A query that had nothing to do."""
+
+    query: str
+    at: datetime
+
+
+class ProgressBuffer:
+    """Holds reports until the ops store takes them; without a store they only go to the log."""
+
+    def __init__(self, ops: OpsStore | None) -> None:
+        self._ops = ops
+        self._waiting: deque[BatchProgress | Touch] = deque(maxlen=KEPT)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, report: BatchProgress | Touch) -> None:
+        """Take a report; never waits for the ops store."""
+        if isinstance(report, BatchProgress):
+            log.info("batch", **_loggable(report))
+        if self._ops is not None:
+            with self._lock:
+                self._waiting.append(report)
+
+    def flush(self) -> None:
+        """Hand over what waits, in its order; what the store does not take now waits on."""
+        while self._ops is not None and self._waiting:
+            report = self._waiting[0]
+            try:
+                if isinstance(report, BatchProgress):
+                    self._ops.record_progress(report)
+                else:
+                    self._ops.touch_query(report.query, report.at)
+            except CdcError as error:
+                log.warning("progress waits for the ops store", waiting=len(self._waiting), error=str(error))
+                return
+            with self._lock:
+                if self._waiting and self._waiting[0] is report:
+                    self._waiting.popleft()
+
+
+class ProgressListener(StreamingQueryListener):
+    """Builds a record of each batch and hands it on.
+
+    Args:
+        identities: the queries of this driver by their Spark name.
+        take_outcome: gives the summaries of a batch, once: (query, batch id) → by table.
+    """
+
+    def __init__(
+        self,
+        identities: Mapping[str, QueryIdentity],
+        take_outcome: Callable[[str, int], Mapping[str, Summary]],
+        buffer: ProgressBuffer,
+    ) -> None:
+        self._identities = identities
+        self._take_outcome = take_outcome
+        self._buffer = buffer
+        self._by_id: dict[Any, str] = {}
+
+    def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 Spark's name
+        """Remember the query's name, which later events do not have."""
+        if event.name is not None:
+            self._by_id[event.id] = event.name
+
+    def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802
+        """Build the batch's record."""
+        progress = event.progress
+        identity = self._identities.get(progress.name or "")
+        if identity is None:
+            return
+        outcome = self._take_outcome(identity.query, progress.batchId)
+        report = json.loads(progress.json)
+        if progress.numInputRows or outcome:
+            self._buffer.add(batch_progress(identity, report, outcome))
+        else:
+            self._buffer.add(Touch(identity.query, datetime.now(UTC)))
+
+    def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
+        """No new data is not dead."""
+        identity = self._identities.get(self._by_id.get(event.id, ""))
+        if identity is not None:
+            self._buffer.add(Touch(identity.query, datetime.now(UTC)))
+
+    def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802
+        """The driver's own loop sees the end of a query, with its cause."""
+
+
+def batch_progress(
+    identity: QueryIdentity, report: Mapping[str, Any], outcome: Mapping[str, Summary]
+) -> BatchProgress:
+    """One record from Spark's report (the JSON form of StreamingQueryProgress) and the writers' summaries."""
+    durations = report.get("durationMs", {})
+    latency = float(report.get("batchDuration", durations.get("triggerExecution", 0)))
+    started = datetime.fromisoformat(report["timestamp"])
+    source = next(iter(report.get("sources", ())), {})
+    until, end = offsets_of(source.get("endOffset")), offsets_of(source.get("latestOffset"))
+    rows = int(report.get("numInputRows", 0))
+    events = sum(summary.events for summary in outcome.values()) or rows
+    bad = sum(summary.bad for summary in outcome.values())
+    latest = max((s.max_source_ts for s in outcome.values() if s.max_source_ts is not None), default=None)
+    return BatchProgress(
+        **asdict(identity),
+        batch_id=int(report["batchId"]),
+        started_at=started,
+        finished_at=started + timedelta(milliseconds=latency),
+        input_rows=events,
+        inserted=sum(summary.inserted for summary in outcome.values()),
+        updated=sum(summary.updated for summary in outcome.values()),
+        deleted=sum(summary.deleted for summary in outcome.values()),
+        dead_letters=bad,
+        latency_ms=latency,
+        checkpoint_ms=float(durations.get("walCommit", 0) + durations.get("commitOffsets", 0)),
+        input_rate=float(report.get("inputRowsPerSecond") or 0.0),
+        processed_rate=float(report.get("processedRowsPerSecond") or 0.0),
+        error_rate=bad / events if events else 0.0,
+        until_offsets=until,
+        end_offsets=end or until,
+        offsets_behind=offsets_behind(until, end),
+        max_source_ts=None if latest is None else _EPOCH + timedelta(microseconds=latest),
+        tables={name: _figures(summary) for name, summary in outcome.items()},
+    )
+
+
+def offsets_of(value: Any) -> Offsets:
+    """Spark reports a source's offsets as an object, or as its JSON text."""
+    document = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(document, Mapping):
+        return {}
+    return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in document.items()}
+
+
+def offsets_behind(until: Offsets, end: Offsets) -> int:
+    """How many offsets of the topics are not read yet."""
+    return sum(
+        max(0, offset - until.get(topic, {}).get(partition, 0))
+        for topic, parts in end.items()
+        for partition, offset in parts.items()
+    )
+
+
+def _figures(summary: Summary) -> dict[str, int]:
+    return {
+        "inserted": summary.inserted,
+        "updated": summary.updated,
+        "deleted": summary.deleted,
+        "dead_letters": summary.bad,
+    }
+
+
+def _loggable(progress: BatchProgress) -> dict[str, Any]:
+    values = asdict(progress)
+    for name in ("started_at", "finished_at", "max_source_ts"):
+        values[name] = None if values[name] is None else values[name].isoformat()
+    for name in ("end_offsets", "until_offsets"):
+        values.pop(name)
+    return values

@@ -1,0 +1,80 @@
+"""What a query's checkpoint says about a batch: the offsets that it covers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from cdc_spark.readers.bounds import Offsets
+
+
+@dataclass(frozen=True)
+class BatchRanges:
+    """From where to where a batch reads; a partition that is missing in `start` begins at 0."""
+
+    start: Offsets
+    end: Offsets
+
+    def records(self, topic: str) -> int:
+        """At most so many records; transaction markers are among them."""
+        start = self.start.get(topic, {})
+        return sum(end - start.get(partition, 0) for partition, end in self.end.get(topic, {}).items())
+
+    def begins(self, topic: str) -> Mapping[int, int]:
+        """Where each partition of a topic begins in this batch."""
+        start = self.start.get(topic, {})
+        return {partition: start.get(partition, 0) for partition in self.end.get(topic, {})}
+
+
+@dataclass
+class OffsetLog:
+    """The offset log of a checkpoint, which Spark writes before it runs a batch.
+
+    Spark's Hadoop file systems read it, so it may lie where the checkpoint may lie.
+    """
+
+    spark: SparkSession
+    checkpoint: str
+    _last: tuple[int, Offsets] | None = field(default=None, init=False)
+
+    def ranges(self, batch_id: int) -> BatchRanges | None:
+        """The offsets of a batch, or None when the log cannot be read: the batch then looks at every topic."""
+        end = self._read(batch_id)
+        if end is None:
+            return None
+        if self._last is not None and self._last[0] == batch_id - 1:
+            start: Offsets | None = self._last[1]
+        else:
+            start = self._read(batch_id - 1) if batch_id else {}
+        self._last = (batch_id, end)
+        return None if start is None else BatchRanges(start, end)
+
+    def _read(self, batch_id: int) -> Offsets | None:
+        jvm = self.spark.sparkContext._jvm  # noqa: SLF001 the only way to Hadoop's file systems
+        if jvm is None:
+            return None
+        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/offsets/{batch_id}")
+        try:
+            system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
+            stream = system.open(path)
+            try:
+                text = jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+            finally:
+                stream.close()
+        except Py4JJavaError:
+            return None
+        return parse_offset_log(text)
+
+
+def parse_offset_log(text: str) -> Offsets | None:
+    """One entry of the log: a version, the batch's metadata, then one line for each source; ours has one."""
+    lines = text.strip().splitlines()
+    try:
+        document = json.loads(lines[-1])
+        return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in document.items()}
+    except (ValueError, IndexError, AttributeError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+"""The SparkSession of a job, under spark-submit or by itself in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from cdc.settings import Settings
+
+_ALWAYS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "1",
+    # A backlog in one sink must not hold up the other sink's small batches.
+    "spark.scheduler.mode": "FAIR",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+    "spark.sql.streaming.noDataProgressEventInterval": "5000",
+    "spark.sql.streaming.stopTimeout": "120s",
+    # One py4j callback and one plan for each batch: nothing is gained by asking the plan again.
+    "spark.sql.adaptive.enabled": "false",
+}
+
+
+def under_spark_submit() -> bool:
+    """True when spark-submit started this process and its JVM."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def open_session(name: str, settings: Settings, *, local_master: str = "local[2]") -> SparkSession:
+    """The session; outside spark-submit a local one, with the jars of this installation.
+
+    Raises:
+        ConfigurationError: outside spark-submit, and the folder of the jars is not known.
+    """
+    builder = SparkSession.builder.appName(name)
+    for key, value in _ALWAYS.items():
+        builder = builder.config(key, value)
+    if not under_spark_submit():
+        jars = sorted(str(jar) for jar in (settings.cdc_jars / "spark").glob("*.jar"))
+        builder = builder.master(local_master).config("spark.jars", ",".join(jars))
+        builder = builder.config("spark.driver.memory", "768m").config(
+            "spark.ui.showConsoleProgress", "false"
+        )
+        builder = builder.config("spark.driver.host", "127.0.0.1").config(
+            "spark.driver.bindAddress", "127.0.0.1"
+        )
+        builder = builder.config("spark.ui.enabled", "false")
+        _share_import_path()
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    return session
+
+
+def _share_import_path() -> None:
+    # Python workers start from the environment, not from this process's sys.path.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    roots = [entry for entry in sys.path if entry and Path(entry).is_dir() and "site-packages" not in entry]
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*roots, *filter(None, known)]))

@@ -1,0 +1,1 @@
+"""From bytes to rows: values, envelopes, versions, and the columns that jobs derive."""

@@ -1,0 +1,213 @@
+"""Bytes from Kafka → typed Debezium envelopes, collected by column. No Spark, no I/O.
+
+The envelopes are those of `org.apache.kafka.connect.json.JsonConverter` with `schemas.enable=false` (Debezium
+documentation, "PostgreSQL connector, data change events").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from cdc.errors import CdcError, DataError, SchemaChangedError
+from cdc.spec import TableSpec
+from cdc_spark.transformations import placeholders
+
+Record = tuple[bytes | None, bytes | None, int, int]
+"""Key, value, partition, offset."""
+
+_UPSERTS = frozenset("cru")
+
+
+@dataclass(frozen=True)
+class BadEvent:
+    """An event that cannot be written, and why."""
+
+    partition: int
+    offset: int
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Truncate:
+    """A TRUNCATE: rows of the table with a lower LSN are not current any more."""
+
+    partition: int
+    offset: int
+    lsn: int
+
+
+@dataclass
+class Envelopes:
+    """What a stretch of records holds: one entry in each list for every event that changes a row.
+
+    Attributes:
+        values: the source columns' values in declared order; of a delete, the key's alone.
+        moments: the commit's time at the source in microseconds.
+        until: for each partition, the offset after the last record that was seen.
+    """
+
+    ops: list[str] = field(default_factory=list)
+    values: list[tuple[Any, ...]] = field(default_factory=list)
+    lsns: list[int] = field(default_factory=list)
+    tx_ids: list[int | None] = field(default_factory=list)
+    moments: list[int] = field(default_factory=list)
+    partitions: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    bad: list[BadEvent] = field(default_factory=list)
+    truncates: list[Truncate] = field(default_factory=list)
+    until: dict[int, int] = field(default_factory=dict)
+    events: int = 0
+    tombstones: int = 0
+    parked: int = 0
+
+
+class KafkaParser:
+    """Parses the events of one table.
+
+    Args:
+        table: what the pipeline declares.
+        parked: the first offset of each partition that waits for the table to be resumed; None when it is not
+            parked. A partition that is missing waits from 0.
+    """
+
+    def __init__(self, table: TableSpec, parked: Mapping[int, int] | None = None) -> None:
+        self._names = tuple(column.name for column in table.columns)
+        self._key = table.key
+        self._key_names = frozenset(table.key)
+        self._source = table.source
+        self._parked = parked
+        self._pick = _picker(self._names)
+        self._pick_key = _picker(self._key)
+
+    def parse(self, records: Iterable[Record]) -> Envelopes:
+        """Parse records in their order; whatever is wrong with one lands in `bad` and never raises."""
+        out = Envelopes()
+        for key, value, partition, offset in records:
+            out.events += 1
+            out.until[partition] = offset + 1
+            if self._parked is not None and offset >= self._parked.get(partition, 0):
+                out.parked += 1
+            elif value is None:
+                out.tombstones += 1
+            else:
+                try:
+                    self._read(out, key, value, partition, offset)
+                except CdcError as error:
+                    out.bad.append(BadEvent(partition, offset, type(error).__name__, str(error)))
+                except orjson.JSONDecodeError as error:
+                    message = f"received {value[:60]!r}, expected JSON of a Debezium envelope: {error}"
+                    out.bad.append(BadEvent(partition, offset, DataError.__name__, message))
+        return out
+
+    def _read(self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int) -> None:
+        envelope = orjson.loads(value)
+        if type(envelope) is not dict or type(envelope.get("source")) is not dict:
+            raise DataError(
+                f"received {value[:60]!r}, expected a Debezium envelope with op, after and source"
+            )
+        op = envelope.get("op")
+        if op == "m":
+            return
+        source = envelope["source"]
+        lsn, moment = _lsn(source), _moment(source)
+        if op == "t":
+            out.truncates.append(Truncate(partition, offset, lsn))
+            return
+        identity = self._identity(key)
+        if op in _UPSERTS:
+            values = self._after(envelope.get("after"), identity, value)
+        elif op == "d":
+            values = tuple(identity.get(name) for name in self._names)
+        else:
+            raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
+        tx_id = source.get("txId")
+        out.ops.append(op)
+        out.values.append(values)
+        out.lsns.append(lsn)
+        out.tx_ids.append(tx_id if type(tx_id) is int else None)
+        out.moments.append(moment)
+        out.partitions.append(partition)
+        out.offsets.append(offset)
+
+    def _identity(self, key: bytes | None) -> dict[str, Any]:
+        if key is None:
+            raise DataError(
+                f"received no key, expected {', '.join(self._key)}: the event cannot name its row"
+            )
+        try:
+            identity = orjson.loads(key)
+        except orjson.JSONDecodeError:
+            identity = None
+        if type(identity) is not dict or identity.keys() != self._key_names or None in identity.values():
+            raise DataError(f"received key {key[:120]!r}, expected JSON with {', '.join(self._key)}")
+        return identity
+
+    def _after(self, after: Any, identity: dict[str, Any], raw: bytes) -> tuple[Any, ...]:
+        if type(after) is not dict:
+            raise DataError(f"received after={after!r:.60}, expected the row's columns")
+        try:
+            values = self._pick(after)
+        except KeyError:
+            values = ()
+        if len(after) != len(values):
+            raise self._unlike(after)
+        if self._pick_key(after) != self._pick_key(identity):
+            raise DataError(
+                f"received key {identity!r:.120} beside a row with {self._pick_key(after)!r:.120}"
+            )
+        if placeholders.may_hold(raw):
+            placeholders.refuse(self._names, values)
+        return values
+
+    def _unlike(self, after: Mapping[str, Any]) -> SchemaChangedError:
+        declared = set(self._names)
+        unknown = ", ".join(repr(name) for name in after if name not in declared)
+        missing = ", ".join(repr(name) for name in self._names if name not in after)
+        said = "; ".join(
+            part
+            for part in (unknown and f"the event has {unknown}", missing and f"the event lacks {missing}")
+            if part
+        )
+        return SchemaChangedError(
+            f"{self._source}: its columns are not the declared ones: {said}. Run `cdc discover {self._source} "
+            "--write`, `cdc apply`, then replay"
+        )
+
+
+def _picker(names: tuple[str, ...]) -> Any:
+    if len(names) == 1:
+        only = names[0]
+        return lambda row: (row[only],)
+    return itemgetter(*names)
+
+
+def _lsn(source: Mapping[str, Any]) -> int:
+    """`source.lsn`; rows of an incremental snapshot have it only as the second element of `source.sequence`."""
+    lsn = source.get("lsn")
+    if lsn is None:
+        try:
+            lsn = int(orjson.loads(source["sequence"])[1])
+        except (KeyError, IndexError, TypeError, ValueError):
+            lsn = None
+    if type(lsn) is not int or not 0 < lsn < 2**63:
+        raise DataError(
+            f"received lsn {source.get('lsn')!r}, sequence {source.get('sequence')!r}; expected an LSN"
+        )
+    return lsn
+
+
+def _moment(source: Mapping[str, Any]) -> int:
+    moment = source.get("ts_us")
+    if moment is None and type(source.get("ts_ms")) is int:
+        moment = source["ts_ms"] * 1000
+    if type(moment) is not int or not 0 <= moment < 2**62:
+        raise DataError(
+            f"received source time {source.get('ts_us', source.get('ts_ms'))!r}, expected ts_us or ts_ms"
+        )
+    return moment

@@ -1,0 +1,52 @@
+"""The function that `mapInArrow` runs over Kafka's records: parser and transformer over one Spark partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, to_rows
+from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser
+
+RECORD_COLUMNS = ("key", "value", "partition", "offset")
+
+Arrows = Iterator[pa.RecordBatch]
+
+
+def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
+    """Kafka's records → rows of `schemas.rows.row_schema`, the marker rows last."""
+
+    def rows(batches: Arrows) -> Arrows:
+        parser = KafkaParser(context.table, context.parked)
+        seen = Seen()
+        bad: list[BadEvent] = []
+        truncating: list[Envelopes] = []
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            envelopes = parser.parse(records(batch))
+            built, misfits = to_rows(envelopes, context, datetime.now(UTC))
+            seen.add(envelopes)
+            bad += [*envelopes.bad, *misfits]
+            if envelopes.truncates:
+                truncating.append(envelopes)
+            if built.num_rows:
+                yield built
+        if seen.events:
+            yield marker_rows(context, datetime.now(UTC), bad, truncating, seen)
+
+    return rows
+
+
+def bad_events(batch: pa.RecordBatch, context: TableContext) -> list[BadEvent]:
+    """The events of a batch that cannot be written, in the order of their coordinates."""
+    envelopes = KafkaParser(context.table, context.parked).parse(records(batch))
+    _, misfits = to_rows(envelopes, context, datetime.now(UTC))
+    return sorted([*envelopes.bad, *misfits], key=lambda event: (event.partition, event.offset))
+
+
+def records(batch: pa.RecordBatch) -> Iterator[tuple[bytes | None, bytes | None, int, int]]:
+    """Key, value, partition and offset of each record."""
+    return zip(*(batch.column(name).to_pylist() for name in RECORD_COLUMNS), strict=True)

@@ -1,0 +1,161 @@
+"""What every sink's writer shares: the batch it gets, and the function that `mapInArrow` runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from cdc.errors import CdcError, SchemaChangedError, TransientError
+from cdc_spark.schemas.rows import Operation
+from cdc_spark.writers.summary import MAX_EXAMPLES, Summary
+
+MAX_ROWS = 200_000
+"""Rows of one insert; a larger Spark partition is written in several."""
+
+_CHANGES = pa.array([Operation.CREATE, Operation.READ, Operation.UPDATE, Operation.DELETE], pa.string())
+
+
+@dataclass(frozen=True)
+class SinkBatch:
+    """Rows of one table from one Spark partition.
+
+    Attributes:
+        rows: source columns, derived ones, then `schemas.rows.LINEAGE_FIELDS`.
+        floors: (generation, LSN) of the truncates.
+        until: for each Kafka partition, the offset after the last record; empty while more rows follow.
+    """
+
+    topic: str
+    rows: pa.Table
+    floors: frozenset[tuple[int, int]] = frozenset()
+    until: dict[int, int] = field(default_factory=dict)
+
+
+class TableWriter(ABC):
+    """Writes one table into one sink; made on the driver, pickled, run on executors.
+
+    Args:
+        deadline_s: how long one attempt may take; shorter than the query's lease, so that an owner that lost the
+            lease has no write under way.
+    """
+
+    deadline_s: float = 20.0
+
+    @abstractmethod
+    def write(self, batch: SinkBatch) -> None:
+        """Write a batch; writing it again changes nothing.
+
+        Raises:
+            TransientError: worth another attempt.
+            TerminalError: a person has to change something.
+        """
+
+
+def retrying(deadline_s: float) -> Retrying:
+    """A few attempts within the deadline; longer outages are the driver's to wait for."""
+    return Retrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_delay(deadline_s / 4),
+        wait=wait_exponential_jitter(initial=0.1, max=2.0),
+        reraise=True,
+    )
+
+
+def write_function(
+    writer: TableWriter, topic: str
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Rows and markers of one Spark partition → the sink, and one summary."""
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        collector = _Collector(writer, topic)
+        try:
+            for batch in batches:
+                collector.add(batch)
+            collector.finish()
+        except CdcError as error:
+            collector.summary.failure = (type(error).__name__, str(error))
+            for _ in batches:  # a worker that leaves input unread cannot be used again
+                pass
+        if collector.summary.events or collector.summary.failure:
+            yield pa.RecordBatch.from_pydict({"summary": [collector.summary.to_json()]})
+
+    return write
+
+
+class _Collector:
+    """Gathers rows until an insert is worth it, and counts."""
+
+    def __init__(self, writer: TableWriter, topic: str) -> None:
+        self.summary = Summary()
+        self._writer = writer
+        self._topic = topic
+        self._pending: list[pa.RecordBatch] = []
+        self._floors: set[tuple[int, int]] = set()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        changed = pc.is_in(batch.column("_op"), _CHANGES)
+        rows = batch.filter(changed)
+        if rows.num_rows < batch.num_rows:
+            self._read_markers(batch.filter(pc.invert(changed)))
+        if rows.num_rows:
+            self._count(rows)
+            self._pending.append(rows)
+        if sum(part.num_rows for part in self._pending) >= MAX_ROWS:
+            self._flush({})
+
+    def finish(self) -> None:
+        if self._pending or self._floors or self.summary.until:
+            self._flush(self.summary.until)
+
+    def _flush(self, until: dict[int, int]) -> None:
+        if not self._pending and not self._floors:
+            return
+        if self._pending:
+            rows = pa.Table.from_batches(self._pending)
+        else:
+            rows = pa.table({})
+        batch = SinkBatch(self._topic, rows, frozenset(self._floors), until)
+        for attempt in retrying(self._writer.deadline_s):
+            with attempt:
+                self._writer.write(batch)
+        self._pending, self._floors = [], set()
+
+    def _count(self, rows: pa.RecordBatch) -> None:
+        counts = {
+            entry["values"]: entry["counts"] for entry in pc.value_counts(rows.column("_op")).to_pylist()
+        }
+        self.summary.inserted += counts.get("c", 0) + counts.get("r", 0)
+        self.summary.updated += counts.get("u", 0)
+        self.summary.deleted += counts.get("d", 0)
+        latest = pc.max(rows.column("_source_ts").cast(pa.int64())).as_py()
+        self.summary.max_source_ts = max(self.summary.max_source_ts or 0, latest)
+
+    def _read_markers(self, markers: pa.RecordBatch) -> None:
+        names = ["_op", "_version", "_lsn", "_partition", "_offset", "_note"]
+        for marker in markers.select(names).to_pylist():
+            if marker["_op"] == Operation.TRUNCATE:
+                self.summary.truncates += 1
+                floor = (marker["_version"] >> 48, marker["_lsn"])
+                self._floors.add(floor)
+                self.summary.floors.append(list(floor))
+            elif marker["_op"] == Operation.BAD:
+                self._bad(marker["_partition"], marker["_offset"], orjson.loads(marker["_note"]))
+            else:
+                seen = orjson.loads(marker["_note"])
+                self.summary.events += seen["events"]
+                self.summary.tombstones += seen["tombstones"]
+                self.summary.parked += seen["parked"]
+                self.summary.until |= {int(partition): offset for partition, offset in seen["until"].items()}
+
+    def _bad(self, partition: int, offset: int, note: dict[str, str]) -> None:
+        self.summary.bad += 1
+        self.summary.unlike += note["error"] == SchemaChangedError.__name__
+        self.summary.bad_from[partition] = min(self.summary.bad_from.get(partition, offset), offset)
+        if len(self.summary.examples) < MAX_EXAMPLES:
+            self.summary.examples.append(f"{note['error']}: {note['message']}")

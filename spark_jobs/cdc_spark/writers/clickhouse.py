@@ -1,0 +1,86 @@
+"""ClickHouse: one insert for each table and Spark partition, streaming and batch alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from cdc.clients.clickhouse import connect_clickhouse
+from cdc.connections import Connection
+from cdc.ddl.clickhouse import FLOORS, raw_name
+from cdc.ddl.columns import quote_ch, sink_columns
+from cdc.spec import ClickHouseSink, TableSpec
+from cdc_spark.writers.base import SinkBatch, TableWriter
+from cdc_spark.writers.columns import for_clickhouse
+from cdc_spark.writers.failures import clickhouse_failures
+
+_CLIENTS: dict[str, Client] = {}
+"""Clients of this worker process; Spark uses its Python workers again."""
+
+
+@dataclass(frozen=True)
+class ClickHouseWriter(TableWriter):
+    """Inserts rows as one Arrow stream into the physical table.
+
+    How it works: every version of a row is inserted; ReplacingMergeTree and the views keep the newest. The
+    insert is synchronous (`async_insert=0`), so that what is acknowledged is stored.
+
+    What it does not do: deduplicate. The same rows again are the same versions, of which the last insert wins.
+    """
+
+    connection: Connection
+    sink: ClickHouseSink
+    table: TableSpec
+    deadline_s: float = field(default=20.0)
+
+    def write(self, batch: SinkBatch) -> None:
+        """Insert floors first, so that no reader sees rows that a truncate removed beside newer ones."""
+        try:
+            if batch.floors:
+                self._insert_floors(batch.floors)
+            if batch.rows.num_rows:
+                self._insert_rows(batch.rows)
+        except Exception:
+            _CLIENTS.pop(self.connection.id, None)
+            raise
+
+    def _insert_rows(self, rows: pa.Table) -> None:
+        data = for_clickhouse(rows, sink_columns(self.table))
+        names = ", ".join(map(quote_ch, data.column_names))
+        self._insert(f"{raw_name(self.sink, self.table)} ({names})", data)
+
+    def _insert_floors(self, floors: frozenset[tuple[int, int]]) -> None:
+        ordered = sorted(floors)
+        data = pa.table(
+            {
+                "table_name": pa.array([self.table.name] * len(ordered), pa.string()),
+                "generation": pa.array([generation for generation, _ in ordered], pa.uint16()),
+                "lsn": pa.array([lsn for _, lsn in ordered], pa.uint64()),
+            }
+        )
+        self._insert(
+            f"{quote_ch(self.sink.raw_database)}.{quote_ch(FLOORS)} (table_name, generation, lsn)", data
+        )
+
+    def _insert(self, into: str, data: pa.Table) -> None:
+        buffer = pa.BufferOutputStream()
+        with pa.ipc.new_stream(buffer, data.schema) as stream:
+            stream.write_table(data)
+        settings: dict[str, Any] = {
+            "async_insert": 0,
+            "max_execution_time": int(self.deadline_s),
+            # A tombstone has no value for NOT NULL columns: they take the type's default.
+            "input_format_null_as_default": 1,
+        }
+        with clickhouse_failures(f"inserting into {into.split(' (', 1)[0]}"):
+            self._client().raw_insert(into, None, buffer.getvalue().to_pybytes(), settings, "ArrowStream")
+
+    def _client(self) -> Client:
+        client = _CLIENTS.get(self.connection.id)
+        if client is None:
+            client = connect_clickhouse(self.connection, send_receive_timeout_s=int(self.deadline_s))
+            _CLIENTS[self.connection.id] = client
+        return client

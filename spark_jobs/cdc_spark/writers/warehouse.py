@@ -1,0 +1,153 @@
+"""The PostgreSQL warehouse: one transaction for each table and Spark partition."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from psycopg.sql import SQL, Composed, Identifier
+
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connection
+from cdc.ddl.columns import SinkColumn, sink_columns
+from cdc.ddl.warehouse import FENCE, FLOORS, LEDGER, raw_name
+from cdc.errors import FencedError
+from cdc.spec import TableSpec, WarehouseSink
+from cdc_spark.writers.base import SinkBatch, TableWriter
+from cdc_spark.writers.columns import for_warehouse
+from cdc_spark.writers.failures import postgres_failures
+
+_CONNECTIONS: dict[str, psycopg.Connection] = {}
+"""Connections of this worker process; Spark uses its Python workers again."""
+
+_CSV = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+
+
+@dataclass(frozen=True)
+class WarehouseWriter(TableWriter):
+    """COPY into a staging table, then an upsert that only a version as new or newer gets through.
+
+    How it works: staging, upsert, truncate floors, ledger and the fence's check are one transaction, so a batch
+    is there with its ledger entry or not at all. `>=` lets the same version through: a replay after a fix.
+
+    Args:
+        query: the name in ledger and fence.
+        epoch: the lease's epoch; None for a run that has no lease (a bounded re-read), which neither checks
+            the fence nor moves the ledger.
+    """
+
+    connection: Connection
+    sink: WarehouseSink
+    table: TableSpec
+    query: str
+    epoch: int | None = None
+    deadline_s: float = field(default=20.0)
+
+    def write(self, batch: SinkBatch) -> None:
+        """Write rows, floors and ledger in one transaction."""
+        connection = self._connection()
+        try:
+            with postgres_failures(f"writing to {'.'.join(self.sink.raw_table(self.table.name))}"):
+                with connection.transaction(), connection.cursor() as cursor:
+                    self._check_fence(cursor)
+                    if batch.rows.num_rows:
+                        self._upsert(cursor, batch.rows)
+                    self._raise_floors(cursor, batch.floors)
+                    self._advance_ledger(cursor, batch)
+        except Exception:
+            _CONNECTIONS.pop(self.connection.id, None)
+            connection.close()
+            raise
+
+    def _check_fence(self, cursor: psycopg.Cursor) -> None:
+        timeout = SQL("SET LOCAL statement_timeout = {}").format(SQL(str(int(self.deadline_s * 1000))))
+        cursor.execute(timeout)
+        if self.epoch is None:
+            return
+        fence = Identifier(self.sink.raw_schema, FENCE)
+        cursor.execute(SQL("SELECT epoch FROM {} WHERE query = %s FOR SHARE").format(fence), (self.query,))
+        row = cursor.fetchone()
+        if row is not None and row[0] > self.epoch:
+            raise FencedError(
+                f"query {self.query} is written with epoch {row[0]} now; this owner has {self.epoch} and stops"
+            )
+
+    def _upsert(self, cursor: psycopg.Cursor, rows: pa.Table) -> None:
+        columns = tuple(column for column in sink_columns(self.table) if column.warehouse)
+        stage = self._staging(columns)
+        names = SQL(", ").join(Identifier(column.name) for column in columns)
+        cursor.execute(
+            SQL(
+                "CREATE TEMP TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA"
+            ).format(stage, names, raw_name(self.sink, self.table))
+        )
+        buffer = pa.BufferOutputStream()
+        pacsv.write_csv(for_warehouse(rows, columns), buffer, _CSV)
+        with cursor.copy(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(stage, names)) as copy:
+            copy.write(memoryview(buffer.getvalue()))
+        cursor.execute(self._upsert_statement(stage, columns))
+
+    def _staging(self, columns: tuple[SinkColumn, ...]) -> Identifier:
+        # Named after its columns: a worker outlives a change of the table.
+        shape = repr((self.sink.raw_table(self.table.name), [(c.name, c.warehouse) for c in columns]))
+        return Identifier(f"stage_{hashlib.sha256(shape.encode()).hexdigest()[:24]}")
+
+    def _upsert_statement(self, stage: Identifier, columns: tuple[SinkColumn, ...]) -> Composed:
+        key = SQL(", ").join(map(Identifier, self.table.key))
+        others = [Identifier(column.name) for column in columns if column.name not in self.table.key]
+        # DISTINCT ON keeps the newest version of each key by PostgreSQL's own equality; ON CONFLICT takes a row once.
+        return SQL(
+            "INSERT INTO {target} AS stored ({names}) SELECT DISTINCT ON ({key}) {names} FROM {stage} "
+            "ORDER BY {key}, _version DESC ON CONFLICT ({key}) DO UPDATE SET {sets} "
+            "WHERE excluded._version >= stored._version"
+        ).format(
+            target=raw_name(self.sink, self.table),
+            names=SQL(", ").join(Identifier(column.name) for column in columns),
+            key=key,
+            stage=stage,
+            sets=SQL(", ").join(SQL("{} = excluded.{}").format(name, name) for name in others),
+        )
+
+    def _raise_floors(self, cursor: psycopg.Cursor, floors: frozenset[tuple[int, int]]) -> None:
+        statement = SQL(
+            "INSERT INTO {} (table_name, generation, lsn) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+        ).format(Identifier(self.sink.raw_schema, FLOORS))
+        for generation, lsn in sorted(floors):
+            cursor.execute(statement, (self.table.name, generation, lsn))
+
+    def _advance_ledger(self, cursor: psycopg.Cursor, batch: SinkBatch) -> None:
+        if self.epoch is None:
+            return
+        statement = SQL(
+            "INSERT INTO {} AS ledger (query, topic, partition, until_offset, epoch) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (query, topic, partition) DO UPDATE SET epoch = excluded.epoch, updated_at = now(), "
+            "until_offset = greatest(ledger.until_offset, excluded.until_offset)"
+        ).format(Identifier(self.sink.raw_schema, LEDGER))
+        for partition, until in sorted(batch.until.items()):
+            cursor.execute(statement, (self.query, batch.topic, partition, until, self.epoch))
+
+    def _connection(self) -> psycopg.Connection:
+        connection = _CONNECTIONS.get(self.connection.id)
+        if connection is None or connection.closed:
+            connection = connect_postgres(self.connection, autocommit=True, application_name="cdc-spark")
+            _CONNECTIONS[self.connection.id] = connection
+        return connection
+
+
+def raise_fence(connection: Connection, sink: WarehouseSink, query: str, epoch: int) -> None:
+    """Tell the warehouse that `epoch` writes as `query` now; waits for transactions of the owner before.
+
+    Raises:
+        FencedError: a newer epoch is there already.
+    """
+    statement = SQL(
+        "INSERT INTO {} AS fence (query, epoch) VALUES (%s, %s) ON CONFLICT (query) DO UPDATE "
+        "SET epoch = greatest(fence.epoch, excluded.epoch) RETURNING epoch"
+    ).format(Identifier(sink.raw_schema, FENCE))
+    with postgres_failures("raising the fence"), connect_postgres(connection, autocommit=True) as session:
+        row = session.execute(statement, (query, epoch)).fetchone()
+    if row is not None and row[0] > epoch:
+        raise FencedError(f"query {query} is written with epoch {row[0]} already; this owner has {epoch}")
