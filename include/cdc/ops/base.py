@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,8 +74,17 @@ class OpsDatabase:
     def ensure_schema(self) -> None:
         """Make the schema `cdc_ops`, or what is missing of it; safe beside others that do the same."""
         script = resources.files("cdc.ops").joinpath("schema.sql").read_text(encoding="utf-8")
+        digest = (
+            f"The ops store of the platform (definition {hashlib.sha256(script.encode()).hexdigest()[:16]})"
+        )
+        # Its statements would wait for writers even when they find everything in place.
+        comment = "SELECT obj_description(to_regnamespace('cdc_ops'), 'pg_namespace') AS text"
+        row = self.one(comment)
+        if row is not None and row["text"] == digest:
+            return
         with self.exclusively("ops schema"), self.transaction() as connection:
             connection.execute(script)
+            connection.execute(sql.SQL("COMMENT ON SCHEMA cdc_ops IS {}").format(sql.Literal(digest)))
 
     @contextlib.contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
@@ -83,15 +93,15 @@ class OpsDatabase:
         The lock is on a connection of its own, and PostgreSQL frees it when the process dies.
 
         Raises:
-            UnavailableError: the ops store does not answer, or somebody holds the lock for longer than 120 s.
+            UnavailableError: the ops store does not answer, or somebody holds the lock for longer than 300 s.
         """
         with self._mapped(), contextlib.closing(self._connect()) as connection:
-            connection.execute("SET lock_timeout = '120s'; SET statement_timeout = '125s'")
+            connection.execute("SET lock_timeout = '300s'; SET statement_timeout = '305s'")
             key = "SELECT pg_advisory_lock(%s, hashtext(%s))"
             try:
                 connection.execute(key, (_ADVISORY_CLASS, what))
             except psycopg.errors.LockNotAvailable:
-                raise UnavailableError(f"another process holds the lock on {what!r} for over 120 s") from None
+                raise UnavailableError(f"another process holds the lock on {what!r} for over 300 s") from None
             yield
 
     @contextlib.contextmanager

@@ -1,0 +1,155 @@
+"""The commands `cdc discover | validate | plan | apply | status | submit`, and the groups below."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.syntax import Syntax
+
+from cdc.cli import generation, render, stream
+from cdc.cli.context import errors, find_target, out
+from cdc.errors import CdcError
+from cdc.settings import Settings
+from cdc.spec import load_pipelines
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(stream.app, name="stream")
+app.add_typer(generation.app, name="generation")
+
+PipelineOption = Annotated[
+    str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")
+]
+EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command; an error that is meant for a person is one sentence and exit code 1."""
+    try:
+        app(prog_name="cdc")
+    except CdcError as error:
+        errors.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        errors.print(str(error), markup=False, highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def validate(env: EnvOption = None, as_json: JsonOption = False) -> None:
+    """Check every pipeline file; the first mistake is named with file, line, field and what was expected."""
+    settings = Settings(cdc_env=env) if env else Settings()
+    pipelines = load_pipelines(settings.cdc_pipelines_dir, settings.cdc_env)
+    if as_json:
+        found = [{"pipeline": p.name, "tables": len(p.tables), "streams": len(p.streams)} for p in pipelines]
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for pipeline in pipelines:
+        streams = ", ".join(stream.name for stream in pipeline.streams)
+        out.print(
+            f"[green]valid[/] {pipeline.name} ({pipeline.environment}): {len(pipeline.tables)} tables "
+            f"in streams {streams}; sinks {', '.join(sink.name for sink in pipeline.sinks)}"
+        )
+
+
+@app.command()
+def discover(
+    patterns: Annotated[list[str], typer.Argument(help="schema.table with * and ?, such as 'public.*'.")],
+    write: Annotated[bool, typer.Option("--write", help="Append the entries to the pipeline file.")] = False,
+    stream_name: Annotated[
+        str | None, typer.Option("--stream", help="Let the tables share a stream.")
+    ] = None,
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the source's catalogue and show, or write, entries of tables that are not captured yet."""
+    from cdc.services import discover as service
+
+    target = find_target(pipeline, env)
+    found = service.discover(target.pipeline, target.connections, patterns, stream_name)
+    if write and found.found:
+        service.check_memory(target.pipeline, found.found, target.yarn.metrics())
+        service.write_entries(target.file, found.found, target.settings.cdc_env)
+    if as_json:
+        refused = [{"table": table, "reason": reason} for table, reason in found.refused]
+        typer.echo(json.dumps({"found": found.found, "refused": refused, "known": found.known}, indent=2))
+        return
+    for name, reason in found.refused:
+        errors.print(f"[yellow]refused[/] {name}: it {reason}", highlight=False)
+    for name in found.known:
+        errors.print(f"[dim]captured[/] {name} already", highlight=False)
+    if not found.found:
+        errors.print("nothing new to capture")
+    elif write:
+        names = ", ".join(item["source"] for item in found.found)
+        out.print(f"[green]added[/] {names} to {target.file.name}; `cdc plan` shows what that changes")
+    elif out.is_terminal:
+        out.print(Syntax(service.render(found.found), "yaml", background_color="default"))
+    else:
+        typer.echo(service.render(found.found))
+
+
+@app.command()
+def plan(pipeline: PipelineOption = None, env: EnvOption = None, as_json: JsonOption = False) -> None:
+    """Show what `cdc apply` would change, and which streams would start or restart."""
+    from cdc.services.apply import plan as make_plan
+
+    target = find_target(pipeline, env)
+    made = make_plan(target.pipeline, target.connections)
+    if as_json:
+        typer.echo(made.to_json())
+    else:
+        out.print(render.plan(made))
+
+
+@app.command()
+def apply(pipeline: PipelineOption = None, env: EnvOption = None, as_json: JsonOption = False) -> None:
+    """Make what the pipeline declares: source objects, topics, tables and views, connector, snapshots."""
+    from cdc.services.apply import apply as do_apply
+
+    target = find_target(pipeline, env)
+
+    def say(step: str) -> None:
+        if not as_json:
+            out.print(f"[green]done[/] {step}", highlight=False)
+
+    report = do_apply(target.pipeline, target.connections, say)
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        out.print(str(report))
+
+
+@app.command()
+def status(
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+    count: Annotated[bool, typer.Option(help="Count rows, for at most 5 s a table.")] = True,
+) -> None:
+    """Show each table: where it is, its stream's state and why, backlog, last batch, rows."""
+    from cdc.services.status import status as ask
+
+    target = find_target(pipeline, env)
+    found = ask(target.pipeline, target.connections, count_rows=count)
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        out.print(render.status(found))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def submit(
+    context: typer.Context,
+    job_type: Annotated[str, typer.Option("--job-type", help="The stream.")],
+    master: Annotated[str, typer.Option(help="yarn, k8s://…, spark://… or local[*].")] = "yarn",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole command instead.")] = False,
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Submit one stream with spark-submit, for people without Airflow; what follows goes to the job."""
+    from cdc.cli.submit import submit_stream
+
+    submit_stream(find_target(pipeline, env), job_type, master, dry_run=dry_run, extra_args=context.args)

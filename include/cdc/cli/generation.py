@@ -1,0 +1,57 @@
+"""`cdc generation raise`: begin a topic's next generation, after it was made anew or got more partitions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cdc.cli.context import Target, find_target, out
+from cdc.clients.connect import ConnectClient
+from cdc.clients.kafka import KafkaClient
+from cdc.errors import ConfigurationError, ConflictError
+
+app = typer.Typer(no_args_is_help=True, help="Generations of topics.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `raise` a command of its own though it is the only one."""
+
+
+@app.command("raise")
+def raise_(
+    topic: Annotated[str, typer.Argument(help="The topic, as its error message names it.")],
+    pipeline: Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")] = None,
+) -> None:
+    """Record that the topic's offsets begin anew; the connector and the topic's stream must be stopped."""
+    target = find_target(pipeline, None)
+    declared = {target.pipeline.topic(table): table for table in target.pipeline.tables}
+    if topic not in declared:
+        raise ConfigurationError(
+            f"pipeline {target.pipeline.name} has no topic {topic!r}; it has: {', '.join(declared)}"
+        )
+    _check_stopped(target, declared[topic].stream)
+    kafka = KafkaClient(target.connections.get(target.pipeline.kafka.connection).bootstrap_servers())
+    actual = kafka.topic_identity(topic)
+    if actual is None:
+        raise ConfigurationError(
+            f"Kafka has no topic {topic!r}: run `cdc apply` once the connector may start"
+        )
+    ends = kafka.end_offsets([topic], isolation="read_uncommitted")[topic]
+    with target.ops() as ops:
+        generation = ops.raise_generation(actual, ends)
+    out.print(f"{topic}: generation {generation} begins at {ends}", highlight=False)
+
+
+def _check_stopped(target: Target, stream_name: str) -> None:
+    connect = ConnectClient(target.connections.get(target.pipeline.connect.connection).url())
+    status = connect.status(target.pipeline.source.connector)
+    if status is not None and any(task.state == "RUNNING" for task in status.tasks):
+        raise ConflictError(
+            f"connector {status.name} runs: stop it first (PUT /connectors/{status.name}/stop on Kafka "
+            "Connect)"
+        )
+    app_name = target.pipeline.stream(stream_name).app_name
+    if target.yarn.applications(tags=[app_name]):
+        raise ConflictError(f"{app_name} runs: `cdc stream stop {stream_name}` first")

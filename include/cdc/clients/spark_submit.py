@@ -1,0 +1,46 @@
+"""Runs spark-submit once, to the end of the submission."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cdc.errors import ConfigurationError, UnavailableError
+
+_LINES = 8
+
+
+def run_spark_submit(
+    command: Sequence[str], env: Mapping[str, str], spark_home: Path, timeout_s: float = 180.0
+) -> None:
+    """Submit in cluster mode; returns when the resource manager has accepted the application.
+
+    Args:
+        command: as `cdc.services.launch.command_line` makes it.
+        env: variables that are added to this process' own.
+        spark_home: where `bin/spark-submit` is.
+        timeout_s: after which the submission counts as hung.
+
+    Raises:
+        ConfigurationError: there is no spark-submit, or it refuses the submission.
+        UnavailableError: it takes too long.
+    """
+    program = spark_home / "bin" / command[0]
+    if not program.exists():
+        raise ConfigurationError(f"{program} does not exist: SPARK_HOME must name a Spark distribution")
+    try:
+        done = subprocess.run(
+            [str(program), *command[1:]],
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"spark-submit did not return within {timeout_s:.0f} s: is YARN up?") from None
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip() and "\tat " not in line][-_LINES:]
+        raise ConfigurationError(f"spark-submit ended with {done.returncode}: {' | '.join(said)}")

@@ -1,0 +1,180 @@
+"""From the source's catalogue to entries of a pipeline file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from cdc.clients.postgres import connect_postgres
+from cdc.clients.yarn import ClusterMetrics
+from cdc.connections import Connections
+from cdc.errors import ConfigurationError, UnsupportedSourceError
+from cdc.services.catalogue import SourceTable, entry, read_tables, refusal
+from cdc.services.launch import stream_memory_mb
+from cdc.spec import Pipeline, TableSpec, load_pipeline
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What the source has.
+
+    Attributes:
+        found: entries of tables that can be captured and are not yet.
+        refused: tables that cannot be captured, with the reason.
+        known: tables that the pipeline has.
+    """
+
+    found: tuple[dict[str, Any], ...]
+    refused: tuple[tuple[str, str], ...]
+    known: tuple[str, ...]
+
+
+def discover(
+    pipeline: Pipeline, connections: Connections, patterns: Sequence[str], stream: str | None = None
+) -> Discovery:
+    """Read the catalogue.
+
+    Args:
+        pipeline: the pipeline whose source is read.
+        connections: where it is.
+        patterns: `schema.table` with `*` and `?`.
+        stream: the stream that new entries name; by default each has its own.
+
+    Raises:
+        UnsupportedSourceError: nothing matches the patterns.
+    """
+    with connect_postgres(
+        connections.get(pipeline.source.admin_connection), autocommit=True, application_name="cdc-discover"
+    ) as connection:
+        tables = read_tables(connection)
+    own = {pipeline.source.signal_table, pipeline.source.heartbeat_table}
+    matching = [t for t in tables if t.qualified not in own and _matches(t, patterns)]
+    if not matching:
+        raise UnsupportedSourceError(
+            f"no table matches {', '.join(patterns)}; the source has: "
+            f"{', '.join(t.qualified for t in tables if t.qualified not in own) or 'none'}"
+        )
+    known = {table.source for table in pipeline.tables}
+    found, refused = [], []
+    for table in matching:
+        if table.qualified in known:
+            continue
+        item = entry(table, stream)
+        why = refusal(table) or _invalid(item)
+        if why:
+            refused.append((table.qualified, why))
+        else:
+            found.append(item)
+    return Discovery(
+        tuple(found), tuple(refused), tuple(t.qualified for t in matching if t.qualified in known)
+    )
+
+
+def check_memory(pipeline: Pipeline, entries: Sequence[dict[str, Any]], cluster: ClusterMetrics) -> None:
+    """Refuse more drivers than YARN has memory for.
+
+    Raises:
+        ConfigurationError: with the figures, and what to do.
+    """
+    streams = {table.stream for table in pipeline.tables}
+    streams |= {TableSpec.model_validate(item).stream for item in entries}
+    each = stream_memory_mb(pipeline)
+    if len(streams) * each > cluster.total_mb:
+        raise ConfigurationError(
+            f"{len(streams)} streams need {len(streams) * each} MB ({each} MB each), and YARN has "
+            f"{cluster.total_mb} MB, enough for {cluster.total_mb // each}: let tables share a stream with "
+            "--stream NAME, or give YARN more memory"
+        )
+
+
+def write_entries(path: Path, entries: Sequence[dict[str, Any]], env: str = "dev") -> None:
+    """Append entries to a pipeline file, keeping every line that is there, comments included.
+
+    Raises:
+        SpecError: the file would be invalid with them; it is left as it was.
+        ConfigurationError: the file has a shape that cannot be kept line by line.
+    """
+    before = path.read_text(encoding="utf-8")
+    after = appended(before, entries)
+    lost = [
+        line[2:] for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line.startswith("- ")
+    ]
+    if lost:
+        raise ConfigurationError(
+            f"{path}: adding to it would change other lines, such as {lost[0]!r}; add the entries by hand: "
+            "`cdc discover` without --write prints them"
+        )
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.write_text(after, encoding="utf-8")
+    try:
+        load_pipeline(scratch, env)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def appended(text: str, entries: Sequence[dict[str, Any]]) -> str:
+    """The text of a pipeline file with entries at the end of its tables, in the file's own style."""
+    block = render(entries)
+    lines = text.splitlines(keepends=True)
+    document = YAML(typ="rt").load(text)
+    tables = document["tables"]
+    last = tables[-1]
+    # The next top-level key after `tables` ends the list; comments and blank lines before it stay with it.
+    following = [document.lc.key(key)[0] for key in document if document.lc.key(key)[0] > tables.lc.line]
+    end = min(following, default=len(lines))
+    while end > last.lc.line and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+        end -= 1
+    indent = " " * (tables.lc.item(0)[1] - 2)
+    body = "".join(f"{indent}{line}" if line.strip() else line for line in block.splitlines(keepends=True))
+    head = "".join(lines[:end])
+    return f"{head}{'' if head.endswith(chr(10)) else chr(10)}\n{body}{''.join(lines[end:])}"
+
+
+def render(entries: Sequence[dict[str, Any]]) -> str:
+    """Entries as YAML, a column a line as in the sample."""
+    yaml = YAML(typ="rt")
+    yaml.width = 10_000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    texts = []
+    for item in entries:
+        table = CommentedMap(item)
+        table["key"] = _flow(CommentedSeq(item["key"]))
+        table["columns"] = CommentedSeq(_flow(CommentedMap(column)) for column in item["columns"])
+        for column in table["columns"]:
+            if "values" in column:
+                column["values"] = _flow(CommentedSeq(column["values"]))
+        stream = StringIO()
+        yaml.dump(CommentedSeq([table]), stream)
+        lines = stream.getvalue().splitlines()
+        texts.append("\n".join(line.removeprefix("  ") for line in lines) + "\n")
+    return "\n".join(texts)
+
+
+def _flow(node: Any) -> Any:
+    node.fa.set_flow_style()
+    return node
+
+
+def _matches(table: SourceTable, patterns: Sequence[str]) -> bool:
+    names = (table.qualified, f"{table.schema}.{table.name}")
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+def _invalid(item: dict[str, Any]) -> str | None:
+    try:
+        TableSpec.model_validate(item)
+    except ValidationError as error:
+        return "cannot be declared: " + error.errors(include_url=False)[0]["msg"].removeprefix(
+            "Value error, "
+        )
+    return None
