@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
@@ -52,7 +54,8 @@ class Topics:
                 replication_factor=kafka.replication_factor,
             )
         for topic in self._tables:
-            identity = self._kafka.topic_identity(topic)
+            # A topic that was made just now is in the broker's metadata a moment later.
+            identity = _until_known(self._kafka.topic_identity, topic)
             if identity is None:
                 raise ConfigurationError(f"topic {topic} was made and is gone again: see Kafka's log")
             self._ops.record_topic(topic, identity.topic_id, identity.partitions)
@@ -61,3 +64,11 @@ class Topics:
 
     def _partitions(self, topic: str) -> int:
         return self._pipeline.kafka.partitions if topic in self._tables else 1
+
+
+_until_known = Retrying(
+    retry=retry_if_result(lambda identity: identity is None),
+    stop=stop_after_delay(30),
+    wait=wait_fixed(0.2),
+    retry_error_callback=lambda _: None,
+)
