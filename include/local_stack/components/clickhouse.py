@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import requests
@@ -64,7 +65,7 @@ class ClickHouse(Component):
 
     def exports(self, ctx: StackContext) -> dict[str, str]:
         """The HTTP address with user and password."""
-        address = f"{USER}:{ctx.secrets[SECRET]}@{HOST}:{ctx.ports['clickhouse']}"
+        address = f"{USER}:{quote(ctx.secrets[SECRET], safe='')}@{HOST}:{ctx.ports['clickhouse']}"
         return {"CLICKHOUSE_URL": f"http://{address}"}
 
     def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:
