@@ -1,0 +1,119 @@
+"""A wrong pipeline file is refused with file, line, field and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cdc.errors import SpecError
+from cdc.spec import load_pipeline, load_pipelines
+
+SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """The sample with one text replaced."""
+
+    def replace(old: str, new: str) -> Path:
+        text = SAMPLE.read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"the sample has no {old!r}"
+        path = tmp_path / "shop.yaml"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return replace
+
+
+def line_of(path: Path, text: str) -> int:
+    return next(n for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text in line)
+
+
+WRONG = [
+    ("partitions: 3", "partitions: 0", "kafka.partitions", "greater than 0", "partitions: 0"),
+    ("partitions: 3", "partitions: many", "kafka.partitions", r"valid integer.*'many'", "partitions: many"),
+    ("trigger_ms: 500", "trigger: 500", "streaming.trigger", "Extra inputs are not permitted",
+     "trigger: 500"),
+    ("name: ecommerce", "name: E-Commerce", "name", "should match pattern", "name: E-Commerce"),
+    ("    type: postgres", "    type: oracle", "sinks[1]", "clickhouse.*postgres", "- name: warehouse"),
+    ("type: timestamptz", "type: money", "tables[0].columns[8].type", "money' is not carried", "type: money"),
+    ("key: [id]", "key: [uid]", "tables[0]", "key names 'uid', which is no declared column",
+     "public.customers"),
+    ("{name: id, type: bigint, nullable: false}", "{name: id, type: bigint}", "tables[0]",
+     "key column 'id' must be declared nullable: false", "public.customers"),
+    ("{name: phone, type: text}", "{name: email, type: text}", "tables[0]", "declared twice: email",
+     "public.customers"),
+    ("{name: phone, type: text}", "{name: _version, type: text}", "tables[0]", "lineage columns",
+     "public.customers"),
+    ("event_time: ordered_at", "event_time: someday", "tables[2]", "event_time names 'someday'",
+     "public.orders"),
+    ("source: public.products", "source: products", "tables[1].source", "is not schema.table",
+     "source: products"),
+    ("source: public.products", "source: public.customers", "-", "source is used twice: public.customers",
+     None),
+    ("name: orders_fact", "name: Customers", "-", "used twice: customers", None),
+    ("signal_table: cdc.signal", "signal_table: signal", "source.signal_table", "is not schema.table",
+     "signal_table"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "field", "said", "line"), WRONG)
+def test_each_mistake_is_named_where_it_is(
+    write: Write, old: str, new: str, field: str, said: str, line: str | None
+) -> None:
+    path = write(old, new)
+    with pytest.raises(SpecError, match=said) as caught:
+        load_pipeline(path)
+    error = caught.value
+    assert (error.file, error.field) == (str(path), field)
+    assert str(error).startswith(f"{path}:{error.line}: {field}: ")
+    if line is not None:
+        assert error.line == line_of(path, line)
+
+
+def test_a_mistake_in_an_overlay_is_named_there(write: Write) -> None:
+    path = write("kafka: {partitions: 12}", "kafka: {partitions: -1}")
+    load_pipeline(path, "dev")
+    with pytest.raises(SpecError, match="greater than 0") as caught:
+        load_pipeline(path, "prod")
+    assert caught.value.line == line_of(path, "partitions: -1")
+
+
+def test_an_unknown_environment_lists_those_there_are(write: Write) -> None:
+    with pytest.raises(SpecError, match="no 'live'; there are: dev, staging, prod"):
+        load_pipeline(SAMPLE, "live")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"a: [", "is not YAML"), (b"- a", "expected a mapping"), (b"\xff\xfe", "is not UTF-8")],
+)
+def test_a_file_that_is_no_pipeline(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match=said):
+        load_pipeline(path)
+
+
+def test_a_missing_file_and_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read"):
+        load_pipeline(tmp_path / "none.yaml")
+    with pytest.raises(SpecError, match=r"holds no \*\.yaml file"):
+        load_pipelines(tmp_path)
+
+
+def test_two_files_must_not_share_a_name(tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(SAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(SpecError, match=r"'ecommerce' is the name of .*a\.yaml already"):
+        load_pipelines(tmp_path)
+
+
+def test_overlays_merge_key_by_key() -> None:
+    dev, prod = load_pipeline(SAMPLE, "dev"), load_pipeline(SAMPLE, "prod")
+    assert (dev.kafka.partitions, prod.kafka.partitions) == (3, 12)
+    assert prod.kafka.retention_hours == dev.kafka.retention_hours
+    assert prod.policies.max_progress_age_s == 60

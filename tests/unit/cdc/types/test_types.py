@@ -1,0 +1,75 @@
+"""The type map: what is carried, as what, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdc.errors import DataError
+from cdc.types import PgType, clickhouse_type, parse_type, spark_type, warehouse_type
+from cdc.types.pgtype import KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "args", "dimensions"),
+    [
+        ("int8", "bigint", (), 0),
+        ("varchar(40)", "character varying", (40,), 0),
+        ("char", "character", (1,), 0),
+        ("numeric( 12 , 2 )", "numeric", (12, 2), 0),
+        ("timestamptz", "timestamp with time zone", (), 0),
+        ("timestamp(3) with time zone", "timestamp with time zone", (3,), 0),
+        ("TEXT[]", "text", (), 1),
+        ("enum[]", "enum", (), 1),
+    ],
+)
+def test_names_and_aliases_are_parsed(text: str, base: str, args: tuple[int, ...], dimensions: int) -> None:
+    assert parse_type(text) == PgType(base, args, dimensions)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("money", "is not carried"),
+        ("text[][]", "one pair of brackets"),
+        ("bytea[]", "arrays of bytea are not carried"),
+        ("numeric(", "is not a PostgreSQL type name"),
+        ("", "is not a PostgreSQL type name"),
+    ],
+)
+def test_what_is_not_carried_is_refused_with_the_name(text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        parse_type(text)
+
+
+@given(st.sampled_from(sorted(KNOWN)))
+def test_a_printed_type_parses_to_itself(base: str) -> None:
+    parsed = parse_type(base)
+    assert parse_type(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "nullable", "clickhouse", "spark", "warehouse"),
+    [
+        ("bigint", False, "Int64", "long", "bigint"),
+        ("numeric(12,2)", True, "Nullable(Decimal(12, 2))", "decimal(12,2)", "numeric(12,2)"),
+        ("numeric", True, "Nullable(String)", "string", "numeric"),
+        ("numeric(50,2)", False, "Decimal(50, 2)", "string", "numeric(50,2)"),
+        ("numeric(100,2)", False, "String", "string", "numeric(100,2)"),
+        ("numeric(2,5)", False, "String", "string", "numeric(2,5)"),
+        ("enum", True, "LowCardinality(Nullable(String))", "string", "text"),
+        ("enum[]", True, "Array(LowCardinality(Nullable(String)))",
+         {"type": "array", "elementType": "string", "containsNull": True}, "text[]"),
+        ("timestamptz", False, "DateTime64(6, 'UTC')", "timestamp", "timestamp with time zone"),
+        ("date", True, "Nullable(Date32)", "date", "date"),
+        ("jsonb", True, "Nullable(String)", "string", "jsonb"),
+        ("uuid", False, "UUID", "string", "uuid"),
+        ("bytea", False, "String", "binary", "bytea"),
+    ],
+)  # fmt: skip
+def test_each_side_has_its_type(
+    text: str, nullable: bool, clickhouse: str, spark: object, warehouse: str
+) -> None:
+    pg = parse_type(text)
+    assert clickhouse_type(pg, nullable=nullable) == clickhouse
+    assert spark_type(pg) == spark
+    assert warehouse_type(pg) == warehouse
