@@ -109,7 +109,7 @@ def decode(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
                 yield decoder.decompress(piece)
                 if decoder.eof:
                     # the next member of a concatenated stream
-                    chunk, decoder = decoder.unused_data + chunk, None
+                    chunk, decoder = (decoder.unused_data or b"") + chunk, None
     except (zlib.error, zstandard.ZstdError, RuntimeError, OSError, EOFError, lzma.LZMAError) as error:
         raise ClickHouseError(CANNOT_DECOMPRESS, f"Cannot decompress the {coding} body: {error}") from error
     if decoder is not None:

@@ -140,6 +140,10 @@ class EngineConnection:
             return call(*args, **kwargs)
         except RuntimeError as error:
             raise from_engine(error) from error
+        except UnicodeDecodeError as error:
+            # an error text that quotes bytes of the data which are no UTF-8
+            text = bytes(error.object).decode("utf-8", "replace")
+            raise from_engine(RuntimeError(text)) from error
         except UnicodeEncodeError as error:
             raise ClickHouseError(
                 SYNTAX_ERROR, "The query is not valid UTF-8: send it encoded as UTF-8."

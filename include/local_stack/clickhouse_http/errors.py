@@ -29,7 +29,6 @@ UNKNOWN_EXCEPTION = (1002, "UNKNOWN_EXCEPTION")
 _ENGINE = re.compile(
     r"Code: (\d+)\. DB::Exception: (.*?)\s*\(([A-Z][A-Z0-9_]+)\)(?: \(version [^)]*\))?\s*\Z", re.S
 )
-_NESTED = re.compile(r"\ACode: \d+\. DB::Exception: ")
 
 # What ClickHouse's exceptionCodeToHTTPStatus answers; every other code is a 500.
 _STATUS: dict[int, int] = {
@@ -99,4 +98,7 @@ def from_engine(error: BaseException) -> ClickHouseError:
     if found is None:
         return ClickHouseError(UNKNOWN_EXCEPTION, str(error) or type(error).__name__)
     code, message, name = found.groups()
-    return ClickHouseError((int(code), name), _NESTED.sub("", message))
+    while (nested := _ENGINE.match(message)) is not None:
+        # an error that passed through another part of the engine is wrapped once more
+        code, message, name = nested.groups()
+    return ClickHouseError((int(code), name), message)

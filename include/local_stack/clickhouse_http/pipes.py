@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
+import time
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -37,10 +39,13 @@ class OutputPipe:
         while data := os.read(self._reader, _SIZE):
             yield data
 
-    def drain(self) -> None:
-        """Throw away what is still to come, so that a query that was told to stop can do so."""
-        for _ in self.read():
-            pass
+    def drain(self, seconds: float) -> None:
+        """Throw away what comes within about `seconds`, so that a query that was told to stop can do so."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._reader], [], [], left)
+            if ready and not os.read(self._reader, _SIZE):
+                return
 
     def __enter__(self) -> OutputPipe:
         return self

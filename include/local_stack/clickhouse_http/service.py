@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
-from local_stack.clickhouse_http.auth import User, Users, read_credentials
+from local_stack.clickhouse_http.auth import Users, read_credentials
 from local_stack.clickhouse_http.body import plain_body, read_statement
 from local_stack.clickhouse_http.connection import EngineConnection
 from local_stack.clickhouse_http.engine import Engine
@@ -46,6 +47,14 @@ class _Query:
         return self.statement.format or self.request.default_format
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """How a query ended, and the format that its answer has."""
+
+    stats: QueryStats
+    form: str
+
+
 class QueryService:
     """The server behind its HTTP layer; `handle` is called in a thread for each request.
 
@@ -66,7 +75,9 @@ class QueryService:
         reply = Reply(self._engine, request, exchange, query_id or str(uuid.uuid4()))
         try:
             if not self._answer_without_query(request, reply):
-                self._answer_query(request, exchange, reply)
+                outcome = self._answer_query(request, exchange, reply)
+                # last, when the session is free again: the client's next request may follow at once
+                reply.finish(outcome.stats, outcome.form)
         except ClientGoneError:
             log.info("client_gone", query_id=reply.query_id)
         except ClickHouseError as error:
@@ -101,7 +112,7 @@ class QueryService:
             return False
         return True
 
-    def _answer_query(self, request: HttpRequest, exchange: Exchange, reply: Reply) -> None:
+    def _answer_query(self, request: HttpRequest, exchange: Exchange, reply: Reply) -> _Outcome:
         user = self._users.authenticate(read_credentials(request.headers, request.params))
         readonly = max(request.readonly, user.readonly) if user.readonly != 1 else 1
         settings = request.settings
@@ -120,9 +131,8 @@ class QueryService:
                 tables = create_tables(connection, form.files, request.external)
                 with self._running.enter(reply.query_id, tag) as running:
                     params = request.query_params | fields
-                    self._run(
-                        _Query(request, connection, statement, data, params, running), exchange, reply, user
-                    )
+                    query = _Query(request, connection, statement, data, params, running)
+                    return self._run(query, exchange, reply)
             finally:
                 form.close()
                 drop_tables(connection, tables)
@@ -138,22 +148,20 @@ class QueryService:
             raise ClickHouseError(SYNTAX_ERROR, "Syntax error: the query cannot be read.")
         check_statement(statement.first, verdict, readonly, method)
 
-    def _run(self, query: _Query, exchange: Exchange, reply: Reply, user: User) -> None:
-        kind = query.statement.kind
-        if kind is Kind.SELECT:
+    def _run(self, query: _Query, exchange: Exchange, reply: Reply) -> _Outcome:
+        statement, connection = query.statement, query.connection
+        if statement.kind is Kind.SELECT:
             if query.request.flag("cancel_http_readonly_queries_on_client_close"):
                 exchange.on_gone(lambda: self._running.kill(query.running))
-            self._select(query, reply)
-        elif kind is Kind.INSERT:
-            stats = query.connection.insert(query.statement.text, query.form, query.data, query.params)
-            reply.finish(stats, query.request.default_format)
-        elif kind is Kind.INSERT_INPUT:
-            self._insert_from_input(query, reply)
-        else:
-            self._command(query, reply)
-        log.debug("query_done", query_id=reply.query_id, user=user.name, kind=kind.name)
+            return self._select(query, reply)
+        if statement.kind is Kind.INSERT:
+            stats = connection.insert(statement.text, query.form, query.data, query.params)
+            return _Outcome(stats, query.request.default_format)
+        if statement.kind is Kind.INSERT_INPUT:
+            return _insert_from_input(query)
+        return self._command(query, reply)
 
-    def _select(self, query: _Query, reply: Reply) -> None:
+    def _select(self, query: _Query, reply: Reply) -> _Outcome:
         """Stream the rows: the engine writes them into a pipe as if into a file of the client's."""
         statement = query.statement
         with OutputPipe() as pipe:
@@ -163,26 +171,21 @@ class QueryService:
                 for piece in pipe.read():
                     reply.write(piece, query.form)
             except BaseException:
-                # the engine does not notice that nobody reads any more
-                self._running.kill(query.running)
-                pipe.drain()
+                # the engine does not notice by itself that nobody reads any more
+                while not future.done():
+                    self._running.kill(query.running)
+                    pipe.drain(seconds=0.5)
                 raise
-            stats = self._outcome(future, query, reply)
-        if stats is not None:
-            reply.finish(stats, query.form)
-
-    def _outcome(self, future: Future[QueryStats], query: _Query, reply: Reply) -> QueryStats | None:
-        try:
-            return future.result()
-        except ClickHouseError as error:
-            if error.code != SYNTAX_ERROR[0]:
-                raise
+            try:
+                return _Outcome(future.result(), query.form)
+            except ClickHouseError as error:
+                if error.code != SYNTAX_ERROR[0]:
+                    raise
         # Asked again as the client wrote it: a statement that has no INTO OUTFILE gets its answer so,
         # and a wrong one a message about the client's own text.
-        self._command(query, reply)
-        return None
+        return self._command(query, reply)
 
-    def _command(self, query: _Query, reply: Reply) -> None:
+    def _command(self, query: _Query, reply: Reply) -> _Outcome:
         statement, connection = query.statement, query.connection
         if statement.first == "SET":
             # a session keeps what it sets itself, and not what a URL laid over it
@@ -192,17 +195,18 @@ class QueryService:
         connection.keep(statement.first, statement.text)
         if answer:
             reply.write(answer, query.form)
-        reply.finish(stats, query.form)
+        return _Outcome(stats, query.form)
 
-    def _insert_from_input(self, query: _Query, reply: Reply) -> None:
-        """Run INSERT … SELECT … FROM input(): the data are complete on disk before the statement begins."""
-        with tempfile.NamedTemporaryFile(prefix="clickhouse-input-") as file:
-            for piece in query.data:
-                file.write(piece)
-            file.flush()
-            sql = replace_input(query.statement, file.name)
-            _, stats = query.connection.execute(sql, query.form, query.params)
-        reply.finish(stats, query.request.default_format)
+
+def _insert_from_input(query: _Query) -> _Outcome:
+    """Run INSERT … SELECT … FROM input(): the data are complete on disk before the statement begins."""
+    with tempfile.NamedTemporaryFile(prefix="clickhouse-input-") as file:
+        for piece in query.data:
+            file.write(piece)
+        file.flush()
+        sql = replace_input(query.statement, file.name)
+        _, stats = query.connection.execute(sql, query.form, query.params)
+    return _Outcome(stats, query.request.default_format)
 
 
 def _run_into(pipe: OutputPipe, connection: EngineConnection, sql: str, params: dict[str, str]) -> QueryStats:
@@ -214,7 +218,8 @@ def _run_into(pipe: OutputPipe, connection: EngineConnection, sql: str, params: 
 
 def _skip(body: Iterator[bytes], limit: int = 1 << 26) -> None:
     """Read what the client still sends, so that it comes to read the error; a very long body is cut off."""
-    for piece in body:
-        limit -= len(piece)
-        if limit < 0:
-            return
+    with suppress(ClientGoneError):
+        for piece in body:
+            limit -= len(piece)
+            if limit < 0:
+                return
