@@ -1,0 +1,101 @@
+"""The catalogue of a real PostgreSQL, down to its odd corners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from cdc.connections import Connections
+from cdc.errors import UnsupportedSourceError
+from cdc.services.catalogue import SourceTable, differences, read_tables, refusal
+from cdc.services.discover import discover
+from cdc.spec import Pipeline
+from local_stack.context import REPO
+
+ODD = """
+    CREATE SCHEMA sales;
+    CREATE TYPE sales.mood AS ENUM ('b', 'a');
+    CREATE DOMAIN sales.price AS numeric(10,3) CHECK (VALUE >= 0);
+    CREATE TABLE sales.odd (b int, "A b" varchar(7) NOT NULL, moods sales.mood[], m sales.mood NOT NULL,
+      p sales.price, gone int, ts timestamp(3), PRIMARY KEY ("A b", b));
+    ALTER TABLE sales.odd DROP COLUMN gone;
+    CREATE TABLE sales.keyless (a int);
+    CREATE UNLOGGED TABLE sales.fast (a int PRIMARY KEY);
+    CREATE TABLE sales.cash (a int PRIMARY KEY, c money);
+    CREATE TABLE sales.sums (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a + 1) STORED);
+    CREATE TABLE sales.parent (a int PRIMARY KEY);
+    CREATE TABLE sales.child (PRIMARY KEY (a)) INHERITS (sales.parent);
+    CREATE TABLE sales.parts (a int PRIMARY KEY) PARTITION BY RANGE (a);
+    CREATE TABLE sales.part_one PARTITION OF sales.parts FOR VALUES FROM (0) TO (9);
+    CREATE TABLE sales.lineage (a int PRIMARY KEY, _version int);
+    CREATE VIEW sales.seen AS SELECT * FROM sales.odd;
+"""
+
+
+@pytest.fixture(scope="module")
+def connections(postgres: Any) -> Connections:
+    made = postgres.create_database("shop")
+    with psycopg.connect(made.dsn()) as connection:
+        connection.execute((REPO / "include/local_stack/source/schema.sql").read_text(encoding="utf-8"))
+        connection.execute(ODD)
+    return Connections([made.model_copy(update={"id": "cdc_source_admin"})])
+
+
+@pytest.fixture
+def tables(connections: Connections) -> Iterator[dict[str, SourceTable]]:
+    with psycopg.connect(connections.get("cdc_source_admin").dsn()) as connection:
+        yield {table.qualified: table for table in read_tables(connection)}
+
+
+def test_the_sample_pipeline_is_what_the_sample_schema_has(
+    tables: dict[str, SourceTable], pipeline: Pipeline
+) -> None:
+    assert [said for table in pipeline.tables for said in differences(table, tables[table.source])] == []
+
+
+def test_types_keys_and_names_are_read_as_they_are(tables: dict[str, SourceTable]) -> None:
+    odd = tables["sales.odd"]
+    assert odd.key == ("A b", "b")
+    assert [(c.name, c.type, c.not_null, c.values, c.type_name) for c in odd.columns] == [
+        ("b", "integer", True, (), ""),
+        ("A b", "character varying(7)", True, (), ""),
+        ("moods", "enum[]", False, ("b", "a"), "sales.mood"),
+        ("m", "enum", True, ("b", "a"), "sales.mood"),
+        ("p", "numeric(10,3)", False, (), "sales.price"),
+        ("ts", "timestamp(3) without time zone", False, (), ""),
+    ]
+    assert refusal(odd) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("keyless", "has no primary key"), ("fast", "is unlogged"), ("cash", "has column 'c'"),
+        ("sums", "generated column 'b'"), ("parent", "is inherited"), ("parts", "is partitioned"),
+        ("seen", "is a view"),
+    ],
+)  # fmt: skip
+def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: str) -> None:
+    assert said in (refusal(tables[f"sales.{name}"]) or "")
+
+
+def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline: Pipeline) -> None:
+    found = discover(pipeline, connections, ["public.*", "sales.*"], "extra")
+    assert [item["source"] for item in found.found] == ["sales.child", "sales.odd", "sales.part_one"]
+    assert {item["stream"] for item in found.found} == {"extra"}
+    assert len(found.known) == 4
+    refused = dict(found.refused)
+    assert set(refused) == {
+        f"sales.{name}" for name in ("keyless", "fast", "cash", "sums", "parent", "parts", "seen", "lineage")
+    }
+    assert "lineage columns" in refused["sales.lineage"]
+
+
+def test_a_pattern_without_a_match_lists_what_there_is(connections: Connections, pipeline: Pipeline) -> None:
+    with pytest.raises(
+        UnsupportedSourceError, match=r"no table matches nothing\.\*; the source has: public\."
+    ):
+        discover(pipeline, connections, ["nothing.*"])

@@ -1,0 +1,59 @@
+"""Debezium's configuration follows from the pipeline."""
+
+import json
+import re
+
+import pytest
+
+from cdc.connections import Connection, Connections
+from cdc.services.connector import connector_config, heartbeat_query, platform_topics, quoted, snapshot_signal
+from cdc.spec import Pipeline
+
+
+@pytest.fixture
+def connections() -> Connections:
+    source = Connection(
+        id="cdc_source", conn_type="postgres", host="db", port=5, login="d", password="p", schema_="shop"
+    )
+    return Connections([source])
+
+
+def test_only_declared_tables_and_the_heartbeat_are_captured(
+    pipeline: Pipeline, connections: Connections
+) -> None:
+    config = connector_config(pipeline, connections)
+    patterns = config["table.include.list"].split(",")
+    names = ["public.customers", "public.products", "public.orders", "public.order_items", "cdc.heartbeat"]
+    for pattern, name in zip(patterns, names, strict=True):
+        assert re.fullmatch(pattern, name)
+        assert not re.fullmatch(pattern, name.replace(".", "x"))
+
+
+def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections: Connections) -> None:
+    config = connector_config(pipeline, connections)
+    wanted = {
+        "publication.autocreate.mode": "disabled",
+        "skipped.operations": "none",
+        "decimal.handling.mode": "string",
+        "time.precision.mode": "microseconds",
+        "exactly.once.support": "required",
+        "offset.mismatch.strategy": "trust_offset",
+        "lsn.flush.mode": "connector",
+        "database.dbname": "shop",
+        "topic.prefix": "dbserver1",
+    }
+    assert {name: config[name] for name in wanted} == wanted
+    assert all(isinstance(value, str) for value in config.values())
+
+
+def test_unusual_names_are_escaped(pipeline: Pipeline) -> None:
+    data = json.loads(snapshot_signal(['public."a.b"', 'x."c,d"']))
+    assert data == {"type": "incremental", "data-collections": [r"public\.a\.b", r"x\.c\,d"]}
+    assert quoted('x."My ""T"""') == '"x"."My ""T"""'
+    assert heartbeat_query("cdc.heartbeat").startswith('UPDATE "cdc"."heartbeat" SET')
+
+
+def test_the_platform_has_topics_of_its_own(pipeline: Pipeline) -> None:
+    assert platform_topics(pipeline) == (
+        "__debezium-heartbeat.dbserver1", "dbserver1.cdc.heartbeat", "dbserver1.cdc.signal",
+    )  # fmt: skip

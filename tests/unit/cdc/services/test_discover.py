@@ -1,0 +1,127 @@
+"""Entries are appended to a pipeline file as a person would, and nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdc.clients.yarn import ClusterMetrics
+from cdc.errors import ConfigurationError, SpecError
+from cdc.services.catalogue import SourceColumn, SourceTable, differences, entry, refusal
+from cdc.services.discover import check_memory, render, write_entries
+from cdc.spec import Pipeline, load_pipeline
+
+SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
+COLUMNS = (
+    SourceColumn("id", "bigint", True, False),
+    SourceColumn("mood", "enum", False, False, ("happy: yes", "sad, no", "null"), "public.mood"),
+    SourceColumn("yes", "numeric(12,2)[]", False, False),
+)
+
+
+def table(**changes: Any) -> SourceTable:
+    fields: dict[str, Any] = {
+        "schema": "public", "name": "reviews", "kind": "r", "persistence": "p", "row_security": False,
+        "has_children": False, "owner": "shop", "key": ("id",), "columns": COLUMNS,
+    }  # fmt: skip
+    return SourceTable(**fields | changes)
+
+
+def test_every_line_is_kept_and_the_new_tables_load(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    before = SAMPLE.read_text(encoding="utf-8")
+    path.write_text(before, encoding="utf-8")
+    other = table(schema="sales", name="My Table")
+    write_entries(path, [entry(table()), entry(other, "shared")])
+    after = path.read_text(encoding="utf-8")
+    kept = iter(after.splitlines())
+    assert all(line in kept for line in before.splitlines())
+    pipeline = load_pipeline(path)
+    assert [t.source for t in pipeline.tables[4:]] == ["public.reviews", 'sales."My Table"']
+    assert pipeline.table("public.reviews").columns[1].values == ("happy: yes", "sad, no", "null")
+    assert [c.name for c in pipeline.table("public.reviews").columns] == ["id", "mood", "yes"]
+    assert pipeline.tables[5].stream == "shared"
+    assert "      - {name: id, type: bigint, nullable: false}\n" in after
+    assert after.index("reviews") < after.index("environments:")
+
+
+def test_an_entry_that_would_break_the_file_leaves_it_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(SAMPLE.read_bytes())
+    with pytest.raises(SpecError, match="used twice"):
+        write_entries(path, [entry(table(name="customers"))])
+    assert path.read_bytes() == SAMPLE.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_whose_tables_come_last(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    text = SAMPLE.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("environments:")].rstrip(), encoding="utf-8")
+    write_entries(path, [entry(table())])
+    assert load_pipeline(path).tables[-1].name == "reviews"
+
+
+def test_entries_are_printed_as_yaml() -> None:
+    assert render([entry(table())]).splitlines()[:3] == [
+        "- source: public.reviews", "  key: [id]", "  columns:",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kind": "v"}, "is a view"),
+        ({"kind": "p"}, "is partitioned"),
+        ({"persistence": "u"}, "is unlogged"),
+        ({"key": ()}, "has no primary key"),
+        ({"row_security": True}, "row level security"),
+        ({"has_children": True}, "is inherited by other tables"),
+        (
+            {"columns": (*COLUMNS, SourceColumn("cash", "money", False, False))},
+            "has column 'cash': type 'money'",
+        ),
+        ({"columns": (*COLUMNS, SourceColumn("sum", "bigint", False, True))}, "the generated column 'sum'"),
+    ],
+)
+def test_what_cannot_be_captured_is_refused_with_the_reason(changes: dict[str, Any], said: str) -> None:
+    assert refusal(table()) is None
+    assert said in (refusal(table(**changes)) or "")
+
+
+def test_more_drivers_than_yarn_has_memory_for(pipeline: Pipeline) -> None:
+    entries = [entry(table())]
+    check_memory(pipeline, entries, ClusterMetrics(4 * 2048, 0, 1))
+    with pytest.raises(
+        ConfigurationError, match=r"4 streams need 8192 MB \(2048 MB each\), and YARN has 8000"
+    ):
+        check_memory(pipeline, entries, ClusterMetrics(8000, 8000, 1))
+    check_memory(pipeline, [entry(table(), "orders")], ClusterMetrics(3 * 2048, 0, 1))
+
+
+def test_differences_between_source_and_pipeline_are_named(pipeline: Pipeline) -> None:
+    declared = pipeline.table("order_items")
+    columns = tuple(SourceColumn(c.name, str(c.pg_type), not c.nullable, False) for c in declared.columns)
+    same = table(name="order_items", key=("order_id", "line_no"), columns=columns)
+    assert differences(declared, same) == []
+    assert "does not exist" in differences(declared, None)[0]
+    changed = table(
+        name="order_items",
+        key=("line_no", "order_id"),
+        columns=(
+            *columns[1:3],
+            SourceColumn("quantity", "bigint", True, False),
+            SourceColumn("unit_price", "numeric(12,2)", False, False),
+            columns[5],
+            SourceColumn("extra", "text", False, False),
+        ),
+    )
+    assert differences(declared, changed) == [
+        "public.order_items: primary key is ['line_no', 'order_id'], declared is ['order_id', 'line_no']",
+        "public.order_items.order_id does not exist at the source",
+        "public.order_items.quantity is bigint, declared is integer",
+        "public.order_items.unit_price can be NULL, declared is nullable: false",
+        "public.order_items.extra is not declared: add it under columns",
+    ]
