@@ -13,9 +13,15 @@ from local_stack.envfile import render_env, write_atomically
 IMPORT_ROOTS = ("include", "plugins", "spark_jobs")
 
 
-def write_contract(ctx: StackContext, components: Sequence[Component]) -> None:
-    """Write the three files; they are complete before the first component starts."""
-    values = stack_values(ctx, components)
+def write_contract(ctx: StackContext, components: Sequence[Component], pipelines: str | None = None) -> None:
+    """Write the three files; they are complete before the first component starts.
+
+    Args:
+        ctx: the stack.
+        components: what it consists of.
+        pipelines: the folder of the pipeline files, the checkout's own by default.
+    """
+    values = stack_values(ctx, components, pipelines)
     entries: dict[str, Any] = {}
     for component in components:
         entries.update(component.connections(ctx))
@@ -27,7 +33,9 @@ def write_contract(ctx: StackContext, components: Sequence[Component]) -> None:
     write_atomically(ctx.home / "activate", render_activate(ctx, {**shell, **values}), 0o600)
 
 
-def stack_values(ctx: StackContext, components: Sequence[Component]) -> dict[str, str]:
+def stack_values(
+    ctx: StackContext, components: Sequence[Component], pipelines: str | None = None
+) -> dict[str, str]:
     """All lines of `stack.env`: the stack's own, then each component's in start order."""
     spark_home = ctx.python.parent.parent / "lib" / _python_folder(ctx) / "site-packages" / "pyspark"
     values = {
@@ -35,7 +43,7 @@ def stack_values(ctx: StackContext, components: Sequence[Component]) -> dict[str
         "CDC_JARS": str(ctx.jars),
         "CDC_CONNECTIONS_FILE": str(ctx.connections_file),
         "CDC_ENV": "dev",
-        "CDC_PIPELINES_DIR": str(ctx.repo / "include" / "pipelines"),
+        "CDC_PIPELINES_DIR": pipelines or str(ctx.repo / "include" / "pipelines"),
         "CHECKPOINT_ROOT": str(ctx.checkpoint_root),
         "LOG_DIR": str(ctx.log_file("x").parent),
         "JAVA_HOME": str(ctx.java_home),

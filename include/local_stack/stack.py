@@ -86,7 +86,7 @@ class LocalStack:
             self.prerequisites(self.places, self.env)
             components, _ = load_components(self.components)
             ctx = create_context(self.places, components, self.env)
-            write_contract(ctx, components)
+            write_contract(ctx, components, self.env.get("CDC_PIPELINES_DIR"))
             self._spawn_supervisor(ctx)
             return ctx
 
