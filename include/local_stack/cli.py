@@ -14,9 +14,8 @@ import typer
 from rich.console import Console
 
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
-from local_stack.screen import StackProgress, collect_status, status_json, status_table
+from local_stack.screen import collect_status, status_json, status_table
 from local_stack.stack import LocalStack
-from local_stack.supervisor.policy import State
 
 app = typer.Typer(
     help="The embedded stack: every component of the platform on this machine.",
@@ -51,28 +50,19 @@ def say(sentence: str) -> None:
 def up() -> None:
     """Start every component and wait until all are ready; fine when they run already."""
     with one_sentence():
-        start_stack(LocalStack.from_environment())
+        from local_stack.lifecycle import start_stack
+
+        start_stack(LocalStack.from_environment(), console)
         say("the stack is up; `make status` lists it, `make down` stops it, `. .local/activate` talks to it")
-
-
-def start_stack(stack: LocalStack) -> None:
-    """Start and follow, with a bar for each component."""
-    stack.start(say)
-    with StackProgress(console, State.RUNNING).shown() as progress:
-        stack.wait_until_ready(progress.follow)
 
 
 @app.command()
 def down() -> None:
     """Stop streams and components in order."""
     with one_sentence():
-        say("the stack is down" if stop_stack(LocalStack.from_environment()) else "nothing runs")
+        from local_stack.lifecycle import stop_stack
 
-
-def stop_stack(stack: LocalStack) -> bool:
-    """Stop and follow, with a bar for each component."""
-    with StackProgress(console, State.STOPPED).shown() as progress:
-        return stack.stop(progress.follow, say)
+        say("the stack is down" if stop_stack(LocalStack.from_environment(), console) else "nothing runs")
 
 
 @app.command()
@@ -127,7 +117,9 @@ def clean(
     with one_sentence():
         stack = LocalStack.from_environment()
         if yes:
-            stop_stack(stack)
+            from local_stack.lifecycle import stop_stack
+
+            stop_stack(stack, console)
         deleted = stack.clean()
         names = ", ".join(path.name for path in deleted)
         say(f"deleted {names} in {stack.places.home}" if deleted else "nothing to delete")

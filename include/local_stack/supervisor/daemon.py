@@ -62,10 +62,11 @@ class Supervisor:
         self._asked = threading.Event()
         self._stop = threading.Event()
         self._board = Board(_first_record(ctx, components), lambda record: write_record(ctx.home, record))
-        gate = StartGate(slots=max(2, cores), heavy_slots=max(1, cores // 2))
+        # one more than heavy ones, so that the mail catcher does not wait for Kafka
+        gate = StartGate(slots=cores + 1, heavy_slots=cores)
         around = Surroundings(ctx, self._board, gate, policy or RestartPolicy(), self._stop)
         self._keepers = [
-            Keeper(rank, component, [later.name for later in components[rank + 1 :]], around)
+            Keeper(rank, component, stop_before(component, components[rank + 1 :]), around)
             for rank, component in enumerate(components)
         ]
 
@@ -115,6 +116,14 @@ def _first_record(ctx: StackContext, components: Sequence[Component]) -> Supervi
         for component in components
     )
     return SupervisorRecord(pid=os.getpid(), birth=find_birth(os.getpid()), components=records)
+
+
+def stop_before(component: Component, later: Sequence[Component]) -> list[str]:
+    """Names of what is stopped before it: whatever starts later, but not its equals.
+
+    Components that require the same ones, such as Airflow's scheduler and triggerer, stop at the same time.
+    """
+    return [other.name for other in later if set(other.requires) != set(component.requires)]
 
 
 def ignore_terminal_signals(supervisor: Supervisor) -> None:

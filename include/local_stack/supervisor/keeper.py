@@ -108,7 +108,7 @@ class Keeper(threading.Thread):
             restarts=self._starts - 1,
             stop_signal=int(self._command.stop_signal),
         )
-        self._wait_until_ready(child, begun + component.ready_timeout_s)
+        self._wait_until_ready(child, time.monotonic() + component.ready_timeout_s)
         component.after_ready(ctx)
         log.info("%s: ready after %.1f s (pid %d)", self.name, time.monotonic() - begun, child.pid)
         self._say(State.RUNNING)

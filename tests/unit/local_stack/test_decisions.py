@@ -17,9 +17,11 @@ from local_stack.envfile import read_env, render_env, write_atomically
 from local_stack.java import find_java, read_major
 from local_stack.ports import choose_ports
 from local_stack.spark_processes import classify
+from local_stack.supervisor.daemon import stop_before
 from local_stack.supervisor.gate import StartGate
 from local_stack.supervisor.policy import Deaths, RestartPolicy, State
 from local_stack.supervisor.process import last_line, rotate
+from tests.unit.local_stack import toy_stack
 
 POLICY = RestartPolicy()
 
@@ -165,6 +167,15 @@ class TestFiles:
         assert not log.exists()
         assert (tmp_path / "kafka.log.1").exists()
         assert last_line(log) == ""
+
+
+class TestStopOrder:
+    def test_clients_stop_before_servers_and_equals_together(self) -> None:
+        base, middle, top = toy_stack.components()
+        flaky = toy_stack.Flaky()  # requires nothing, as base does
+        assert stop_before(base, (middle, top, flaky)) == ["middle", "top"]
+        assert stop_before(middle, (top, flaky)) == ["top", "flaky"]
+        assert stop_before(top, ()) == []
 
 
 class TestGate:

@@ -27,7 +27,7 @@ def running(stack: LocalStack, name: str, restarts: int) -> Callable[[], bool]:
     return lambda: (c := component(stack, name)).state is State.RUNNING and c.restarts == restarts
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
