@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.stack.components.running import Runner
 
 from local_stack.component import PortSpec, StackContext
 from local_stack.components import all_components
@@ -18,6 +17,7 @@ from local_stack.context import Places
 from local_stack.envfile import render_env
 from local_stack.java import find_java
 from local_stack.ports import OTHERS, choose_ports
+from tests.stack.components.running import Runner
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import clickhouse_connect
-from tests.stack.components.running import Runner
 
 from local_stack.component import StackContext
 from local_stack.components.clickhouse import ClickHouse
+from tests.stack.components.running import Runner
 
 
 def test_acknowledged_rows_survive_a_kill(ctx: StackContext, runner: Runner) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from tests.stack.components.running import Runner
 
 from local_stack.component import StackContext
 from local_stack.components.control import Control
@@ -14,6 +13,7 @@ from local_stack.components.postgres import PostgresComponent
 from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
 from local_stack.source.seed import CUSTOMERS, ITEMS, ORDERS, PRODUCTS
+from tests.stack.components.running import Runner
 
 SERVERS = [(Source, "SOURCE_DSN"), (Warehouse, "WAREHOUSE_DSN"), (Control, "OPS_DSN")]
 

@@ -6,10 +6,9 @@ import mailbox
 import smtplib
 from email.message import EmailMessage
 
-from tests.stack.components.running import Runner
-
 from local_stack.component import StackContext
 from local_stack.components.smtp import Smtp
+from tests.stack.components.running import Runner
 
 
 def send(ctx: StackContext, subject: str) -> None:

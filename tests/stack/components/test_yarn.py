@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from tests.stack.components.running import Runner
 
 from local_stack.component import StackContext
 from local_stack.components import spark_environment
 from local_stack.components.hadoop import container_dir
 from local_stack.components.processes import processes_working_in
 from local_stack.components.yarn import NodeManager, ResourceManager, resourcemanager_url
+from tests.stack.components.running import Runner
 
 APPLICATION = """
 import time

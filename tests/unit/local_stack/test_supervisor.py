@@ -13,8 +13,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.unit.local_stack import toy_stack
-from tests.unit.local_stack.watching import component, events, running, wait_until
 
 from cdc.errors import ConflictError, UnavailableError
 from local_stack.component import Command
@@ -26,6 +24,8 @@ from local_stack.supervisor.daemon import Supervisor, hold_lock
 from local_stack.supervisor.policy import RestartPolicy, State
 from local_stack.supervisor.process import group_members, is_alive, stop_child
 from local_stack.supervisor.record import read_record
+from tests.unit.local_stack import toy_stack
+from tests.unit.local_stack.watching import component, events, running, wait_until
 
 
 def up(stack: LocalStack) -> None:
