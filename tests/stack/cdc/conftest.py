@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -27,6 +28,7 @@ from local_stack.components.control import Control
 from local_stack.components.kafka import Kafka
 from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
+from local_stack.components.yarn import NodeManager, ResourceManager
 from local_stack.context import REPO, Places, create_context
 from local_stack.ports import is_free
 
@@ -134,15 +136,15 @@ def pipeline() -> Pipeline:
 class RunningStack:
     """The components of a stack that capture needs, started one after another in this process."""
 
-    def __init__(self, home: Path) -> None:
-        self.components: tuple[Component, ...] = (
-            Source(), Warehouse(), Control(), ClickHouse(), Kafka(), Connect(),
-        )  # fmt: skip
+    def __init__(
+        self, home: Path, components: tuple[Component, ...], with_ports: tuple[Component, ...]
+    ) -> None:
+        self.components = components
         jars = Path(os.environ.get("CDC_JARS", REPO / ".local" / "jars"))
         places = Places(REPO, home, jars)
-        usual = {spec.preferred for component in self.components for spec in component.ports}
+        usual = {spec.preferred for component in with_ports for spec in component.ports}
         self.ctx: StackContext = create_context(
-            places, self.components, os.environ, free=lambda port: port not in usual and is_free(port)
+            places, with_ports, os.environ, free=lambda port: port not in usual and is_free(port)
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.logs = home / "logs"
@@ -186,15 +188,29 @@ class RunningStack:
                 process.wait()
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    """Source, warehouse, control, ClickHouse, Kafka and Connect with Debezium, on random ports."""
+@contextlib.contextmanager
+def running(*components: Component, also_ports: tuple[Component, ...] = ()) -> Iterator[RunningStack]:
+    """These components on random ports (and ports for others), in a folder that is removed afterwards."""
     home = Path(tempfile.mkdtemp(prefix="lib-stack-", dir="/tmp"))
     home.chmod(0o755)
-    running = RunningStack(home)
+    stack = RunningStack(home, components, (*components, *also_ports))
     try:
-        running.start()
-        yield running
+        stack.start()
+        yield stack
     finally:
-        running.stop()
+        stack.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """Source, warehouse, control, ClickHouse, Kafka and Connect with Debezium."""
+    with running(Source(), Warehouse(), Control(), ClickHouse(), Kafka(), Connect()) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def resource_manager() -> Iterator[RunningStack]:
+    """YARN's ResourceManager without a node: applications are accepted and wait."""
+    with running(ResourceManager(), also_ports=(NodeManager(),)) as started:
+        yield started
