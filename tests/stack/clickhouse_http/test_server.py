@@ -68,7 +68,9 @@ def test_a_big_answer_is_streamed(server: Any) -> None:
     auth = ("default", "s3cret'π".encode())
     sql = "SELECT number, repeat('x', 1000) FROM numbers(500000) FORMAT JSONEachRow"
     before, size, peak = process.memory_info().rss, 0, 0
-    with requests.post(server.url, data=sql, auth=auth, stream=True, timeout=60) as answer:
+    # small blocks, as the engine has a few of them in work at a time
+    params = {"max_block_size": "2000"}
+    with requests.post(server.url, data=sql, params=params, auth=auth, stream=True, timeout=120) as answer:
         for piece in answer.iter_content(1 << 20):
             size += len(piece)
             peak = max(peak, process.memory_info().rss)
