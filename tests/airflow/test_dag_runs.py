@@ -120,7 +120,7 @@ def test_a_stopped_stream_stays_stopped_and_is_mailed(
     assert not fine
     found = [text for subject, text in mails() if "ecommerce.products." in subject]
     assert len(found) == 1
-    for words in ("What to do", "Since", "age_s", "cdc_stream_products"):
+    for words in ("What to do", "Since", "age_s", "stopped on request", "action ensure"):
         assert words in found[0]
 
 
