@@ -1,4 +1,4 @@
-"""The platform's objects at the source, made as the owner: signal and heartbeat tables, publication, grants."""
+"""The platform's objects at the source, made as the owner: signals, heartbeat, publication, grants."""
 
 from __future__ import annotations
 

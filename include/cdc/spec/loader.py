@@ -30,7 +30,9 @@ def load_pipelines(folder: Path, env: str = "dev") -> tuple[Pipeline, ...]:
     seen: dict[str, Path] = {}
     for file, pipeline in zip(files, pipelines, strict=True):
         if pipeline.name in seen:
-            raise SpecError(str(file), 1, "name", f"{pipeline.name!r} is the name of {seen[pipeline.name]} already")
+            raise SpecError(
+                str(file), 1, "name", f"{pipeline.name!r} is the name of {seen[pipeline.name]} already"
+            )
         seen[pipeline.name] = file
     return pipelines
 
@@ -46,7 +48,9 @@ def load_pipeline(path: Path | str, env: str = "dev") -> Pipeline:
     environments = document.get("environments") or {}
     if env not in environments and not (env == "dev" and not environments):
         known = ", ".join(map(str, environments)) or "none"
-        raise SpecError(str(path), _line(document, ("environments",)), "environments", f"no {env!r}; there are: {known}")
+        raise SpecError(
+            str(path), _line(document, ("environments",)), "environments", f"no {env!r}; there are: {known}"
+        )
     overlay = environments.get(env) or {}
     merged = _merge({key: value for key, value in document.items() if key != "environments"}, overlay)
     try:
@@ -66,7 +70,9 @@ def _read(path: Path) -> CommentedMap:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise SpecError(str(path), line, "-", f"is not YAML: {error.problem}") from None
     if not isinstance(document, CommentedMap):
-        raise SpecError(str(path), 1, "-", f"expected a mapping with name, source, sinks, tables; got {document!r:.80}")
+        raise SpecError(
+            str(path), 1, "-", f"expected a mapping with name, source, sinks, tables; got {document!r:.80}"
+        )
     return document
 
 

@@ -8,11 +8,13 @@ import re
 from cdc.errors import DataError
 
 MAX_IDENTIFIER_BYTES = 63
-_QUALIFIED = re.compile(r'^\s*(?P<schema>"(?:[^"]|"")+"|[^".\s]+)\s*\.\s*(?P<table>"(?:[^"]|"")+"|[^".\s]+)\s*$')
+_QUALIFIED = re.compile(
+    r'^\s*(?P<schema>"(?:[^"]|"")+"|[^".\s]+)\s*\.\s*(?P<table>"(?:[^"]|"")+"|[^".\s]+)\s*$'
+)
 
 
 def split_qualified(text: str) -> tuple[str, str]:
-    """Split `schema.table` into its two names; a part with a dot, a quote or a space is written in double quotes.
+    """Split `schema.table`; a part with a dot, a quote or a space is written in double quotes.
 
     Unquoted parts are taken as written, without PostgreSQL's folding to lower case.
 
@@ -21,11 +23,13 @@ def split_qualified(text: str) -> tuple[str, str]:
     """
     match = _QUALIFIED.match(text)
     if match is None:
-        raise DataError(f"{text!r} is not schema.table; quote unusual names: public.\"My.Table\"")
+        raise DataError(f'{text!r} is not schema.table; quote unusual names: public."My.Table"')
     parts = [_unquote(match["schema"]), _unquote(match["table"])]
     for part in parts:
         if len(part.encode()) > MAX_IDENTIFIER_BYTES or "\x00" in part:
-            raise DataError(f"{part!r} is no PostgreSQL identifier: at most {MAX_IDENTIFIER_BYTES} bytes, no NUL")
+            raise DataError(
+                f"{part!r} is no PostgreSQL identifier: at most {MAX_IDENTIFIER_BYTES} bytes, no NUL"
+            )
     return parts[0], parts[1]
 
 

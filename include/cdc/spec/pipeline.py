@@ -81,7 +81,9 @@ class Pipeline(Spec):
         """The Spark applications, in the order in which tables name them."""
         order = dict.fromkeys(table.stream for table in self.tables)
         return tuple(
-            StreamSpec(pipeline=self.name, name=name, tables=tuple(t for t in self.tables if t.stream == name))
+            StreamSpec(
+                pipeline=self.name, name=name, tables=tuple(t for t in self.tables if t.stream == name)
+            )
             for name in order
         )
 
@@ -106,7 +108,9 @@ class Pipeline(Spec):
         for table in self.tables:
             if source in (table.source, table.name):
                 return table
-        raise ConfigurationError(f"pipeline {self.name!r} has no table {source!r}: add it with `cdc discover`")
+        raise ConfigurationError(
+            f"pipeline {self.name!r} has no table {source!r}: add it with `cdc discover`"
+        )
 
     def sink(self, name: str) -> SinkSpec:
         """The sink of that name.
@@ -121,7 +125,9 @@ class Pipeline(Spec):
         raise ConfigurationError(f"pipeline {self.name!r} has no sink {name!r}; it has: {known}")
 
     def spec_hash(self, stream: StreamSpec) -> str:
-        """A hash of all that a running driver of this stream depends on; another hash means a restart is due."""
-        parts = self.model_dump(mode="json", include={"source", "kafka", "sinks", "streaming", "ops", "environment"})
+        """A hash of all that a driver of this stream depends on; another hash means a restart is due."""
+        parts = self.model_dump(
+            mode="json", include={"source", "kafka", "sinks", "streaming", "ops", "environment"}
+        )
         parts["stream"] = stream.model_dump(mode="json")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

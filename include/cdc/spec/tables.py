@@ -122,7 +122,9 @@ class TableSpec(Spec):
         if column.nullable:
             raise ValueError(f"key column {name!r} must be declared nullable: false")
         if column.pg_type.dimensions or column.pg_type.base in _KEY_TYPES_REFUSED:
-            raise ValueError(f"key column {name!r} has type {column.type}, which cannot be a key in both sinks")
+            raise ValueError(
+                f"key column {name!r} has type {column.type}, which cannot be a key in both sinks"
+            )
 
     @cached_property
     def schema_name(self) -> str:

@@ -1,7 +1,8 @@
 """PostgreSQL type names, parsed.
 
 Names are those that `format_type()` prints (PostgreSQL documentation, "System Catalog Information
-Functions"), the usual aliases (`int8`, `bool`, …), and `enum` for a user's enum, whose labels the pipeline lists.
+Functions"), the usual aliases (`int8`, `bool`, …), and `enum` for a user's enum, whose labels the pipeline
+lists.
 """
 
 from __future__ import annotations
@@ -56,7 +57,16 @@ KNOWN = frozenset(
         "enum",
     }
 )
-_ARRAY_ELEMENTS = KNOWN - {"bytea", "interval", "time without time zone", "json", "jsonb", "inet", "cidr", "macaddr"}
+_ARRAY_ELEMENTS = KNOWN - {
+    "bytea",
+    "interval",
+    "time without time zone",
+    "json",
+    "jsonb",
+    "inet",
+    "cidr",
+    "macaddr",
+}
 _FORM = re.compile(
     r"^(?P<head>[a-z][a-z0-9_ ]*?)\s*(?:\(\s*(?P<args>\d+(?:\s*,\s*\d+)?)\s*\))?"
     r"(?P<tail>\s+with(?:out)? time zone)?(?P<dims>(?:\[\])*)$"
@@ -103,7 +113,9 @@ def parse_type(text: str) -> PgType:
     base = _ALIASES.get(base, base)
     if base not in KNOWN:
         known = ", ".join(sorted(KNOWN))
-        raise DataError(f"type {text!r} is not carried; known are: {known}; leave the column out of the table")
+        raise DataError(
+            f"type {text!r} is not carried; known are: {known}; leave the column out of the table"
+        )
     args = tuple(int(part) for part in match["args"].split(",")) if match["args"] else ()
     dimensions = len(match["dims"]) // 2
     if dimensions and base not in _ARRAY_ELEMENTS:

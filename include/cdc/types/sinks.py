@@ -23,8 +23,8 @@ CLICKHOUSE_MAX_PRECISION = 76
 def clickhouse_type(pg: PgType, *, nullable: bool) -> str:
     """The ClickHouse column type.
 
-    An array cannot be Nullable in ClickHouse: a nullable array column has a companion column (see `cdc.ddl`) and
-    the reader's view shows a Variant, so that NULL and the empty array stay apart.
+    An array cannot be Nullable in ClickHouse: a nullable array column has a companion column (see `cdc.ddl`)
+    and the reader's view shows a Variant, so that NULL and the empty array stay apart.
     """
     if pg.dimensions:
         return f"Array({clickhouse_type(pg.element, nullable=True)})"
@@ -41,6 +41,6 @@ def clickhouse_type(pg: PgType, *, nullable: bool) -> str:
 
 
 def warehouse_type(pg: PgType) -> str:
-    """The warehouse's column type: the source's own, an enum as text because its labels grow at the source."""
+    """The warehouse's column type: the source's own; an enum is text, as its labels grow at the source."""
     base = PgType("text", (), pg.dimensions) if pg.base == "enum" else pg
     return str(base)

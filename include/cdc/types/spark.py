@@ -1,4 +1,4 @@
-"""PostgreSQL types as Spark types, in the JSON form of `StructType.fromJson`, so that no Spark is needed here."""
+"""PostgreSQL types as Spark types in the JSON form of `StructType.fromJson`; no Spark is needed here."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SPARK_MAX_PRECISION = 38
 def spark_type(pg: PgType) -> str | dict[str, Any]:
     """The Spark type in which a value travels from the parser to the writers.
 
-    What Spark has no exact type for travels as PostgreSQL's own text: a numeric without a precision or with more
-    than 38 digits, json, uuid, enums, time, interval, network addresses.
+    What Spark has no exact type for travels as PostgreSQL's own text: a numeric without a precision or with
+    more than 38 digits, json, uuid, enums, time, interval, network addresses.
     """
     if pg.dimensions:
         return {"type": "array", "elementType": spark_type(pg.element), "containsNull": True}

@@ -19,7 +19,8 @@ class Source(PostgresComponent):
     """The shop's database.
 
     Role `shop` owns the database and its tables (publication, grants and discovery go through it); role
-    `debezium` may log in and replicate, nothing else: `cdc apply` grants it each captured table.
+    `debezium` may log in, replicate and see when others' transactions began, nothing else: `cdc apply` grants
+    it each captured table.
     """
 
     name = "source"
@@ -41,6 +42,8 @@ class Source(PostgresComponent):
         """Create the roles, the database, and once the shop with its first rows."""
         ensure_role(connection, OWNER, ctx.secrets["source_owner"])
         ensure_role(connection, CAPTURE_ROLE, ctx.secrets["source_capture"], "LOGIN REPLICATION")
+        # The heartbeat records when the oldest open writing transaction began, which others may not see.
+        connection.execute("GRANT pg_read_all_stats TO " + CAPTURE_ROLE)
         ensure_database(connection, DATABASE, OWNER)
         with psycopg.connect(self.dsn(ctx, OWNER, "source_owner", DATABASE)) as shop:
             create_shop(shop)

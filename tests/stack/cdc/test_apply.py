@@ -33,14 +33,15 @@ def events(stack: Any, topic: str) -> list[dict[str, Any]]:
          "auto.offset.reset": "earliest", "enable.partition.eof": True}
     )  # fmt: skip
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-    found, at_end = [], set()
+    found: list[dict[str, Any]] = []
+    at_end: set[int | None] = set()
     while len(at_end) < len(ends):
         message = consumer.poll(10)
         assert message is not None, f"{topic} does not answer"
         if message.error():
             at_end.add(message.partition())
-        elif message.value() is not None:
-            found.append(json.loads(message.value()))
+        elif (value := message.value()) is not None:
+            found.append(json.loads(value))
     consumer.close()
     return found
 
@@ -91,7 +92,9 @@ def test_3_both_sinks_have_the_views(stack: Any, smaller: Pipeline) -> None:
     with connect_postgres(stack.connections.get("cdc_warehouse")) as warehouse:
         for table in smaller.tables:
             assert client.query(f"SELECT count() FROM analytics.{table.name}").result_rows == [(0,)]
-            assert warehouse.execute(f"SELECT count(*) FROM public.{table.name}").fetchone() == (0,)  # type: ignore[arg-type]
+            view = psycopg.sql.Identifier("public", table.name)
+            counted = warehouse.execute(psycopg.sql.SQL("SELECT count(*) FROM {}").format(view))
+            assert counted.fetchone() == (0,)
     client.close()
 
 
@@ -105,9 +108,15 @@ def test_4_topics_are_recorded_with_their_first_generation(stack: Any, smaller: 
 
 def test_5_the_heartbeat_writes_and_reaches_kafka(stack: Any) -> None:
     with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
-        beat = "SELECT beat_at, lsn FROM cdc.heartbeat"
+        beat = "SELECT beat_at, lsn, oldest_xact FROM cdc.heartbeat"
         first = connection.execute(beat).fetchone()
         wait_for(lambda: connection.execute(beat).fetchone() != first, 30)
+        with connect_postgres(stack.connections.get("cdc_source_admin")) as writing:
+            writing.execute("UPDATE customers SET phone = phone WHERE id = 1")
+            began = writing.execute("SELECT now()").fetchone()
+            oldest = "SELECT oldest_xact FROM cdc.heartbeat"
+            wait_for(lambda: connection.execute(oldest).fetchone() == began, 30)
+            writing.rollback()
     wait_for(lambda: bool(events(stack, "dbserver1.cdc.heartbeat")), 30)
     assert all(event["after"]["id"] == 1 for event in events(stack, "dbserver1.cdc.heartbeat"))
 
