@@ -137,7 +137,8 @@ def _recovery(ctx: StackContext) -> dict[str, str]:
         f"{nm}.recovery.supervised": "true",
         f"{nm}.recovery.dir": str(ctx.data_dir("nodemanager") / "recovery"),
         f"{rm}.am.max-attempts": str(MAX_AM_ATTEMPTS),
-        "yarn.am.liveness-monitor.expiry-interval-ms": "20000",
+        # A dead container shows at once through its NodeManager; a driver on a busy machine needs time to register.
+        "yarn.am.liveness-monitor.expiry-interval-ms": "120000",
         "yarn.nm.liveness-monitor.expiry-interval-ms": "45000",
         f"{rm}.nodemanagers.heartbeat-interval-ms": "500",
         "yarn.resourcemanager.connect.max-wait.ms": "600000",
