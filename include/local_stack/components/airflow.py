@@ -22,6 +22,7 @@ from local_stack.components.airflow_environment import (
     password_file,
 )
 from local_stack.components.control import Control
+from local_stack.components.processes import started_file
 from local_stack.components.spark import spark_environment
 from local_stack.envfile import write_atomically
 
@@ -35,7 +36,7 @@ class AirflowComponent(Component):
 
     secrets = SECRETS
     heavy = True
-    ready_timeout_s = 120.0
+    ready_timeout_s = 240.0
     arguments: ClassVar[tuple[str, ...]]
 
     def command(self, ctx: StackContext) -> Command:
@@ -68,13 +69,17 @@ class AirflowApiServer(AirflowComponent):
             migrate(ctx)
 
     def probe(self, ctx: StackContext) -> str | None:
-        """Ask for the health of the API and of its database."""
+        """Ask for the health of the API and of its database, and log in: another stack's would refuse."""
         url = f"{airflow_url(ctx)}/api/v2/monitor/health"
+        login = {"username": USER, "password": ctx.secrets["airflow_admin"]}
         try:
             answer = requests.get(url, timeout=5)
             status = answer.json()["metadatabase"]["status"]
+            token = requests.post(f"{airflow_url(ctx)}/auth/token", json=login, timeout=5)
         except (requests.RequestException, KeyError) as error:
             return f"Airflow does not answer on {url}: {type(error).__name__}"
+        if token.status_code == requests.codes.unauthorized:
+            return f"another Airflow answers on {airflow_url(ctx)}: it refuses this stack's user"
         return None if status == "healthy" else f"Airflow's metadata database is {status}"
 
     def exports(self, ctx: StackContext) -> dict[str, str]:
@@ -141,11 +146,6 @@ class AirflowTriggerer(AirflowJobComponent):
     title = "Airflow triggerer"
     arguments = ("triggerer", "--skip-serve-logs")
     job_type = "TriggererJob"
-
-
-def started_file(ctx: StackContext, name: str) -> Path:
-    """A file whose time says when the component's present start began."""
-    return ctx.run_dir(name) / "started"
 
 
 def is_migrated(ctx: StackContext) -> bool:

@@ -9,7 +9,7 @@ import requests
 
 from local_stack.component import Command, Component, PortSpec, StackContext
 from local_stack.components.jvm import java_argv, render_properties, write_log4j2
-from local_stack.components.kafka import classpath
+from local_stack.components.kafka import classpath, read_cluster_id
 from local_stack.envfile import write_atomically
 
 HOST = "127.0.0.1"
@@ -24,7 +24,7 @@ class Connect(Component):
     requires = ("kafka",)
     ports = (PortSpec("connect", 18083),)
     heavy = True
-    ready_timeout_s = 120.0
+    ready_timeout_s = 240.0
 
     def prepare(self, ctx: StackContext) -> None:
         """Write the configuration."""
@@ -41,11 +41,14 @@ class Connect(Component):
     def probe(self, ctx: StackContext) -> str | None:
         """Ask for the worker's health, which is good once it has joined its group and read its topics."""
         try:
-            answer = requests.get(f"{self.url(ctx)}/health", timeout=3)
+            answer = requests.get(f"{self.url(ctx)}/health", timeout=5)
+            root = requests.get(f"{self.url(ctx)}/", timeout=5) if answer.ok else answer
         except requests.RequestException as error:
             return f"Connect does not answer on {self.url(ctx)}: {type(error).__name__}"
-        if answer.status_code == requests.codes.ok:
-            return None
+        if root.ok:
+            cluster = root.json().get("kafka_cluster_id")
+            known = read_cluster_id(ctx)
+            return None if cluster == known else f"another Connect answers on {self.url(ctx)}: {cluster}"
         return f"Connect on {self.url(ctx)} says {answer.status_code}: {answer.text[:200]}"
 
     def exports(self, ctx: StackContext) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Kafka(Component):
     title = "Kafka"
     ports = (PortSpec("kafka", 19092), PortSpec("kafka-controller", 19093))
     heavy = True
-    ready_timeout_s = 90.0
+    ready_timeout_s = 180.0
 
     def prepare(self, ctx: StackContext) -> None:
         """Write the configuration, and format the log folder the first time."""
@@ -52,10 +52,12 @@ class Kafka(Component):
         address = f"{HOST}:{ctx.ports['kafka']}"
         client = AdminClient({"bootstrap.servers": address, "log_level": 0, "reconnect.backoff.max.ms": 500})
         try:
-            brokers = client.list_topics(timeout=2).brokers
+            metadata = client.list_topics(timeout=2)
         except KafkaException as error:
             return f"Kafka does not answer on {address}: {error.args[0].str()}"
-        return None if NODE_ID in brokers else f"Kafka on {address} has not registered itself yet"
+        if str(metadata.cluster_id) != read_cluster_id(ctx):
+            return f"another Kafka answers on {address}: cluster {metadata.cluster_id}"
+        return None if NODE_ID in metadata.brokers else f"Kafka on {address} has not registered itself yet"
 
     def exports(self, ctx: StackContext) -> dict[str, str]:
         """Bootstrap address, and the prefix of the sample pipeline's topics."""
@@ -95,6 +97,12 @@ class Kafka(Component):
 def log_dir(ctx: StackContext) -> Path:
     """The folder of the topics' segments."""
     return ctx.data_dir("kafka") / "logs"
+
+
+def read_cluster_id(ctx: StackContext) -> str:
+    """The id that the log folder was formatted with; it tells this Kafka from one of another stack."""
+    lines = (log_dir(ctx) / "meta.properties").read_text(encoding="utf-8").splitlines()
+    return next((line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id=")), "")
 
 
 def classpath(ctx: StackContext) -> str:

@@ -1,4 +1,4 @@
-"""Finding and ending processes that were left behind in a folder of this stack, and only those."""
+"""Which processes belong to a start or to a folder of this stack, and ending those, and only those."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 from pathlib import Path
 
 import psutil
+
+from local_stack.component import StackContext
 
 
 def lies_below(candidate: str, folder: Path) -> bool:
@@ -35,3 +37,8 @@ def end_processes(processes: list[psutil.Process], grace_s: float) -> int:
             process.kill()
     psutil.wait_procs(alive, timeout=grace_s)
     return len(processes)
+
+
+def started_file(ctx: StackContext, name: str) -> Path:
+    """A file whose time says when the component's present start began."""
+    return ctx.run_dir(name) / "started"

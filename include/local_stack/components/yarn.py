@@ -15,7 +15,7 @@ from local_stack.components.hadoop import (
     daemon_command,
     write_conf,
 )
-from local_stack.components.processes import end_processes, processes_working_in
+from local_stack.components.processes import end_processes, processes_working_in, started_file
 from local_stack.components.spark import spark_environment, write_spark_conf
 
 SERVER = "org.apache.hadoop.yarn.server"
@@ -39,12 +39,13 @@ class ResourceManager(Component):
         PortSpec("resourcemanager-admin", 18033),
     )
     heavy = True
-    ready_timeout_s = 90.0
+    ready_timeout_s = 180.0
 
     def prepare(self, ctx: StackContext) -> None:
         """Write Hadoop's and Spark's configuration."""
         write_conf(ctx)
         write_spark_conf(ctx)
+        started_file(ctx, self.name).touch()
 
     def command(self, ctx: StackContext) -> Command:
         """The daemon."""
@@ -55,10 +56,12 @@ class ResourceManager(Component):
         """Ask for the cluster's state."""
         url = f"{resourcemanager_url(ctx)}/ws/v1/cluster/info"
         try:
-            state = requests.get(url, timeout=3).json()["clusterInfo"]["state"]
+            info = requests.get(url, timeout=5).json()["clusterInfo"]
         except (requests.RequestException, KeyError) as error:
             return f"the ResourceManager does not answer on {url}: {type(error).__name__}"
-        return None if state == "STARTED" else f"the ResourceManager is {state}"
+        if info["startedOn"] < started_ms(ctx, self.name):
+            return f"another ResourceManager answers on {url}: it is older than this start"
+        return None if info["state"] == "STARTED" else f"the ResourceManager is {info['state']}"
 
     def exports(self, ctx: StackContext) -> dict[str, str]:
         """REST address and client configuration."""
@@ -92,13 +95,14 @@ class NodeManager(Component):
         PortSpec("nodemanager-localizer", 18040),
     )
     heavy = True
-    ready_timeout_s = 90.0
+    ready_timeout_s = 180.0
 
     def prepare(self, ctx: StackContext) -> None:
         """Write Hadoop's configuration and make the folders whose health it checks."""
         write_conf(ctx)
         container_dir(ctx).mkdir(parents=True, exist_ok=True)
         container_log_dir(ctx).mkdir(parents=True, exist_ok=True)
+        started_file(ctx, self.name).touch()
 
     def command(self, ctx: StackContext) -> Command:
         """The daemon, with what its containers inherit."""
@@ -116,10 +120,12 @@ class NodeManager(Component):
         node = f"http://{HOST}:{ctx.ports['nodemanager']}/ws/v1/node/info"
         nodes = f"{resourcemanager_url(ctx)}/ws/v1/cluster/nodes?states=RUNNING"
         try:
-            health = requests.get(node, timeout=3).json()["nodeInfo"]
-            running = (requests.get(nodes, timeout=3).json().get("nodes") or {}).get("node", [])
+            health = requests.get(node, timeout=5).json()["nodeInfo"]
+            running = (requests.get(nodes, timeout=5).json().get("nodes") or {}).get("node", [])
         except (requests.RequestException, KeyError) as error:
             return f"the NodeManager does not answer on {node}: {type(error).__name__}"
+        if health["nmStartupTime"] < started_ms(ctx, self.name):
+            return f"another NodeManager answers on {node}: it is older than this start"
         if not health["nodeHealthy"]:
             return f"the NodeManager is not healthy: {health['healthReport']}"
         return None if running else "the ResourceManager does not list the node as running yet"
@@ -127,6 +133,11 @@ class NodeManager(Component):
     def after_stop(self, ctx: StackContext) -> None:
         """End the containers: they outlive a NodeManager that is killed, but not the stack."""
         stop_leftover_containers(ctx)
+
+
+def started_ms(ctx: StackContext, name: str) -> float:
+    """When the daemon's present start began, in milliseconds; no daemon that is older can be ours."""
+    return started_file(ctx, name).stat().st_mtime * 1000
 
 
 def stop_leftover_containers(ctx: StackContext) -> int:
