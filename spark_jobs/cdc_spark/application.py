@@ -21,6 +21,8 @@ from cdc_spark.query import SinkQuery
 log = structlog.get_logger(__name__)
 TICK_S = 0.5
 ASK_EVERY_S = 1.0
+REPORTS_S = 10.0
+"""How long the end of a driver waits for Spark's report of the last batch."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Driver:
         finally:
             for query in self._queries:
                 query.stop()
+            self._await_reports()
             self._leases.close()
             self._buffer.flush()
         log.info("driver ended", stream=self._options.stream, code=code)
@@ -85,6 +88,11 @@ class Driver:
             if code is not None:
                 return code
             self._stop.wait(TICK_S)
+
+    def _await_reports(self) -> None:
+        deadline = time.monotonic() + REPORTS_S
+        while any(query.reports_due for query in self._queries) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _verdict(self) -> int | None:
         """The exit code when it is time to end."""

@@ -1,10 +1,11 @@
-"""One batch of one query: every table of the stream from records to the sink, bad events kept, progress counted."""
+"""One batch of one query: each table of the stream from records to the sink, bad events kept, all counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from pyspark.sql import DataFrame
@@ -123,9 +124,7 @@ class BatchProcessor:
         summary = total(Summary.from_json(row.summary) for row in written.collect())
         summary.raise_failure()
         for generation, lsn in summary.floors:
-            self._try(
-                lambda g=generation, at=lsn: self._ops.record_truncate(here.pipeline.name, table.name, g, at)
-            )
+            self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))
         return summary
 
     def _keep_bad(

@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 
 EPILOG = """\
-Without --debug this is the stream itself: its checkpoint, its lease, its entries in the ops store. It waits while
-another driver holds the lease.
-With --debug it runs beside the stream: query names begin with `debug.`, checkpoints lie in `debug/` below the
-checkpoint root, progress goes to the log only. It writes to the same sinks, which is harmless: the same events have
-the same versions.
-With --from and --until it reads a stretch of the topics again, with the original versions, then ends: for a table
-that is taken out of parking, or after a fix.
+Without --debug this is the stream itself: its checkpoint, its lease, its entries in the ops store. It
+waits while another driver holds the lease.
+With --debug it runs beside the stream: query names begin with `debug.`, checkpoints lie in `debug/`
+below the checkpoint root, progress goes to the log only. It writes to the same sinks, which is
+harmless: the same events have the same versions.
+With --from and --until it reads a stretch of the topics again, with the original versions, then ends:
+for a table that is taken out of parking, or after a fix.
 """
 
 

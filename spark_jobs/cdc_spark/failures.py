@@ -70,9 +70,9 @@ def cause_of(text: str) -> CdcError | None:
     """
     if any(mark in text for mark in _DATA_LOSS):
         return GenerationError(
-            "Kafka no longer has records that this query has not read (retention, or the topic was made anew): "
-            f"{text.splitlines()[0][:300]}. Rows may be missing in the sink: raise the topic's retention, then read "
-            "the table's rows again by an incremental snapshot"
+            "Kafka no longer has records that this query has not read (retention, or the topic was made "
+            f"anew): {text.splitlines()[0][:300]}. Rows may be missing in the sink: raise the topic's "
+            "retention, then read the table's rows again by an incremental snapshot"
         )
     found = _OURS.findall(text)
     if not found:

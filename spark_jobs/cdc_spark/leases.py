@@ -18,8 +18,8 @@ log = structlog.get_logger(__name__)
 class LeaseKeeper:
     """Acquires leases, and renews them on a thread of its own.
 
-    When the ops store is away nobody else can take a lease either, so the queries go on. When a newer owner has
-    one, `lost` names it and the driver ends.
+    When the ops store is away nobody else can take a lease either, so the queries go on. When a newer owner
+    has one, `lost` names it and the driver ends.
     """
 
     def __init__(self, ops: OpsStore, owner: Owner, connections: Connections, ttl_s: float) -> None:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -20,7 +21,7 @@ from cdc.spec import Pipeline, SinkSpec, StreamSpec, load_pipeline, load_pipelin
 from cdc_spark.application import Driver, DriverOptions
 from cdc_spark.batch import BatchProcessor, QueryContext
 from cdc_spark.cli import parse_arguments
-from cdc_spark.jobs import job_for
+from cdc_spark.jobs import BaseJob, job_for
 from cdc_spark.leases import LeaseKeeper
 from cdc_spark.owner import this_driver
 from cdc_spark.progress import ProgressBuffer, ProgressListener, QueryIdentity
@@ -45,6 +46,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+@dataclass(frozen=True)
+class JobRun:
+    """One stream with what it needs, ready to run.
+
+    Attributes:
+        debug: beside the stream, which is not disturbed.
+        once: everything that is there, then end.
+    """
+
+    spark: SparkSession
+    pipeline: Pipeline
+    stream: StreamSpec
+    sinks: tuple[SinkSpec, ...]
+    connections: Connections
+    ops: OpsStore
+    job: BaseJob
+    debug: bool = False
+    once: bool = False
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments ask for.
 
@@ -52,97 +73,73 @@ def run(arguments: argparse.Namespace) -> int:
         CdcError: it cannot begin, or a bounded re-read failed.
     """
     settings = Settings()
-    pipeline = find_pipeline(
-        arguments.pipeline, arguments.env or settings.cdc_env, settings.cdc_pipelines_dir
-    )
+    env = arguments.env or settings.cdc_env
+    pipeline = find_pipeline(arguments.pipeline, env, settings.cdc_pipelines_dir)
     stream = pipeline.stream(arguments.job_type)
-    sinks = choose_sinks(pipeline, arguments.sinks)
-    job = job_for(stream)
+    sinks, job = choose_sinks(pipeline, arguments.sinks), job_for(stream)
     connections = Connections.from_file(settings.cdc_connections_file)
-    name = f"debug-{stream.app_name}" if arguments.debug else stream.app_name
-    spark = open_session(name, settings)
+    root = arguments.checkpoint_root or settings.checkpoint_root
+    spark = open_session(f"debug-{stream.app_name}" if arguments.debug else stream.app_name, settings)
     try:
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            once, debug = arguments.once, arguments.debug
+            prepared = JobRun(spark, pipeline, stream, sinks, connections, ops, job, debug=debug, once=once)
             if arguments.since:
-                return reread(spark, pipeline, stream, sinks, connections, ops, arguments)
-            root = arguments.checkpoint_root or settings.checkpoint_root
-            return drive(spark, pipeline, stream, sinks, connections, ops, arguments, root)
+                return reread(prepared, arguments.since, arguments.until or "latest")
+            return drive(prepared, root)
     finally:
         spark.stop()
 
 
-def drive(
-    spark: SparkSession,
-    pipeline: Pipeline,
-    stream: StreamSpec,
-    sinks: Sequence[SinkSpec],
-    connections: Connections,
-    ops: OpsStore,
-    arguments: argparse.Namespace,
-    root: str,
-) -> int:
-    """Run the stream's queries."""
-    owner = this_driver(spark)
-    leases = LeaseKeeper(ops, owner, connections, pipeline.streaming.lease_s)
-    services = Services(spark, connections, ops, leases, job_for(stream))
-    plans = query_plans(pipeline, stream, sinks, root, debug=arguments.debug, once=arguments.once)
-    queries = {plan.name: SinkQuery(plan, services) for plan in plans}
-    buffer = ProgressBuffer(None if arguments.debug else ops)
-    identities = {plan.name: plan.identity for plan in plans}
-    spark.streams.addListener(
-        ProgressListener(identities, lambda query, batch: queries[query].take_outcome(batch), buffer)
-    )
+def drive(run: JobRun, root: str) -> int:
+    """Run the stream's queries with checkpoints below `root`."""
+    owner = this_driver(run.spark)
+    leases = LeaseKeeper(run.ops, owner, run.connections, run.pipeline.streaming.lease_s)
+    services = Services(run.spark, run.connections, run.ops, leases, run.job)
+    queries = {plan.name: SinkQuery(plan, services) for plan in query_plans(run, root)}
+    buffer = ProgressBuffer(None if run.debug else run.ops)
+    identities = {name: query.plan.identity for name, query in queries.items()}
+    listener = ProgressListener(identities, lambda name, batch: queries[name].take_outcome(batch), buffer)
+    run.spark.streams.addListener(listener)
     options = DriverOptions(
-        pipeline.name, stream.name, arguments.once, obeys_ops=not arguments.debug, patience_s=ONCE_PATIENCE_S
+        run.pipeline.name, run.stream.name, run.once, obeys_ops=not run.debug, patience_s=ONCE_PATIENCE_S
     )
-    return Driver(options, tuple(queries.values()), leases, buffer, ops, owner).run()
+    try:
+        return Driver(options, tuple(queries.values()), leases, buffer, run.ops, owner).run()
+    finally:
+        run.spark.streams.removeListener(listener)
 
 
-def query_plans(
-    pipeline: Pipeline, stream: StreamSpec, sinks: Sequence[SinkSpec], root: str, *, debug: bool, once: bool
-) -> tuple[QueryPlan, ...]:
+def query_plans(run: JobRun, root: str) -> tuple[QueryPlan, ...]:
     """One query for each sink."""
-    base = f"{root.rstrip('/')}/debug" if debug else root
+    base = f"{root.rstrip('/')}/debug" if run.debug else root
     plans = []
-    for sink in sinks:
-        query = stream.query_name(sink.name)
-        identity = QueryIdentity(pipeline.name, stream.name, sink.name, f"debug.{query}" if debug else query)
-        plans.append(QueryPlan(pipeline, stream, sink, identity, stream.checkpoint(base, sink.name), once))
+    for sink in run.sinks:
+        query = run.stream.query_name(sink.name)
+        name = f"debug.{query}" if run.debug else query
+        identity = QueryIdentity(run.pipeline.name, run.stream.name, sink.name, name)
+        checkpoint = run.stream.checkpoint(base, sink.name)
+        plans.append(QueryPlan(run.pipeline, run.stream, sink, identity, checkpoint, run.once))
     return tuple(plans)
 
 
-def reread(
-    spark: SparkSession,
-    pipeline: Pipeline,
-    stream: StreamSpec,
-    sinks: Sequence[SinkSpec],
-    connections: Connections,
-    ops: OpsStore,
-    arguments: argparse.Namespace,
-) -> int:
+def reread(run: JobRun, since_text: str, until_text: str) -> int:
     """Read a stretch of the topics again into each sink; needs no lease, since versions do not change.
 
     Raises:
         CdcError: a sink refused, or the events do not fit.
     """
-    topics = tuple(pipeline.topic(table) for table in stream.tables)
-    since = parse_bounds(arguments.since, topics)
-    until = parse_bounds(arguments.until or "latest", topics)
-    bootstrap = connections.get(pipeline.kafka.connection).bootstrap_servers()
-    generations = checked_generations(topics, KafkaClient(bootstrap), ops)
-    frame = KafkaReader(bootstrap, topics).batch(spark, since, until)
-    for sink in sinks:
+    topics = tuple(run.pipeline.topic(table) for table in run.stream.tables)
+    since, until = parse_bounds(since_text, topics), parse_bounds(until_text, topics)
+    bootstrap = run.connections.get(run.pipeline.kafka.connection).bootstrap_servers()
+    generations = checked_generations(topics, KafkaClient(bootstrap), run.ops)
+    frame = KafkaReader(bootstrap, topics).batch(run.spark, since, until)
+    for sink in run.sinks:
+        query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3
         context = QueryContext(
-            pipeline,
-            stream,
-            sink,
-            stream.query_name(sink.name),
-            connections,
-            generations,
-            None,
-            pipeline.streaming.lease_s / 3,
+            run.pipeline, run.stream, sink, query, run.connections, generations, None, deadline_s
         )
-        outcome = BatchProcessor(context, job_for(stream), ops).reread(frame)
+        outcome = BatchProcessor(context, run.job, run.ops).reread(frame)
         for table, summary in outcome.items():
             figures = {"events": summary.events, "bad": summary.bad, "until": summary.until}
             log.info("read again", sink=sink.name, table=table, **figures)

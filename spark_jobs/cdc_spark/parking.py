@@ -15,7 +15,7 @@ def schema_changed(bad: int, unlike: int, total: int) -> bool:
         unlike: of these, the ones that do not have the declared columns and types.
         total: events, bad ones included.
 
-    Events that cannot be read at all are dead letters, not a schema change, until there are so many and nothing
-    else that only another converter explains them.
+    Events that cannot be read at all are dead letters, not a schema change, until there are so many and
+    nothing else that only another converter explains them.
     """
     return should_park(unlike, total) or (bad >= MANY_UNREADABLE and bad == total)

@@ -138,7 +138,7 @@ def batch_progress(
     durations = report.get("durationMs", {})
     latency = float(report.get("batchDuration", durations.get("triggerExecution", 0)))
     started = datetime.fromisoformat(report["timestamp"])
-    source = next(iter(report.get("sources", ())), {})
+    source: Mapping[str, Any] = next(iter(report.get("sources", ())), {})
     until, end = offsets_of(source.get("endOffset")), offsets_of(source.get("latestOffset"))
     rows = int(report.get("numInputRows", 0))
     events = sum(summary.events for summary in outcome.values()) or rows

@@ -72,8 +72,8 @@ class Services:
 class SinkQuery:
     """A query and its restarts.
 
-    `tick` is called about every second by the driver's loop and does whatever is due; nothing here waits for a
-    sink that is down, so the other sink's query goes on.
+    `tick` is called about every second by the driver's loop and does whatever is due; nothing here waits
+    for a sink that is down, so the other sink's query goes on.
     """
 
     def __init__(self, plan: QueryPlan, services: Services) -> None:
@@ -106,6 +106,11 @@ class SinkQuery:
     def take_outcome(self, batch_id: int) -> Outcome:
         """The summaries of a batch, once."""
         return self._outcomes.pop(batch_id, {})
+
+    @property
+    def reports_due(self) -> bool:
+        """Spark has not reported every batch yet; it does so a moment after the commit."""
+        return bool(self._outcomes)
 
     def stop(self) -> None:
         """End after the batch that is running."""

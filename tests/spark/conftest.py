@@ -1,8 +1,7 @@
-"""A SparkSession, and the real Kafka, ClickHouse, warehouse and ops store, each test with tables of its own."""
+"""A SparkSession, and the real Kafka, sinks and ops store; each test has topics and tables of its own."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -28,7 +27,8 @@ from cdc.ddl import warehouse as warehouse_ddl
 from cdc.ops import OpsStore
 from cdc.settings import Settings
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
-from cdc_spark.main import drive, reread
+from cdc_spark.jobs import job_for
+from cdc_spark.main import JobRun, drive, reread
 from cdc_spark.session import open_session
 from local_stack.component import Command, Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
@@ -162,20 +162,20 @@ class Lab:
     def truncate(self, source: str, **source_fields: Any) -> None:
         self.send_raw(source, None, self.event(source, "t", {}, **source_fields))
 
-    def run(self, stream: str, *, sinks: str | None = None, debug: bool = False, once: bool = True) -> int:
-        """The stream's driver in this process."""
+    def prepared(self, stream: str, **options: Any) -> JobRun:
         assert self.producer.flush(30) == 0
-        arguments = argparse.Namespace(once=once, debug=debug)
-        chosen = [sink for sink in self.pipeline.sinks if sinks is None or sink.name in sinks]
-        spec = self.pipeline.stream(stream)
-        root = str(self.checkpoints)
-        return drive(self.spark, self.pipeline, spec, chosen, self.connections, self.ops, arguments, root)
+        spec, names = self.pipeline.stream(stream), options.pop("sinks", None)
+        sinks = tuple(sink for sink in self.pipeline.sinks if names is None or sink.name in names)
+        return JobRun(
+            self.spark, self.pipeline, spec, sinks, self.connections, self.ops, job_for(spec), **options
+        )
 
-    def reread(self, stream: str, since: str, until: str | None = None) -> int:
-        assert self.producer.flush(30) == 0
-        arguments = argparse.Namespace(since=since, until=until)
-        spec, sinks = self.pipeline.stream(stream), self.pipeline.sinks
-        return reread(self.spark, self.pipeline, spec, sinks, self.connections, self.ops, arguments)
+    def run(self, stream: str, **options: Any) -> int:
+        """The stream's driver in this process, until it has read everything."""
+        return drive(self.prepared(stream, once=True, **options), str(self.checkpoints))
+
+    def reread(self, stream: str, since: str, until: str = "latest") -> int:
+        return reread(self.prepared(stream), since, until)
 
     def forget_checkpoints(self) -> None:
         """The next run reads everything again."""

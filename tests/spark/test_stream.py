@@ -4,20 +4,88 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+CUSTOMERS = (
+    "SELECT id, email, tags, phone, email_normalized, _op, _offset, _partition, _version, _lsn "
+    "FROM VIEW.customers ORDER BY id"
+)
 
-def test_inserts_updates_and_deletes_arrive_in_both_sinks(lab, rows):
+
+def test_inserts_updates_and_deletes_arrive_in_both_sinks_and_replays_change_nothing(lab, rows):
     for number in range(1, 8):
         lab.send("public.customers", "r", {**rows.customer, "id": number})
-    lab.send(
-        "public.customers", "u", {**rows.customer, "id": 2, "email": "New@X.org", "tags": [], "phone": "+33"}
-    )
+    changed = {**rows.customer, "id": 2, "email": "New@X.org", "tags": [], "phone": "+33"}
+    lab.send("public.customers", "u", changed)
     lab.send("public.customers", "d", {"id": 3})
     assert lab.run("customers") == 0
 
-    query = "SELECT id, email, tags, phone, email_normalized, _op, _offset, _partition FROM VIEW.customers ORDER BY id"
-    clickhouse, warehouse = lab.both(query)
+    clickhouse, warehouse = lab.both(CUSTOMERS)
     assert clickhouse == warehouse
     assert [row["id"] for row in warehouse] == [1, 2, 4, 5, 6, 7]
     assert warehouse[0]["tags"] == rows.customer["tags"]
     assert warehouse[0]["email_normalized"] == "ada@example.org"
     assert (warehouse[1]["tags"], warehouse[1]["phone"], warehouse[1]["_op"]) == ([], "+33", "UPDATE")
+
+    progress = {item.sink: item for item in lab.ops.latest_progress(lab.pipeline.name)}
+    assert set(progress) == {"clickhouse", "warehouse"}
+    done = progress["warehouse"]
+    assert (done.input_rows, done.inserted, done.updated, done.deleted) == (10, 7, 1, 1)
+    assert (done.offsets_behind, done.dead_letters) == (0, 0)
+    assert sum(done.until_offsets[lab.topic("public.customers")].values()) == 10
+    assert done.checkpoint_ms > 0
+    assert done.latency_ms > done.checkpoint_ms
+
+    before = lab.both("SELECT id, _version, _is_deleted FROM RAW.customers ORDER BY id, _version")
+    lab.forget_checkpoints()
+    assert lab.run("customers") == 0
+    assert lab.both(CUSTOMERS) == (clickhouse, warehouse)
+    assert lab.reread("customers", "earliest") == 0
+    assert lab.both(CUSTOMERS) == (clickhouse, warehouse)
+    after = lab.both("SELECT DISTINCT id, _version, _is_deleted FROM RAW.customers ORDER BY id, _version")
+    assert after[1] == before[1]
+    assert {tuple(row.values()) for row in after[0]} == {tuple(row.values()) for row in before[0]}
+
+
+def test_tables_that_share_a_stream_get_their_own_derived_columns(lab, rows):
+    lab.send("public.orders", "c", rows.order)
+    lab.send("public.orders", "c", {**rows.order, "id": 2, "discount": None, "shipped_on": None})
+    lab.send("public.order_items", "c", rows.item)
+    lab.send("public.order_items", "c", {**rows.item, "line_no": 2, "options": ["x"]})
+    assert lab.run("orders") == 0
+
+    clickhouse, warehouse = lab.both(
+        "SELECT id, order_no, total_amount, discount, net_amount, ordered_at, shipped_on, currency "
+        "FROM VIEW.orders_fact ORDER BY id"
+    )
+    assert clickhouse == warehouse
+    assert [row["net_amount"] for row in warehouse] == [Decimal("87.587500"), Decimal("100.100000")]
+    clickhouse, warehouse = lab.both(
+        "SELECT order_id, line_no, line_total, options FROM VIEW.order_items ORDER BY line_no"
+    )
+    assert clickhouse == warehouse
+    assert [(row["line_total"], row["options"]) for row in warehouse] == [
+        (Decimal("37.50"), None),
+        (Decimal("37.50"), ["x"]),
+    ]
+
+
+def test_a_truncate_hides_the_rows_before_it_and_none_after_it(lab, rows):
+    for number in (1, 2, 3, 4):
+        lab.send("public.customers", "c", {**rows.customer, "id": number})
+    lab.truncate("public.customers")
+    lab.send("public.customers", "c", {**rows.customer, "id": 2})
+    assert lab.run("customers") == 0
+    clickhouse, warehouse = lab.both("SELECT id FROM VIEW.customers ORDER BY id")
+    assert clickhouse == warehouse == [{"id": 2}]
+    assert lab.ops.truncate_floor(lab.pipeline.name, "customers") == (1, 1004)
+
+
+def test_a_bounded_read_writes_what_lies_between_its_ends(lab, rows):
+    for number in (3, 6, 9, 12):  # all in partition 0
+        lab.send("public.customers", "c", {**rows.customer, "id": number})
+    topic = lab.topic("public.customers")
+    assert lab.reread("customers", f"{topic}:0:1", f"{topic}:0:3") == 0
+    clickhouse, warehouse = lab.both("SELECT id FROM VIEW.customers ORDER BY id")
+    assert clickhouse == warehouse == [{"id": 6}, {"id": 9}]
+    assert lab.warehouse("SELECT * FROM RAW._ledger") == []
+    assert lab.reread("customers", "2020-01-01T00:00:00Z") == 0
+    assert len(lab.clickhouse("SELECT id FROM VIEW.customers")) == 4

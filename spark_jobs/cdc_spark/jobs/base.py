@@ -46,8 +46,9 @@ class BaseJob:
         unknown = [column.name for column in table.derived if column.name not in known]
         if unknown:
             raise ConfigurationError(
-                f"{table.source}: {type(self).__name__} makes no derived column {', '.join(unknown)}; it makes: "
-                f"{', '.join(known) or 'none'}. Take the entry out of the pipeline, or add a transformation to the job"
+                f"{table.source}: {type(self).__name__} makes no derived column {', '.join(unknown)}; it "
+                f"makes: {', '.join(known) or 'none'}. Take the entry out of the pipeline, or add a "
+                "transformation to the job"
             )
         return tuple(known[column.name] for column in table.derived)
 
@@ -74,8 +75,9 @@ class BaseJob:
         now = [(field.name, field.dataType) for field in after]
         if now[:-1] != kept or not now or now[-1][0] != name:
             raise ConfigurationError(
-                f"{table.source}: the transformation for {name!r} in {type(self).__name__} may add that one column "
-                f"and change nothing else; columns were {[n for n, _ in kept]}, now {[n for n, _ in now]}"
+                f"{table.source}: the transformation for {name!r} in {type(self).__name__} may add that one "
+                f"column and change nothing else; columns were {[n for n, _ in kept]}, now "
+                f"{[n for n, _ in now]}"
             )
 
 

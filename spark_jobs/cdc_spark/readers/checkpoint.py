@@ -42,7 +42,7 @@ class OffsetLog:
     _last: tuple[int, Offsets] | None = field(default=None, init=False)
 
     def ranges(self, batch_id: int) -> BatchRanges | None:
-        """The offsets of a batch, or None when the log cannot be read: the batch then looks at every topic."""
+        """The offsets of a batch, or None when the log cannot be read: then every topic is looked at."""
         end = self._read(batch_id)
         if end is None:
             return None

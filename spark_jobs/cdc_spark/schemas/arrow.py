@@ -1,4 +1,4 @@
-"""PostgreSQL types as Arrow types: the same choice as `cdc.types.spark_type`, for the Python side of Spark."""
+"""PostgreSQL types as Arrow types: the same choice as `cdc.types.spark_type`, for Spark's Python workers."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def to_rows(
 def marker_rows(
     context: TableContext, now: datetime, bad: Iterable[BadEvent], envelopes: Iterable[Envelopes], seen: Seen
 ) -> pa.RecordBatch:
-    """Rows that tell the writer of truncates, of bad events and of what was seen; they have no source columns."""
+    """Rows without source columns: they tell the writer of truncates, bad events and what was seen."""
     truncates = [truncate for stretch in envelopes for truncate in stretch.truncates]
     versioned = versions([t.partition for t in truncates], [t.offset for t in truncates], context).to_pylist()
     entries = [
@@ -134,8 +134,8 @@ def versions(partitions: Sequence[int], offsets: Sequence[int], context: TableCo
         step = np.searchsorted(starts, numbers[here], side="right") - 1
         if not len(steps) or step.min(initial=0) < 0:
             raise GenerationError(
-                f"{context.topic}[{partition}] has offsets without a recorded generation: run `cdc apply`, which "
-                "records every topic of the pipeline"
+                f"{context.topic}[{partition}] has offsets without a recorded generation: run `cdc apply`, "
+                "which records every topic of the pipeline"
             )
         generations[here] = np.asarray([generation for _, generation in steps], np.int64)[step]
     if len(numbers) and (numbers.max() > MAX_OFFSET or generations.max() > MAX_GENERATION):
@@ -151,6 +151,6 @@ def _missing(column: ColumnSpec, values: Sequence[object], ops: Sequence[str]) -
 
 def _missing_message(column: ColumnSpec) -> str:
     return (
-        f"column {column.name!r}: received NULL, expected {column.type} NOT NULL: the source's column has become "
-        "nullable; run `cdc discover` and `cdc apply`, then replay"
+        f"column {column.name!r}: received NULL, expected {column.type} NOT NULL: the source's column has "
+        "become nullable; run `cdc discover` and `cdc apply`, then replay"
     )

@@ -163,7 +163,7 @@ class KafkaParser:
             )
         if placeholders.may_hold(raw):
             placeholders.refuse(self._names, values)
-        return values
+        return tuple(values)
 
     def _unlike(self, after: Mapping[str, Any]) -> SchemaChangedError:
         declared = set(self._names)
@@ -175,8 +175,8 @@ class KafkaParser:
             if part
         )
         return SchemaChangedError(
-            f"{self._source}: its columns are not the declared ones: {said}. Run `cdc discover {self._source} "
-            "--write`, `cdc apply`, then replay"
+            f"{self._source}: its columns are not the declared ones: {said}. Run "
+            f"`cdc discover {self._source} --write`, `cdc apply`, then replay"
         )
 
 
@@ -188,7 +188,7 @@ def _picker(names: tuple[str, ...]) -> Any:
 
 
 def _lsn(source: Mapping[str, Any]) -> int:
-    """`source.lsn`; rows of an incremental snapshot have it only as the second element of `source.sequence`."""
+    """`source.lsn`; rows of an incremental snapshot have it only as second element of `source.sequence`."""
     lsn = source.get("lsn")
     if lsn is None:
         try:

@@ -1,4 +1,4 @@
-"""The function that `mapInArrow` runs over Kafka's records: parser and transformer over one Spark partition."""
+"""What `mapInArrow` runs over Kafka's records: parser and transformer over one Spark partition."""
 
 from __future__ import annotations
 

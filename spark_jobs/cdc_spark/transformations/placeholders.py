@@ -29,6 +29,7 @@ def refuse(names: Sequence[str], values: Sequence[Any]) -> None:
     held = [name for name, value in zip(names, values, strict=True) if value in _FORMS]
     if held:
         raise DataError(
-            f"received Debezium's placeholder of an unchanged TOAST value in {', '.join(map(repr, held))}, expected "
-            "the value: set REPLICA IDENTITY FULL on the table, or update the row so that the value is sent"
+            f"received Debezium's placeholder of an unchanged TOAST value in {', '.join(map(repr, held))}, "
+            "expected the value: set REPLICA IDENTITY FULL on the table, or update the row so that the value "
+            "is sent"
         )

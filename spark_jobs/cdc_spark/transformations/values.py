@@ -1,4 +1,4 @@
-"""Column values as Debezium's JSON has them → Arrow arrays of the declared type; nothing is cut to make it fit.
+"""Column values as Debezium's JSON has them → Arrow arrays of the declared type; nothing is cut to fit.
 
 Debezium's settings that this reads: `decimal.handling.mode=string`, `time.precision.mode=microseconds`,
 `interval.handling.mode=string`, `binary.handling.mode=base64` (Debezium documentation, "Data type mappings").
@@ -113,7 +113,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:
+def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
     text = _matching(values, _NUMERIC_OR_SPECIAL, "the text is no number")
     decimal = exact_decimal(pg)
     if pg.args and any(value in _SPECIAL_FLOATS for value in values):
@@ -212,7 +212,7 @@ def time_text(micros: int) -> str:
     Raises:
         ValueError: not between 00:00:00 and 24:00:00.
     """
-    if isinstance(micros, bool) or not isinstance(micros, int) or not 0 <= micros <= _MICROS_PER_DAY:
+    if type(micros) is not int or not 0 <= micros <= _MICROS_PER_DAY:
         raise ValueError("the number is no time of day in microseconds")
     seconds, fraction = divmod(micros, 1_000_000)
     text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -41,8 +41,8 @@ class TableWriter(ABC):
     """Writes one table into one sink; made on the driver, pickled, run on executors.
 
     Args:
-        deadline_s: how long one attempt may take; shorter than the query's lease, so that an owner that lost the
-            lease has no write under way.
+        deadline_s: how long one attempt may take; shorter than the query's lease, so that an owner that
+            lost the lease has no write under way.
     """
 
     deadline_s: float = 20.0
@@ -116,10 +116,7 @@ class _Collector:
     def _flush(self, until: dict[int, int]) -> None:
         if not self._pending and not self._floors:
             return
-        if self._pending:
-            rows = pa.Table.from_batches(self._pending)
-        else:
-            rows = pa.table({})
+        rows = pa.Table.from_batches(self._pending) if self._pending else pa.table({})
         batch = SinkBatch(self._topic, rows, frozenset(self._floors), until)
         for attempt in retrying(self._writer.deadline_s):
             with attempt:

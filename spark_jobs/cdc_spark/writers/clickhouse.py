@@ -28,7 +28,8 @@ class ClickHouseWriter(TableWriter):
     How it works: every version of a row is inserted; ReplacingMergeTree and the views keep the newest. The
     insert is synchronous (`async_insert=0`), so that what is acknowledged is stored.
 
-    What it does not do: deduplicate. The same rows again are the same versions, of which the last insert wins.
+    What it does not do: deduplicate. The same rows again are the same versions, of which the last insert
+    wins.
     """
 
     connection: Connection

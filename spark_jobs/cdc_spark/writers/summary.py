@@ -1,4 +1,4 @@
-"""What one Spark partition did, told to the driver: counts, offsets, and a failure instead of a stack trace."""
+"""What one Spark partition did, told to the driver: counts, offsets, a failure instead of a stack trace."""
 
 from __future__ import annotations
 

@@ -30,8 +30,9 @@ _CSV = pacsv.WriteOptions(include_header=False, quoting_style="needed")
 class WarehouseWriter(TableWriter):
     """COPY into a staging table, then an upsert that only a version as new or newer gets through.
 
-    How it works: staging, upsert, truncate floors, ledger and the fence's check are one transaction, so a batch
-    is there with its ledger entry or not at all. `>=` lets the same version through: a replay after a fix.
+    How it works: staging, upsert, truncate floors, ledger and the fence's check are one transaction, so a
+    batch is there with its ledger entry or not at all. `>=` lets the same version through: a replay after
+    a fix.
 
     Args:
         query: the name in ledger and fence.
@@ -50,13 +51,13 @@ class WarehouseWriter(TableWriter):
         """Write rows, floors and ledger in one transaction."""
         connection = self._connection()
         try:
-            with postgres_failures(f"writing to {'.'.join(self.sink.raw_table(self.table.name))}"):
-                with connection.transaction(), connection.cursor() as cursor:
-                    self._check_fence(cursor)
-                    if batch.rows.num_rows:
-                        self._upsert(cursor, batch.rows)
-                    self._raise_floors(cursor, batch.floors)
-                    self._advance_ledger(cursor, batch)
+            doing = f"writing to {'.'.join(self.sink.raw_table(self.table.name))}"
+            with postgres_failures(doing), connection.transaction(), connection.cursor() as cursor:
+                self._check_fence(cursor)
+                if batch.rows.num_rows:
+                    self._upsert(cursor, batch.rows)
+                self._raise_floors(cursor, batch.floors)
+                self._advance_ledger(cursor, batch)
         except Exception:
             _CONNECTIONS.pop(self.connection.id, None)
             connection.close()
@@ -72,7 +73,7 @@ class WarehouseWriter(TableWriter):
         row = cursor.fetchone()
         if row is not None and row[0] > self.epoch:
             raise FencedError(
-                f"query {self.query} is written with epoch {row[0]} now; this owner has {self.epoch} and stops"
+                f"query {self.query} is written with epoch {row[0]} now; this owner has {self.epoch}"
             )
 
     def _upsert(self, cursor: psycopg.Cursor, rows: pa.Table) -> None:
@@ -98,7 +99,8 @@ class WarehouseWriter(TableWriter):
     def _upsert_statement(self, stage: Identifier, columns: tuple[SinkColumn, ...]) -> Composed:
         key = SQL(", ").join(map(Identifier, self.table.key))
         others = [Identifier(column.name) for column in columns if column.name not in self.table.key]
-        # DISTINCT ON keeps the newest version of each key by PostgreSQL's own equality; ON CONFLICT takes a row once.
+        # DISTINCT ON keeps the newest version of each key by PostgreSQL's own equality, because ON CONFLICT
+        # takes a row only once.
         return SQL(
             "INSERT INTO {target} AS stored ({names}) SELECT DISTINCT ON ({key}) {names} FROM {stage} "
             "ORDER BY {key}, _version DESC ON CONFLICT ({key}) DO UPDATE SET {sets} "
@@ -122,8 +124,9 @@ class WarehouseWriter(TableWriter):
         if self.epoch is None:
             return
         statement = SQL(
-            "INSERT INTO {} AS ledger (query, topic, partition, until_offset, epoch) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT (query, topic, partition) DO UPDATE SET epoch = excluded.epoch, updated_at = now(), "
+            "INSERT INTO {} AS ledger (query, topic, partition, until_offset, epoch) "
+            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (query, topic, partition) DO UPDATE "
+            "SET epoch = excluded.epoch, updated_at = now(), "
             "until_offset = greatest(ledger.until_offset, excluded.until_offset)"
         ).format(Identifier(self.sink.raw_schema, LEDGER))
         for partition, until in sorted(batch.until.items()):

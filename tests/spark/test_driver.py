@@ -1,0 +1,141 @@
+"""The driver: leases, fence and ledger, requests to stop, a sink that is away, and the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from ruamel.yaml import YAML
+
+from cdc.errors import ConflictError, FencedError
+from cdc_spark.main import drive
+from cdc_spark.schemas import row_schema
+from cdc_spark.writers.base import SinkBatch
+from cdc_spark.writers.factory import fence, writer_for
+
+REPO = Path(__file__).parents[2]
+
+
+def until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.2)
+
+
+def in_background(steps):
+    """Run `steps` beside the driver; its error fails the test."""
+    failed: list[BaseException] = []
+
+    def run():
+        try:
+            steps()
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def join():
+        thread.join()
+        assert not failed, failed
+
+    return join
+
+
+def test_the_ledger_moves_with_the_rows_and_an_older_owner_is_fenced_off(lab, rows):
+    lab.send("public.customers", "c", {**rows.customer, "id": 3})
+    lab.send("public.customers", "c", {**rows.customer, "id": 6})
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    query = lab.pipeline.stream("customers").query_name("warehouse")
+    ledger = lab.warehouse("SELECT query, partition, until_offset, epoch FROM RAW._ledger")
+    assert ledger == [{"query": query, "partition": 0, "until_offset": 2, "epoch": 1}]
+
+    sink, table = lab.pipeline.sink("warehouse"), lab.pipeline.table("customers")
+    fence(sink, lab.connections, query, 7)
+    older = writer_for(sink, table, lab.connections, query, 6, 20.0)
+    rows_of_it = pa.Table.from_pylist([], row_schema(table))
+    with pytest.raises(FencedError, match="epoch 7"):
+        older.write(SinkBatch(lab.topic("public.customers"), rows_of_it, frozenset(), {0: 99}))
+    assert lab.warehouse("SELECT query, partition, until_offset, epoch FROM RAW._ledger") == ledger
+    with pytest.raises(FencedError):
+        fence(sink, lab.connections, query, 6)
+
+
+def test_a_driver_waits_for_the_one_that_holds_the_lease(lab, rows):
+    query = lab.pipeline.stream("customers").query_name("warehouse")
+    held = lab.ops.acquire_lease(query, "elsewhere", 5)
+    lab.send("public.customers", "c", rows.customer)
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    assert lab.warehouse("SELECT count(*) AS n FROM VIEW.customers") == [{"n": 1}]
+    after = lab.ops.lease(query)
+    assert after.epoch == held.epoch + 1
+    with pytest.raises(FencedError):
+        lab.ops.renew_lease(held, 5)
+    # Given back at the end: another one gets it at once.
+    assert lab.ops.acquire_lease(query, "elsewhere", 5).epoch == after.epoch + 1
+    with pytest.raises(ConflictError):
+        lab.ops.acquire_lease(query, "a third", 5)
+
+
+def test_one_sink_that_is_away_does_not_stop_the_other_and_a_stop_is_obeyed(lab, rows):
+    lab.send("public.customers", "c", rows.customer)
+    prepared = lab.prepared("customers")
+    lab.servers.stop("clickhouse")
+
+    def steps():
+        try:
+            until(lambda: lab.warehouse("SELECT id FROM VIEW.customers") == [{"id": 1}])
+            lab.send("public.customers", "u", {**rows.customer, "phone": "1"})
+            lab.producer.flush(10)
+            until(lambda: lab.warehouse("SELECT phone FROM VIEW.customers") == [{"phone": "1"}])
+        finally:
+            lab.servers.start("clickhouse")
+        until(lambda: lab.clickhouse("SELECT phone FROM VIEW.customers") == [{"phone": "1"}])
+        lab.ops.request_stop(lab.pipeline.name, "customers")
+
+    join = in_background(steps)
+    try:
+        assert drive(prepared, str(lab.checkpoints)) == 0
+    finally:
+        join()
+    clickhouse, warehouse = lab.both("SELECT id, phone, _version FROM VIEW.customers")
+    assert clickhouse == warehouse
+
+
+def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
+    lab.send("public.customers", "c", rows.customer)
+    lab.producer.flush(10)
+    document = lab.pipeline.model_dump(mode="json", by_alias=True, exclude={"environment"})
+    with (tmp_path / f"{lab.pipeline.name}.yaml").open("w") as handle:
+        YAML(typ="safe").dump(document, handle)
+    held = lab.ops.acquire_lease(lab.pipeline.stream("customers").query_name("warehouse"), "the stream", 600)
+    environment = {
+        **os.environ,
+        "CDC_PIPELINES_DIR": str(tmp_path),
+        "CDC_CONNECTIONS_FILE": str(lab.servers.ctx.connections_file),
+        "CDC_JARS": str(lab.servers.ctx.jars),
+        "CHECKPOINT_ROOT": str(lab.checkpoints),
+    }
+    environment.pop("PYTHONPATH", None)
+    arguments = ["--job-type", "customers", "--pipeline", lab.pipeline.name, "--debug", "--once"]
+    program = [sys.executable, str(REPO / "spark_jobs" / "run_cdc_job.py"), *arguments]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert lab.both("SELECT id FROM VIEW.customers") == ([{"id": 1}], [{"id": 1}])
+    assert lab.ops.lease(held.query) == held
+    assert lab.ops.latest_progress(lab.pipeline.name) == []
+    assert (lab.checkpoints / "debug" / lab.pipeline.name / "customers" / "warehouse").is_dir()
+
+    wrong = [*program[:2], "--job-type", "nonsense", "--pipeline", lab.pipeline.name]
+    done = subprocess.run(wrong, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "no stream 'nonsense'; it has: customers, products, orders" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,145 @@
+"""Values as Debezium sends them, as Arrow has them; nothing is cut to fit."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdc.errors import DataError, SchemaChangedError
+from cdc.types import parse_type
+from cdc.types.spark import spark_type
+from cdc_spark.schemas import arrow_type
+from cdc_spark.transformations.limits import CLICKHOUSE, POSTGRES
+from cdc_spark.transformations.values import convert_column, time_text
+
+GOOD = [
+    ("smallint", -32768, -32768),
+    ("bigint", 2**63 - 1, 2**63 - 1),
+    ("real", 1, 1.0),
+    ("double precision", "-Infinity", -math.inf),
+    ("numeric(12,2)", "-9999999999.99", Decimal("-9999999999.99")),
+    ("numeric(5)", "12345", Decimal(12345)),
+    ("numeric", "NaN", "NaN"),
+    ("numeric", "1.500", "1.500"),
+    ("numeric(60,2)", "1.5", "1.5"),
+    ("boolean", False, False),
+    ("char(3)", "a  ", "a  "),
+    ("varchar(2)", "é€", "é€"),
+    ("uuid", "6F9619FF-8B86-D011-B42D-00C04FC964FF", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+    ("jsonb", '{"n": 1e400}', '{"n": 1e400}'),
+    ("bytea", "AAH/", b"\x00\x01\xff"),
+    ("date", -25567, date(1900, 1, 1)),
+    ("timestamp", 1_000_001, datetime(1970, 1, 1, 0, 0, 1, 1)),  # noqa: DTZ001 a timestamp without zone
+    ("timestamptz", "2026-01-02T03:04:05.1Z", datetime(2026, 1, 2, 3, 4, 5, 100_000, tzinfo=UTC)),
+    ("time", 45_296_500_000, "12:34:56.5"),
+    ("interval", "P1Y-2M3DT4H5M6.789S", "P1Y-2M3DT4H5M6.789S"),
+    ("enum", "a label of tomorrow", "a label of tomorrow"),
+    ("text[]", ["a", None], ["a", None]),
+    ("text[]", [], []),
+    ("date[]", [0, None], [date(1970, 1, 1), None]),
+    ("numeric(4,1)[]", ["1.5"], [Decimal("1.5")]),
+]
+
+BAD = [
+    ("smallint", 40_000, SchemaChangedError),
+    ("integer", 1.5, SchemaChangedError),
+    ("integer", True, SchemaChangedError),
+    ("bigint", "1", SchemaChangedError),
+    ("real", 1e39, SchemaChangedError),
+    ("double precision", "high", SchemaChangedError),
+    ("numeric(12,2)", "1.005", SchemaChangedError),
+    ("numeric(12,2)", "12345678901", SchemaChangedError),
+    ("numeric(12,2)", "NaN", DataError),
+    ("numeric", "1,5", SchemaChangedError),
+    ("boolean", 1, SchemaChangedError),
+    ("varchar(2)", "abc", SchemaChangedError),
+    ("text", "a\0b", SchemaChangedError),
+    ("text", 5, SchemaChangedError),
+    ("uuid", "6f9619ff", SchemaChangedError),
+    ("jsonb", "{", SchemaChangedError),
+    ("jsonb", "NaN", SchemaChangedError),
+    ("bytea", "*", SchemaChangedError),
+    ("date", 2**31 - 1, DataError),
+    ("timestamptz", "1899-12-31T23:59:59Z", DataError),
+    ("timestamptz", "2300-01-01T00:00:00Z", DataError),
+    ("timestamptz", "yesterday", SchemaChangedError),
+    ("time", -1, SchemaChangedError),
+    ("interval", "1 day", SchemaChangedError),
+    ("text[]", "a", SchemaChangedError),
+    ("integer[]", [1, 2**40], SchemaChangedError),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), GOOD)
+def test_a_value_keeps_its_meaning(name, value, expected):
+    array, bad = convert_column([None, value], parse_type(name), CLICKHOUSE)
+    assert bad == {}
+    assert array.to_pylist() == [None, expected]
+    assert array.type == arrow_type(parse_type(name))
+
+
+@pytest.mark.parametrize(("name", "value", "kind"), BAD)
+def test_a_value_that_does_not_fit_is_told_and_the_others_stay(name, value, kind):
+    sample = (
+        next(good for known, good, _ in GOOD if parse_type(known).base == parse_type(name).base)
+        if (parse_type(name).base not in ("integer", "text"))
+        else None
+    )
+    pg = parse_type(name)
+    array, bad = convert_column([sample if not pg.dimensions else None, value], pg, CLICKHOUSE)
+    assert list(bad) == [1]
+    assert bad[1][0] is kind
+    assert repr(value)[:20] in bad[1][1]
+    assert array[1].as_py() is None
+
+
+def test_nan_is_a_float():
+    array, bad = convert_column(["NaN", 1.5], parse_type("real"), CLICKHOUSE)
+    assert bad == {}
+    assert math.isnan(array[0].as_py())
+
+
+def test_the_warehouse_holds_days_that_clickhouse_does_not():
+    assert convert_column(["1850-01-01T00:00:00Z"], parse_type("timestamptz"), POSTGRES)[1] == {}
+    assert convert_column(["1850-01-01T00:00:00Z"], parse_type("timestamptz"), CLICKHOUSE)[1] != {}
+
+
+@given(st.lists(st.one_of(st.none(), st.decimals(-(10**10) + 1, 10**10 - 1, places=2))))
+def test_every_decimal_of_the_declared_type_survives(values):
+    sent = [None if value is None else format(value, "f") for value in values]
+    array, bad = convert_column(sent, parse_type("numeric(12,2)"), CLICKHOUSE)
+    assert bad == {}
+    assert array.to_pylist() == values
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.booleans()), max_size=20))
+def test_whatever_comes_every_value_is_kept_or_told(values):
+    array, bad = convert_column(values, parse_type("integer"), CLICKHOUSE)
+    for position, value in enumerate(values):
+        told = position in bad
+        fits = value is None or (type(value) is int and -(2**31) <= value < 2**31)
+        assert told != fits
+        assert array[position].as_py() == (None if told else value)
+
+
+@given(st.integers(0, 86_400_000_000))
+def test_a_time_of_day_reads_back(micros):
+    hours, minutes, seconds = time_text(micros).split(":")
+    assert int(hours) * 3600_000_000 + int(minutes) * 60_000_000 + round(float(seconds) * 1e6) == micros
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in GOOD}))
+def test_arrow_and_spark_agree_on_every_type(name):
+    from pyspark.sql.pandas.types import from_arrow_type
+    from pyspark.sql.types import StructType
+
+    field = {"name": "c", "type": spark_type(parse_type(name)), "nullable": True, "metadata": {}}
+    declared = StructType.fromJson({"type": "struct", "fields": [field]})["c"].dataType
+    assert from_arrow_type(arrow_type(parse_type(name)), prefer_timestamp_ntz=True) == declared
+    assert isinstance(arrow_type(parse_type(name)), pa.DataType)
