@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import typer
 
+from cdc.cli.app import app
 from cdc.model.health import (
     CheckpointSample,
     ConnectorSample,
@@ -44,6 +47,11 @@ def code_of(text: str) -> str:
     return re.sub(r"(^|\s)# .*", "", "\n".join([*fenced, *indented, *spans]))
 
 
+def commands_of(command: Any) -> dict[str, Any]:
+    """A group's commands by name; none of a plain command."""
+    return dict(getattr(command, "commands", {}))
+
+
 def anchors_of(path: Path) -> set[str]:
     """The anchors of the headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", read(path), re.MULTILINE)
@@ -65,6 +73,17 @@ def test_make_targets_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):.*##", read(REPOSITORY / "Makefile"), re.MULTILINE))
     used = set(re.findall(r"(?:^|[\s`(&])make ([a-z][a-z0-9-]*)", code_of(read(document)), re.MULTILINE))
     assert used <= targets, f"{document.name}: {sorted(used - targets)}"
+
+
+@every_document
+def test_commands_of_cdc_exist(document: Path) -> None:
+    commands = commands_of(typer.main.get_command(app))
+    for name, rest in re.findall(
+        r"(?:^|[\s(&])cdc ([a-z]+)((?: [a-z]+)?)", code_of(read(document)), re.MULTILINE
+    ):
+        assert name in commands, f"{document.name}: cdc {name}"
+        below = commands_of(commands[name])
+        assert not below or rest.strip() in {"", *below}, f"{document.name}: cdc {name}{rest}"
 
 
 @every_document
