@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 import requests
-from tests.stack.components.running import Runner
 
 from local_stack.component import StackContext
 from local_stack.components import airflow_environment
@@ -24,6 +23,9 @@ from local_stack.components.airflow import (
 )
 from local_stack.components.airflow_environment import airflow_url
 from local_stack.components.control import Control
+from tests.stack.components.running import Runner
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ class TestShell:
         argv = [str(ctx.python), "-m", "airflow", "connections", "get", "cdc_spark", "-o", "json"]
         environment = {**os.environ, **ctx.stack_env(), **airflow_environment(ctx)}
         done = subprocess.run(
-            argv, env=environment, cwd=ctx.home, capture_output=True, text=True, check=False, timeout=90
+            argv, env=environment, cwd=ctx.home, capture_output=True, text=True, check=False, timeout=240
         )
         assert done.returncode == 0, done.stderr[-2000:]
         (entry,) = json.loads(done.stdout[done.stdout.index("[{") :])

@@ -11,11 +11,13 @@ import requests
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from tests.stack.components.running import Runner
 
 from local_stack.component import StackContext
 from local_stack.components.connect import Connect
 from local_stack.components.kafka import Kafka, log_dir
+from tests.stack.components.running import Runner
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,9 @@ from local_stack.components.processes import processes_working_in
 from local_stack.components.yarn import NodeManager, ResourceManager, resourcemanager_url
 from tests.stack.components.running import Runner
 
+# Seconds on a quiet machine; the limits are for one that runs other things too.
+pytestmark = pytest.mark.timeout(900)
+
 APPLICATION = """
 import time
 from pyspark.sql import SparkSession
@@ -55,11 +58,11 @@ def application(ctx: StackContext, nodemanager: NodeManager, tmp_path_factory: p
         *("--conf", "spark.yarn.submit.waitAppCompletion=false", str(script)),
     ]
     done = subprocess.run(
-        argv, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=90
+        argv, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=240
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    wait_until(lambda: bool(apps(ctx)) and apps(ctx)[0]["state"] == "RUNNING", 60)
-    wait_until(lambda: bool(containers(ctx, "YarnCoarseGrainedExecutorBackend")), 60)
+    wait_until(lambda: bool(apps(ctx)) and apps(ctx)[0]["state"] == "RUNNING", 180)
+    wait_until(lambda: bool(containers(ctx, "YarnCoarseGrainedExecutorBackend")), 180)
     return str(apps(ctx)[0]["id"])
 
 
@@ -108,18 +111,18 @@ class TestRecovery:
     ) -> None:
         before = containers(ctx, "")
         runner.kill_and_start(resourcemanager)
-        wait_until(lambda: bool(apps(ctx)) and apps(ctx)[0]["state"] == "RUNNING", 40)
+        wait_until(lambda: bool(apps(ctx)) and apps(ctx)[0]["state"] == "RUNNING", 120)
         assert containers(ctx, "") == before
         assert attempts(ctx, application) == 1
 
     def test_a_killed_driver_gets_a_second_attempt(self, ctx: StackContext, application: str) -> None:
         (driver,) = containers(ctx, "ApplicationMaster")
         psutil.Process(driver).kill()
-        wait_until(lambda: attempts(ctx, application) == 2, 30)
-        wait_until(lambda: bool(containers(ctx, "ApplicationMaster") - {driver}), 30)
+        wait_until(lambda: attempts(ctx, application) == 2, 120)
+        wait_until(lambda: bool(containers(ctx, "ApplicationMaster") - {driver}), 120)
 
     def test_nothing_listens_outside_loopback(self, ctx: StackContext, application: str) -> None:
-        wait_until(lambda: bool(containers(ctx, "YarnCoarseGrainedExecutorBackend")), 60)
+        wait_until(lambda: bool(containers(ctx, "YarnCoarseGrainedExecutorBackend")), 180)
         addresses = {
             connection.laddr.ip
             for pid in containers(ctx, "")
