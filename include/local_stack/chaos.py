@@ -14,7 +14,7 @@ from local_stack.check import converge, open_session
 from local_stack.job.dashboard import clock
 from local_stack.job.kills import Kill, Killer, plan_kills
 from local_stack.job.session import JobSession
-from local_stack.lifecycle import say, stop_stack
+from local_stack.lifecycle import make_console, say, stop_stack
 from local_stack.run import GeneratorThread, interruptible
 from local_stack.stack import LocalStack
 
@@ -60,7 +60,7 @@ def run_chaos(seed: int, rounds: int = 0, component: str | None = None) -> int:
         CdcError: the stack does not start.
     """
     plan = plan_kills(seed, rounds, component)
-    console, stack = Console(), LocalStack.from_environment()
+    console, stack = make_console(), LocalStack.from_environment()
     ran_before = stack.record() is not None
     try:
         with interruptible(), open_session(stack, console) as session:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import psycopg
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -16,12 +18,13 @@ from local_stack.job.converge import Convergence
 from local_stack.job.dashboard import clock
 from local_stack.job.launch import now
 from local_stack.job.session import JobSession
-from local_stack.lifecycle import say, start_stack, stop_stack
+from local_stack.lifecycle import make_console, say, start_stack, stop_stack
 from local_stack.run import interruptible
 from local_stack.stack import LocalStack
 
 LATEST = "SELECT * FROM orders_fact ORDER BY processed_at DESC LIMIT 10"
 SHOWN_DIFFERENCES = 20
+CELL = 24
 
 
 def run_check(changes: int, seed: int, restart_in_the_middle: bool, keep: bool = False) -> int:
@@ -39,7 +42,7 @@ def run_check(changes: int, seed: int, restart_in_the_middle: bool, keep: bool =
     Raises:
         CdcError: a step failed.
     """
-    console, stack = Console(), LocalStack.from_environment()
+    console, stack = make_console(), LocalStack.from_environment()
     ran_before = stack.record() is not None
     try:
         with interruptible():
@@ -146,7 +149,9 @@ def print_latest(session: JobSession, console: Console) -> None:
         rows = cursor.fetchall()
     say(console, f"{LATEST};")
     shown = [index for index, name in enumerate(names) if not name.startswith("_") or name == "_op"]
-    table = Table(*(names[index] for index in shown))
+    table = Table()
+    for index in shown:
+        table.add_column(names[index], no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(_cell(row[index]) for index in shown))
     console.print(table)
@@ -161,5 +166,7 @@ def _warehouse_with_orders(session: JobSession) -> WarehouseSink | None:
 
 
 def _cell(value: object) -> str:
-    text = "NULL" if value is None else str(value)
-    return text.replace("[", r"\[") if len(text) <= 24 else text[:23].replace("[", r"\[") + "…"
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False)
+    text = "NULL" if value is None else " ".join(str(value).split())
+    return escape(text if len(text) <= CELL else f"{text[: CELL - 1]}…")

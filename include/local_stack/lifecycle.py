@@ -17,6 +17,8 @@ from local_stack.screen import StackProgress
 from local_stack.stack import LocalStack
 from local_stack.supervisor.policy import State
 
+PIPE_WIDTH = 200
+
 
 def start_stack(stack: LocalStack, console: Console) -> StackContext:
     """Start every component, with a bar for each, and want the streams again that a stop had ended.
@@ -51,6 +53,12 @@ def stop_stack(stack: LocalStack, console: Console) -> bool:
     """Stop streams and components in order, with a bar for each; False when nothing ran."""
     with _uninterrupted(console), StackProgress(console, State.STOPPED).shown() as progress:
         return stack.stop(progress.follow, lambda sentence: say(console, sentence))
+
+
+def make_console() -> Console:
+    """The terminal as it is; a pipe or a file gets lines wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def say(console: Console, sentence: str) -> None:

@@ -19,7 +19,7 @@ from local_stack.job.dashboard import View, addresses_from, clock, line, render
 from local_stack.job.launch import now
 from local_stack.job.sample import Sample
 from local_stack.job.session import JobSession
-from local_stack.lifecycle import say, start_stack, stop_stack
+from local_stack.lifecycle import make_console, say, start_stack, stop_stack
 from local_stack.stack import LocalStack
 
 FIRST_ROWS_LIMIT_S = 300.0
@@ -65,7 +65,7 @@ def run_main_job(rate: float, seed: int) -> int:
     Raises:
         CdcError: a step failed; the stack is stopped all the same.
     """
-    console, begun, since = Console(), time.monotonic(), now()
+    console, begun, since = make_console(), time.monotonic(), now()
     stack = LocalStack.from_environment()
     try:
         with interruptible() as interrupted:
