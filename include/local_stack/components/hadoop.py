@@ -137,9 +137,10 @@ def _recovery(ctx: StackContext) -> dict[str, str]:
         f"{nm}.recovery.supervised": "true",
         f"{nm}.recovery.dir": str(ctx.data_dir("nodemanager") / "recovery"),
         f"{rm}.am.max-attempts": str(MAX_AM_ATTEMPTS),
-        # A dead container shows at once through its NodeManager; a driver on a busy machine needs time to register.
+        # A dead container shows at once through its NodeManager; a driver on a busy machine needs time to
+        # register, and a NodeManager that is given up for lost takes every driver with it.
         "yarn.am.liveness-monitor.expiry-interval-ms": "120000",
-        "yarn.nm.liveness-monitor.expiry-interval-ms": "45000",
+        "yarn.nm.liveness-monitor.expiry-interval-ms": "180000",
         f"{rm}.nodemanagers.heartbeat-interval-ms": "500",
         "yarn.resourcemanager.connect.max-wait.ms": "600000",
         "yarn.resourcemanager.connect.retry-interval.ms": "2000",
