@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cdc.comparison.report import CompareReport
 from cdc.spec import Pipeline, WarehouseSink
+from local_stack import streams
 from local_stack.generator import Totals, run_bounded
 from local_stack.job.converge import Convergence
 from local_stack.job.dashboard import clock
@@ -76,10 +77,14 @@ def _check(stack: LocalStack, console: Console, changes: int, seed: int, restart
 
 
 def open_session(stack: LocalStack, console: Console) -> JobSession:
-    """Start the stack if it is down, have Airflow launch the streams, and return when they make progress."""
-    since = now()
+    """Start the stack if it is down, have Airflow launch the streams, and return when they make progress.
+
+    On a stack whose streams all run there is nothing to launch.
+    """
+    since, ran_before = now(), stack.record() is not None
     session = JobSession(start_stack(stack, console))
-    session.launch(lambda text: say(console, text), since)
+    if not (ran_before and set(streams.states(session.ctx).values()) == {"running"}):
+        session.launch(lambda text: say(console, text), since)
     return session
 
 

@@ -80,10 +80,6 @@ class AirflowApi:
         body = {"logical_date": None, "conf": dict(conf or {})}
         return _run(self._need("POST", f"/dags/{quote(dag_id)}/dagRuns", json=body))
 
-    def set_paused(self, dag_id: str, *, paused: bool) -> None:
-        """Pause a DAG's schedule, or let it go on."""
-        self._need("PATCH", f"/dags/{quote(dag_id)}", json={"is_paused": paused})
-
     def runs(self, dag_id: str, limit: int = 5) -> list[DagRun]:
         """The newest runs, newest first."""
         query = {"order_by": "-run_after", "limit": limit}
