@@ -48,7 +48,7 @@ class AirflowCli:
     def run(self, dag_id: str, **params: object) -> tuple[bool, str]:
         """Run the DAG to its end; whether it succeeded, and its log."""
         process = self.start(dag_id, **params)
-        log, _ = process.communicate(timeout=280)
+        log, _ = process.communicate(timeout=800)
         return process.returncode == 0, log
 
 
@@ -97,7 +97,7 @@ def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> Air
             "CDC_PIPELINES_DIR": str(pipelines_dir),
             "AIRFLOW__SECRETS__BACKEND_KWARGS": backend,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            # Found quickly by whoever looks for what this test started.
+            # spark-submit's own JVM takes a quarter of the machine when it is left alone.
             "SPARK_SUBMIT_OPTS": "-Xmx256m",
         }
     )

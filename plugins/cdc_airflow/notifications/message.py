@@ -80,7 +80,10 @@ def _block(finding: Finding, at: datetime) -> str:
     rows = [
         ("What", f"{verdict.sentence} ({verdict.level.value})"),
         ("Since", f"{since:%Y-%m-%d %H:%M:%S %Z}" + ("" if verdict.since else " (first seen)")),
-        ("Figures", ", ".join(f"{name} = {value}" for name, value in verdict.figures.items())),
+        (
+            "Figures",
+            ", ".join(f"{n} = {'not known' if v is None else v}" for n, v in verdict.figures.items()),
+        ),
         ("What to do", verdict.todo),
     ]
     cells = "".join(f"<tr><td><b>{name}</b></td><td>{escape(text)}</td></tr>" for name, text in rows if text)

@@ -77,3 +77,8 @@ def test_markup_and_templates_in_data_stay_text() -> None:
     assert "</pre><i>" not in message.html
     assert "\n" not in message.subject
     assert len(message.subject) == 120
+
+
+def test_a_figure_that_is_not_known_says_so() -> None:
+    finding = Finding(replace(LATE.verdict, figures={"age_s": None}))
+    assert "age_s = not known" in build_message(replace(FAILURE, error=CheckFailedError([finding]))).html
