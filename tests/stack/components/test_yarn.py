@@ -22,12 +22,13 @@ from tests.stack.components.running import Runner
 # Seconds on a quiet machine; the limits are for one that runs other things too.
 pytestmark = pytest.mark.timeout(900)
 
+# It waits inside the JVM, as a stream does in `awaitTermination`, so that its Python ends with the JVM: a
+# NodeManager that was started again takes a container for alive while anything of its group is.
 APPLICATION = """
-import time
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 print(spark.range(10).count(), flush=True)
-time.sleep(600)
+spark.sparkContext._jvm.java.lang.Thread.sleep(1200000)
 """
 
 
