@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import structlog
 
@@ -21,7 +22,7 @@ from cdc_spark.query import SinkQuery
 log = structlog.get_logger(__name__)
 TICK_S = 0.5
 ASK_EVERY_S = 1.0
-REPORTS_S = 10.0
+REPORTS_S = 30.0
 """How long the end of a driver waits for Spark's report of the last batch."""
 
 
@@ -66,8 +67,7 @@ class Driver:
 
     def run(self) -> int:
         """Run; returns the process's exit code."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        before = self._listen_to_signals()
         try:
             code = self._loop()
         finally:
@@ -76,8 +76,16 @@ class Driver:
             self._await_reports()
             self._leases.close()
             self._buffer.flush()
+            for number, handler in before.items():
+                signal.signal(number, handler)
         log.info("driver ended", stream=self._options.stream, code=code)
         return code
+
+    def _listen_to_signals(self) -> dict[int, Any]:
+        """Make Ctrl+C and SIGTERM a request to stop; returns what was there before."""
+        if threading.current_thread() is not threading.main_thread():  # Python hands signals to no other
+            return {}
+        return {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _loop(self) -> int:
         while True:

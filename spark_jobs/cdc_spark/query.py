@@ -161,6 +161,8 @@ class SinkQuery:
             writer = writer.trigger(availableNow=True)
         else:
             writer = writer.trigger(processingTime=f"{plan.pipeline.streaming.trigger_ms} milliseconds")
+        # A pool for each sink: in one pool jobs queue up, and a backlog of one sink would hold up the other.
+        services.spark.sparkContext.setLocalProperty("spark.scheduler.pool", plan.sink.name)
         self._query = writer.start()
         log.info("query started", query=plan.name, epoch=lease.epoch, checkpoint=plan.checkpoint)
 

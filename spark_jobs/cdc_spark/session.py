@@ -18,7 +18,7 @@ _ALWAYS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
     "spark.sql.streaming.noDataProgressEventInterval": "5000",
     "spark.sql.streaming.stopTimeout": "120s",
-    # One py4j callback and one plan for each batch: nothing is gained by asking the plan again.
+    # A batch is one stage: there is no shuffle whose figures could change the plan.
     "spark.sql.adaptive.enabled": "false",
 }
 
@@ -37,6 +37,8 @@ def open_session(name: str, settings: Settings, *, local_master: str = "local[2]
     builder = SparkSession.builder.appName(name)
     for key, value in _ALWAYS.items():
         builder = builder.config(key, value)
+    if _workers_import_at_once():
+        builder = builder.config("spark.python.daemon.module", "cdc_spark.daemon")
     if not under_spark_submit():
         jars = sorted(str(jar) for jar in (settings.cdc_jars / "spark").glob("*.jar"))
         builder = builder.master(local_master).config("spark.jars", ",".join(jars))
@@ -51,6 +53,12 @@ def open_session(name: str, settings: Settings, *, local_master: str = "local[2]
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN")
     return session
+
+
+def _workers_import_at_once() -> bool:
+    # The daemon starts before Spark hands --py-files to workers. YARN has them on PYTHONPATH, as this module
+    # sees to without spark-submit; elsewhere the daemon would not find the package.
+    return not under_spark_submit() or "CONTAINER_ID" in os.environ
 
 
 def _share_import_path() -> None:

@@ -92,6 +92,9 @@ class Servers:
             self.start(name)
 
     def start(self, name: str) -> None:
+        """Start a component and wait until it answers; nothing happens when it runs."""
+        if name in self._running:
+            return
         component = self.components[name]
         component.prepare(self.ctx)
         command = component.command(self.ctx)
@@ -203,8 +206,10 @@ class Lab:
         kafka = KafkaClient(self.connections.get("cdc_kafka").bootstrap_servers())
         for table in self.pipeline.tables:
             kafka.create_topic(self.pipeline.topic(table), 3, 3_600_000)
-            identity = kafka.topic_identity(self.pipeline.topic(table))
-            assert identity is not None
+            deadline = time.monotonic() + 60
+            while (identity := kafka.topic_identity(self.pipeline.topic(table))) is None:
+                assert time.monotonic() < deadline, "the broker does not show the topic that it made"
+                time.sleep(0.1)
             self.ops.record_topic(identity.topic, identity.topic_id, identity.partitions)
             for name in sinks:
                 self.make(name, table)
@@ -263,7 +268,7 @@ def lab(spark: SparkSession, servers: Servers, tmp_path: Path) -> Iterator[Lab]:
         connections,
         ops,
         tmp_path / "checkpoints",
-        Producer({"bootstrap.servers": bootstrap}),
+        Producer({"bootstrap.servers": bootstrap, "log_level": 0}),
     )
     made.apply()
     yield made

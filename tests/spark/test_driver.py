@@ -29,27 +29,6 @@ def until(condition, seconds=120):
         time.sleep(0.2)
 
 
-def in_background(steps):
-    """Run `steps` beside the driver; its error fails the test."""
-    failed: list[BaseException] = []
-
-    def run():
-        try:
-            steps()
-        except BaseException as error:
-            failed.append(error)
-            raise
-
-    thread = threading.Thread(target=run)
-    thread.start()
-
-    def join():
-        thread.join()
-        assert not failed, failed
-
-    return join
-
-
 def test_the_ledger_moves_with_the_rows_and_an_older_owner_is_fenced_off(lab, rows):
     lab.send("public.customers", "c", {**rows.customer, "id": 3})
     lab.send("public.customers", "c", {**rows.customer, "id": 6})
@@ -89,23 +68,21 @@ def test_one_sink_that_is_away_does_not_stop_the_other_and_a_stop_is_obeyed(lab,
     lab.send("public.customers", "c", rows.customer)
     prepared = lab.prepared("customers")
     lab.servers.stop("clickhouse")
-
-    def steps():
-        try:
-            until(lambda: lab.warehouse("SELECT id FROM VIEW.customers") == [{"id": 1}])
-            lab.send("public.customers", "u", {**rows.customer, "phone": "1"})
-            lab.producer.flush(10)
-            until(lambda: lab.warehouse("SELECT phone FROM VIEW.customers") == [{"phone": "1"}])
-        finally:
-            lab.servers.start("clickhouse")
-        until(lambda: lab.clickhouse("SELECT phone FROM VIEW.customers") == [{"phone": "1"}])
-        lab.ops.request_stop(lab.pipeline.name, "customers")
-
-    join = in_background(steps)
+    codes: list[int] = []
+    driver = threading.Thread(target=lambda: codes.append(drive(prepared, str(lab.checkpoints))))
+    driver.start()
     try:
-        assert drive(prepared, str(lab.checkpoints)) == 0
+        until(lambda: lab.warehouse("SELECT id FROM VIEW.customers") == [{"id": 1}])
+        lab.send("public.customers", "u", {**rows.customer, "phone": "1"})
+        lab.producer.flush(10)
+        until(lambda: lab.warehouse("SELECT phone FROM VIEW.customers") == [{"phone": "1"}])
+        lab.servers.start("clickhouse")
+        until(lambda: lab.clickhouse("SELECT phone FROM VIEW.customers") == [{"phone": "1"}])
     finally:
-        join()
+        lab.servers.start("clickhouse")
+        lab.ops.request_stop(lab.pipeline.name, "customers")
+        driver.join(120)
+    assert codes == [0]
     clickhouse, warehouse = lab.both("SELECT id, phone, _version FROM VIEW.customers")
     assert clickhouse == warehouse
 

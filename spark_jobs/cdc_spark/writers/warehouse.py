@@ -64,8 +64,6 @@ class WarehouseWriter(TableWriter):
             raise
 
     def _check_fence(self, cursor: psycopg.Cursor) -> None:
-        timeout = SQL("SET LOCAL statement_timeout = {}").format(SQL(str(int(self.deadline_s * 1000))))
-        cursor.execute(timeout)
         if self.epoch is None:
             return
         fence = Identifier(self.sink.raw_schema, FENCE)
@@ -135,7 +133,12 @@ class WarehouseWriter(TableWriter):
     def _connection(self) -> psycopg.Connection:
         connection = _CONNECTIONS.get(self.connection.id)
         if connection is None or connection.closed:
-            connection = connect_postgres(self.connection, autocommit=True, application_name="cdc-spark")
+            connection = connect_postgres(
+                self.connection,
+                autocommit=True,
+                application_name="cdc-spark",
+                statement_timeout_s=int(self.deadline_s),
+            )
             _CONNECTIONS[self.connection.id] = connection
         return connection
 
