@@ -1,6 +1,7 @@
 """One whole stack for all tests of this folder: its own home below /tmp, its own ports and pipeline files.
 
-Every test leaves the streams running, so the order of the tests does not matter.
+Every test leaves the streams running, so the order of the tests does not matter. `CDC_E2E_HOME` names the
+home of an earlier run to use again: it is left up, so that one test can be run many times.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class WholeStack:
 
     def __init__(self, home: Path) -> None:
         pipelines = home / "pipelines"
-        shutil.copytree(REPO / "include" / "pipelines", pipelines)
+        if not pipelines.exists():
+            shutil.copytree(REPO / "include" / "pipelines", pipelines)
         self.home = home
         self.pipeline_file = pipelines / "ecommerce.yaml"
         jars = os.environ.get("CDC_JARS") or str(REPO / ".local" / "jars")
@@ -51,7 +53,8 @@ class WholeStack:
             "PYTHONPATH": os.pathsep.join(str(REPO / root) for root in IMPORT_ROOTS),
         }
         self.stack = LocalStack(Places(REPO, home, Path(jars)), env=self.env)
-        self._choose_ports()
+        if not (home / "state" / "ports.json").exists():
+            self._choose_ports()
 
     def _choose_ports(self) -> None:
         """Ports that no other stack prefers: one may be starting at this moment."""
@@ -133,23 +136,24 @@ def _run(argv: list[str], env: dict[str, str], limit_s: float) -> subprocess.Com
 @pytest.fixture(scope="session")
 def started() -> Iterator[WholeStack]:
     """The stack with all components up."""
-    home = Path(tempfile.mkdtemp(prefix="cdc-e2e-"))
+    reused = os.environ.get("CDC_E2E_HOME")
+    home = Path(reused or tempfile.mkdtemp(prefix="cdc-e2e-"))
     whole = WholeStack(home)
     try:
         up = whole.command("up")
         assert up.returncode == 0, up.stdout + up.stderr
         yield whole
     finally:
-        whole.command("down")
-        keep = os.environ.get("CDC_E2E_KEEP")
-        if not keep:
+        if not reused:
+            whole.command("down")
             shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def launched(started: WholeStack) -> WholeStack:
     """The stack with all streams launched by Airflow."""
-    started.launch()
+    if set(streams.states(started.ctx).values()) != {"running"}:
+        started.launch()
     return started
 
 
