@@ -98,6 +98,6 @@ def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> Air
             "AIRFLOW__SECRETS__BACKEND_KWARGS": backend,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             # spark-submit's own JVM takes a quarter of the machine when it is left alone.
-            "SPARK_SUBMIT_OPTS": "-Xmx256m",
+            "SPARK_SUBMIT_OPTS": "-Xmx256m -XX:TieredStopAtLevel=1",
         }
     )

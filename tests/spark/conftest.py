@@ -33,6 +33,7 @@ from cdc_spark.session import open_session
 from local_stack.component import Command, Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
 from local_stack.components.control import Control
+from local_stack.components.jvm import QUICK_START
 from local_stack.components.kafka import Kafka
 from local_stack.components.warehouse import Warehouse
 from local_stack.context import REPO, Places, create_context
@@ -237,6 +238,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
     jars = Places.from_environment(os.environ).jars
     session = open_session("cdc-tests", Settings(cdc_jars=jars))
     yield session

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from local_stack.component import Command, StackContext
-from local_stack.components.jvm import java_argv, write_log4j1
+from local_stack.components.jvm import QUICK_START, java_argv, write_log4j1
 from local_stack.envfile import write_atomically
 
 HOST = "127.0.0.1"
@@ -52,7 +52,7 @@ def write_conf(ctx: StackContext) -> Path:
 def daemon_command(ctx: StackContext, name: str, main: str, heap_mb: int, stop_timeout_s: float) -> Command:
     """A YARN daemon on the mini cluster's classpath, with the configuration folder in front."""
     folder = conf_dir(ctx)
-    options = (*OPENS, f"-Dyarn.log.dir={ctx.home / 'logs'}", write_log4j1(folder))
+    options = (*OPENS, QUICK_START, f"-Dyarn.log.dir={ctx.home / 'logs'}", write_log4j1(folder))
     classpath = f"{folder}:{ctx.jars / 'hadoop' / '*'}"
     return Command(
         argv=java_argv(ctx, classpath, main, heap_mb=heap_mb, options=options),

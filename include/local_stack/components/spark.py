@@ -8,7 +8,7 @@ from pathlib import Path
 from cdc.errors import ConfigurationError
 from local_stack.component import StackContext
 from local_stack.components.hadoop import HOST, conf_dir
-from local_stack.components.jvm import FLAGS
+from local_stack.components.jvm import FLAGS, QUICK_START
 from local_stack.envfile import write_atomically
 
 
@@ -46,7 +46,7 @@ def spark_defaults(ctx: StackContext) -> dict[str, str]:
     return {
         "spark.yarn.jars": f"local:{spark_home()}/jars/*",
         "spark.yarn.stagingDir": staging.as_uri(),
-        "spark.driver.defaultJavaOptions": flags,
+        "spark.driver.defaultJavaOptions": f"{flags} {QUICK_START}",
         "spark.executor.defaultJavaOptions": flags,
         "spark.yarn.am.waitTime": "120s",
         "spark.ui.retainedJobs": "50",
@@ -70,5 +70,6 @@ def spark_environment(ctx: StackContext) -> dict[str, str]:
         "JAVA_HOME": str(ctx.java_home),
         "CDC_JARS": str(ctx.jars),
         "SPARK_LOCAL_IP": HOST,
+        "SPARK_SUBMIT_OPTS": QUICK_START,
         "CHECKPOINT_ROOT": str(ctx.checkpoint_root),
     }

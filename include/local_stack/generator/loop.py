@@ -16,9 +16,7 @@ _TRANSACTIONS_PER_SECOND = 4
 OnProgress = Callable[[Totals], None]
 
 
-def run_bounded(
-    dsn: str, changes: int, seed: int, on_progress: OnProgress = lambda _totals: None
-) -> Totals:
+def run_bounded(dsn: str, changes: int, seed: int, on_progress: OnProgress = lambda _totals: None) -> Totals:
     """Make exactly `changes` row changes and return their counts; three or more have all three kinds.
 
     The number is exact as long as nobody else deletes the lines of an order at the same moment.
