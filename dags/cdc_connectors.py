@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
@@ -41,7 +43,10 @@ with DAG(
 ) as dag:
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
-            common = {"pipeline": pipeline.name, "on_failure_callback": FailureMail.of(pipeline)}
+            common: dict[str, Any] = {
+                "pipeline": pipeline.name,
+                "on_failure_callback": FailureMail.of(pipeline),
+            }
             spec = ValidateSpecOperator(task_id="validate_spec", only="{{ params.pipeline }}", **common)
             config = ValidateConnectorOperator(task_id="validate_connector", **common)
             apply = ApplyPipelineOperator(

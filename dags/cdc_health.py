@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, TaskGroup
 
 from cdc_airflow import dag_texts
@@ -32,7 +34,7 @@ with DAG(
 ) as dag:
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
-            common = {
+            common: dict[str, Any] = {
                 "pipeline": pipeline.name,
                 "grace_s": "{{ params.grace_s }}",
                 "timeout_s": "{{ params.grace_s }}",

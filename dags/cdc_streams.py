@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from cdc_airflow.dag_defaults import TASK_DEFAULTS, seconds
 from cdc_airflow.dag_texts import stream_text
@@ -11,7 +11,6 @@ from cdc_airflow.operators.ensure_stream import EnsureStreamOperator
 from cdc_airflow.pipelines import (
     ENSURE_SCHEDULE,
     applied_asset,
-    cron_schedule,
     declared_pipelines,
     stream_dag_ids,
 )
@@ -27,7 +26,8 @@ for pipeline in pipelines:
             description=f"Keeps the Spark application {stream.app_name} running",
             doc_md=stream_text(stream, pipeline),
             schedule=AssetOrTimeSchedule(
-                assets=[applied_asset(pipeline.name)], timetable=cron_schedule([ENSURE_SCHEDULE])
+                assets=[applied_asset(pipeline.name)],
+                timetable=CronTriggerTimetable(ENSURE_SCHEDULE, timezone="UTC"),
             ),
             catchup=False,
             # Two at once are harmless (one driver comes of it); more would only wait for each other.
