@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def dagbag(airflow_home: Path) -> DagBag:
 
 @pytest.fixture(params=sorted(DAG_IDS))
 def dag(request: pytest.FixtureRequest, dagbag: DagBag) -> DAG:
-    return dagbag.dags[request.param]
+    found: DAG = dagbag.dags[request.param]
+    return found
 
 
 def test_all_parse(dagbag: DagBag) -> None:
@@ -82,9 +84,9 @@ def test_every_parameter_has_a_form_field_with_a_title_and_a_text(dag: DAG) -> N
 
 def test_every_failure_sends_a_mail(dag: DAG) -> None:
     for task in dag.tasks:
-        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureMail"], (
-            task.task_id
-        )
+        callbacks = task.on_failure_callback
+        assert isinstance(callbacks, Sequence), task.task_id
+        assert [type(callback).__name__ for callback in callbacks] == ["FailureMail"], task.task_id
 
 
 def test_can_be_stored_and_read_back(dag: DAG) -> None:

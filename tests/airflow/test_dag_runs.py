@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from email.header import decode_header, make_header
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -48,7 +49,9 @@ def mails(stack: StackContext) -> Callable[[], list[tuple[str, str]]]:
         for key in list(box.keys()):
             mail = box[key]
             parts = [
-                part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart()
+                cast("bytes", part.get_payload(decode=True)).decode()
+                for part in mail.walk()
+                if not part.is_multipart()
             ]
             found.append((str(make_header(decode_header(mail["Subject"]))), "".join(parts)))
             box.remove(key)

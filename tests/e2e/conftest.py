@@ -71,7 +71,9 @@ class WholeStack:
     def shell(self, script: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
         """A command in a shell that has sourced `activate`."""
         text = f'. "{self.home}/activate" && cd "{REPO}" && {script}'
-        clean = {name: self.env[name] for name in ("HOME", "PATH", "LANG") if name in self.env}
+        clean: dict[str, str] = {
+            name: self.env[name] for name in ("HOME", "PATH", "LANG") if name in self.env
+        }
         return _run(["bash", "-c", text], clean, limit_s)
 
     @property

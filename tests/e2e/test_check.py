@@ -29,6 +29,7 @@ def test_ctrl_c_stops_everything_and_the_next_start_goes_on_with_nothing_lost_or
         argv, env=stack.env, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as job:
         lines = []
+        assert job.stdout is not None
         for line in job.stdout:
             lines.append(line)
             # the third line of the screen: changes flow, and the stop comes in the middle of them

@@ -160,7 +160,7 @@ class Lab:
             self.send_raw(source, self.key(source, row), None, partition)
 
     def send_raw(self, source: str, key: bytes | None, value: bytes | None, partition: int = 0) -> None:
-        headers = [("h", b"1")]
+        headers: list[tuple[str, str | bytes | None]] = [("h", b"1")]
         self.producer.produce(self.topic(source), value, key, partition, headers=headers)
 
     def truncate(self, source: str, **source_fields: Any) -> None:

@@ -21,7 +21,7 @@ class Engine:
     """A chDB session that answers with Python rows."""
 
     def __init__(self, folder: str) -> None:
-        self.session: Any = session.Session(folder)  # type: ignore[no-untyped-call]
+        self.session: Any = session.Session(folder)
 
     def rows(self, statement: str) -> list[list[Any]]:
         text = str(self.session.query(statement, "JSONCompactEachRow"))

@@ -15,6 +15,7 @@ from typing import Any
 import clickhouse_connect
 import pytest
 import requests
+from requests.auth import HTTPBasicAuth
 
 REPO = Path(__file__).parents[3]
 USER, PASSWORD = "default", "s3cret'π"
@@ -68,7 +69,11 @@ class ServerProcess:
     def post(self, sql: str | bytes, **params: Any) -> requests.Response:
         body = sql.encode() if isinstance(sql, str) else sql
         return requests.post(
-            self.url, params=params, data=body, auth=(USER.encode(), PASSWORD.encode()), timeout=60
+            self.url,
+            params=params,
+            data=body,
+            auth=HTTPBasicAuth(USER.encode(), PASSWORD.encode()),
+            timeout=60,
         )
 
     def ask(self, sql: str, **params: Any) -> str:

@@ -23,6 +23,7 @@ import requests
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests.auth import HTTPBasicAuth
 
 from local_stack.clickhouse_http.blocks import LZ4, NONE, ZSTD, decode_blocks, encode_block, encode_blocks
 from local_stack.clickhouse_http.compression import PREFERENCE, decode, make_encoder
@@ -42,7 +43,7 @@ CODERS: dict[str, Callable[[bytes], bytes]] = {
 def post_insert(server: Any, table: str, form: str, data: Any, **options: Any) -> requests.Response:
     headers = {"Content-Encoding": options.pop("coding")} if "coding" in options else {}
     params = {"query": f"INSERT INTO {table} FORMAT {form}", **options}
-    auth = ("default", "s3cret'π".encode())
+    auth = HTTPBasicAuth("default", "s3cret'π".encode())
     return requests.post(server.url, params=params, data=data, auth=auth, headers=headers, timeout=60)
 
 
@@ -96,7 +97,7 @@ def test_bodies_and_answers_are_compressed_as_agreed(server: Any, table: str, co
     raw = requests.post(
         server.url,
         data=f"SELECT a, b FROM {table} ORDER BY a FORMAT CSV",
-        auth=("default", "s3cret'π".encode()),
+        auth=HTTPBasicAuth("default", "s3cret'π".encode()),
         headers={"Accept-Encoding": f"br;q=1, {coding}"},
         stream=True,
         timeout=30,

@@ -18,6 +18,7 @@ import psutil
 import pyarrow as pa
 import pytest
 import requests
+from requests.auth import HTTPBasicAuth
 
 SOURCES = Path(__file__).parents[3] / "include"
 
@@ -65,7 +66,7 @@ def test_writers_and_readers_work_side_by_side(server: Any, table: str) -> None:
 
 def test_a_big_answer_is_streamed(server: Any) -> None:
     process = psutil.Process(server.process.pid)
-    auth = ("default", "s3cret'π".encode())
+    auth = HTTPBasicAuth("default", "s3cret'π".encode())
     sql = "SELECT number, repeat('x', 1000) FROM numbers(500000) FORMAT JSONEachRow"
     before, size, peak = process.memory_info().rss, 0, 0
     # small blocks, as the engine has a few of them in work at a time
@@ -79,7 +80,7 @@ def test_a_big_answer_is_streamed(server: Any) -> None:
 
 
 def test_a_query_ends_when_nobody_reads_its_answer(server: Any) -> None:
-    auth = ("default", "s3cret'π".encode())
+    auth = HTTPBasicAuth("default", "s3cret'π".encode())
     params = {"query_id": "endless"}
     answer = requests.post(
         server.url, data="SELECT * FROM system.numbers", params=params, auth=auth, stream=True, timeout=10
@@ -94,7 +95,7 @@ def test_a_query_ends_when_nobody_reads_its_answer(server: Any) -> None:
 
 def test_a_query_is_cancelled_with_its_connection_when_asked(server: Any) -> None:
     sql = "SELECT count() FROM numbers(10000000000000) WHERE sipHash64(number) = 1"
-    auth = ("default", "s3cret'π".encode())
+    auth = HTTPBasicAuth("default", "s3cret'π".encode())
     params = {"cancel_http_readonly_queries_on_client_close": "1"}
     with pytest.raises(requests.Timeout):
         requests.post(server.url, data=sql, params=params, auth=auth, timeout=1)
@@ -103,7 +104,7 @@ def test_a_query_is_cancelled_with_its_connection_when_asked(server: Any) -> Non
 
 
 def test_an_error_in_the_middle_of_an_answer_is_seen(server: Any) -> None:
-    auth = ("default", "s3cret'π".encode())
+    auth = HTTPBasicAuth("default", "s3cret'π".encode())
     sql = "SELECT throwIf(number = 9000000), number FROM numbers(10000000)"
     with requests.post(server.url, data=sql, auth=auth, stream=True, timeout=30) as answer:
         assert answer.status_code == 200
@@ -155,7 +156,7 @@ def test_neither_large_nor_small_inserts_wait_for_anything(server: Any, table: s
     with pa.ipc.new_stream(stream, rows.schema) as writer:
         writer.write_table(rows)
     with requests.Session() as session:
-        session.auth = ("default", "s3cret'π".encode())
+        session.auth = HTTPBasicAuth("default", "s3cret'π".encode())
 
         def insert(form: str, data: bytes) -> float:
             begin = time.monotonic()

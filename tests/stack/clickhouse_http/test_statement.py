@@ -10,7 +10,7 @@ from local_stack.clickhouse_http.errors import ClickHouseError
 from local_stack.clickhouse_http.statement import Kind, parse_statement, replace_input
 
 
-def parse(text: bytes):  # type: ignore[no-untyped-def]
+def parse(text: bytes):
     found = parse_statement(text, complete=True)
     assert found is not None
     return found

@@ -25,8 +25,9 @@ from cdc.errors import ConfigurationError, UnavailableError
 from cdc.services.compare import compare, compare_table
 from cdc.spec import Pipeline, load_pipeline
 from local_stack.component import Component, StackContext
-from local_stack.components import Source, Warehouse
 from local_stack.components.clickhouse import ClickHouse
+from local_stack.components.source import Source
+from local_stack.components.warehouse import Warehouse
 from local_stack.generator import run_bounded
 
 REPO = Path(__file__).resolve().parents[3]

@@ -147,7 +147,7 @@ def test_the_runbook_has_an_entry_for_what_a_check_can_say(sample: Sample) -> No
 
 class TestNotebook:
     path = REPOSITORY / "notebooks" / "ecom_cdc_processing.ipynb"
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, as_version=4)
 
     def test_is_valid_and_keeps_no_outputs(self) -> None:
         nbformat.validate(self.notebook)

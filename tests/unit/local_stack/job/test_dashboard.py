@@ -32,9 +32,10 @@ def view(clickhouse: SinkSample, warehouse: SinkSample, problems: tuple[str, ...
 
 
 def drawn(shown: View) -> str:
-    console = Console(file=StringIO(), width=160, force_terminal=False)
+    text = StringIO()
+    console = Console(file=text, width=160, force_terminal=False)
     console.print(render(shown, SINKS))
-    return console.file.getvalue()
+    return text.getvalue()
 
 
 def test_it_shows_rows_on_each_side_lag_state_changes_and_addresses():
