@@ -85,7 +85,7 @@ format: bootstrap ## Format the code and mend what ruff can mend
 
 .PHONY: test
 test: lint ## All checks and tests: lint, then each suite from the fastest to the slowest
-	@failed=; for suite in $(SUITES); do echo "== tests/$$suite"; $(PYTEST) tests/$$suite $(ARGS) || failed="$$failed $$suite"; done; \
+	@failed=; for suite in $(SUITES); do echo "== tests/$$suite"; $(PYTEST) tests/$$suite -m "not drill" $(ARGS) || failed="$$failed $$suite"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; echo "all suites passed: $(SUITES)"
 
 .PHONY: $(addprefix test-,$(SUITES))
@@ -96,6 +96,10 @@ test-stack: bootstrap ## Tests of single components of the stack
 test-e2e: bootstrap ## Tests of the whole stack
 $(addprefix test-,$(SUITES)): test-%:
 	@$(PYTEST) tests/$* $(ARGS)
+
+.PHONY: drill
+drill: bootstrap ## The longer cases on a whole stack, which `make test` leaves out
+	@$(PYTEST) tests -m drill $(ARGS)
 
 .PHONY: lock
 lock: bootstrap ## Compile requirements.txt from requirements.in, and resolve the jars anew

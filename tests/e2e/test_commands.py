@@ -33,6 +33,7 @@ def test_the_contract_for_outside_tools_is_complete(stack):
     assert printed["KAFKA_TOPIC_PREFIX"] == "dbserver1"
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(300)
 def test_a_job_runs_in_the_foreground(stack):
     done = stack.shell("python spark_jobs/run_cdc_job.py --job-type customers --debug --once", 280)
@@ -46,6 +47,7 @@ def test_a_dry_run_prints_the_whole_submission(stack):
         assert expected in done.stdout
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(400)
 def test_a_job_is_submitted_to_yarn_by_hand(stack, eventually):
     assert stack.shell("cdc stream stop customers").returncode == 0
@@ -57,12 +59,14 @@ def test_a_job_is_submitted_to_yarn_by_hand(stack, eventually):
     assert len(stack.live(APP)) == 1
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(300)
 def test_airflow_dags_test_registers_the_connectors(stack):
     done = stack.shell("airflow dags test cdc_connectors", 280)
     assert done.returncode == 0
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(300)
 def test_the_notebook_runs(stack, tmp_path):
     done = stack.shell(f"python notebooks/execute.py --output {tmp_path}/executed.ipynb", 280)

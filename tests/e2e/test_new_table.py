@@ -19,6 +19,7 @@ SELECT n %% 40, 'author ' || n, n %% 6, CASE WHEN n %% 3 = 0 THEN NULL ELSE 'té
 FROM generate_series(%s::int, %s::int) n"""
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_a_discovered_table_arrives_complete_and_stops_nobody_else(stack, eventually):
     with stack.session() as session, psycopg.connect(session.source_dsn) as connection:
