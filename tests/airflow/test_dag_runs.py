@@ -92,7 +92,6 @@ def test_registers_the_connector_and_waits_until_it_runs(airflow, connections: C
     assert mails() == []
 
 
-@pytest.mark.drill
 def test_twice_at_once_leaves_one_driver(airflow, yarn: YarnClient, ops: OpsStore) -> None:
     runs = [airflow.start(DAG), airflow.start(DAG)]
     logs = [run.communicate(timeout=800)[0] for run in runs]
@@ -106,14 +105,12 @@ def test_twice_at_once_leaves_one_driver(airflow, yarn: YarnClient, ops: OpsStor
     assert {p.sink for p in ops.latest_progress("ecommerce", "products")} == {"clickhouse", "warehouse"}
 
 
-@pytest.mark.drill
 def test_all_is_well_while_it_runs(airflow, mails) -> None:
     fine, log = airflow.run("cdc_health", grace_s=30)
     assert fine, log[-3000:]
     assert mails() == []
 
 
-@pytest.mark.drill
 def test_a_stopped_stream_stays_stopped_and_is_mailed(
     airflow, yarn: YarnClient, ops: OpsStore, mails
 ) -> None:

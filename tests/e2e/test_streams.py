@@ -7,7 +7,6 @@ import pytest
 APP = "cdc-ecommerce-orders"
 
 
-@pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_two_simultaneous_runs_leave_one_driver(stack, eventually):
     stopped = stack.run_dag("cdc_stream_orders", {"action": "stop"})
