@@ -48,7 +48,7 @@ def test_streams_group_tables_in_order(pipeline: Pipeline) -> None:
     assert [table.name for table in orders.tables] == ["orders_fact", "order_items"]
     assert orders.app_name == "cdc-ecommerce-orders"
     assert orders.query_name("warehouse") == "ecommerce.orders.warehouse"
-    assert orders.checkpoint("/root/", "warehouse") == "/root/ecommerce/orders/warehouse"
+    assert orders.checkpoint("/checkpoints/", "warehouse") == "/checkpoints/ecommerce/orders/warehouse"
 
 
 @pytest.mark.parametrize("kind", ["stream", "table", "sink"])
