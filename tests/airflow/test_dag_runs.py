@@ -129,7 +129,6 @@ def test_a_stopped_stream_stays_stopped_and_is_mailed(
         assert words in found[0]
 
 
-@pytest.mark.drill
 def test_a_run_by_hand_starts_it_again_with_a_changed_specification(
     airflow, yarn: YarnClient, ops: OpsStore, pipelines_dir: Path
 ) -> None:

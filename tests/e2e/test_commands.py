@@ -33,7 +33,6 @@ def test_the_contract_for_outside_tools_is_complete(stack):
     assert printed["KAFKA_TOPIC_PREFIX"] == "dbserver1"
 
 
-@pytest.mark.drill
 @pytest.mark.timeout(300)
 def test_a_job_runs_in_the_foreground(stack):
     done = stack.shell("python spark_jobs/run_cdc_job.py --job-type customers --debug --once", 280)
