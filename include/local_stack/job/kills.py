@@ -32,6 +32,8 @@ TARGETS = (
 SPARK_TARGETS = ("driver", "executor")
 LATEST_MOMENT_S = 8.0
 BACK_LIMIT_S = 180.0
+# Another kill may have taken it along: Airflow's components end when their database does.
+RUNNING_LIMIT_S = 120.0
 POLL_S = 0.5
 
 
@@ -98,17 +100,22 @@ class Killer:
         return collect_status(self._stack.context(), record)
 
     def strike(self, kill: Kill) -> StatusRow:
-        """Kill one process of the target at once; returns what it was.
+        """Kill one process of the target as soon as one runs; returns what it was.
 
         Raises:
-            UnavailableError: nothing of that kind runs.
+            UnavailableError: nothing of that kind runs, or comes to run in time.
         """
-        found = [row for row in candidates(self.rows(), kill.target) if row.pid and row.state == "running"]
-        if not found:
-            raise UnavailableError(f"no {kill.target} runs that could be killed: see `make status`")
+        begun = self._clock()
+        while not (found := self._running(kill.target)):
+            if self._clock() - begun > RUNNING_LIMIT_S:
+                raise UnavailableError(f"no {kill.target} runs that could be killed: see `make status`")
+            self._sleep(POLL_S)
         victim = found[int(kill.choice * len(found))]
         os.kill(int(victim.pid or 0), signal.SIGKILL)
         return victim
+
+    def _running(self, target: str) -> list[StatusRow]:
+        return [row for row in candidates(self.rows(), target) if row.pid and row.state == "running"]
 
     def wait_until_back(self, victim: StatusRow) -> float:
         """Wait until another process does the victim's work; returns the seconds it took.

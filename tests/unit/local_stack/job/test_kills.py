@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
-from cdc.errors import ConfigurationError
-from local_stack.job.kills import LATEST_MOMENT_S, TARGETS, Kill, _replaces, candidates, plan_kills
+from cdc.errors import ConfigurationError, UnavailableError
+from local_stack.context import REPO, Places
+from local_stack.job.kills import LATEST_MOMENT_S, TARGETS, Kill, Killer, _replaces, candidates, plan_kills
 from local_stack.screen import StatusRow
+from local_stack.stack import LocalStack
 
 
 def row(name: str, pid: int | None = 1, state: str = "running") -> StatusRow:
@@ -63,3 +69,31 @@ def test_what_comes_back_is_another_process_of_the_same_work():
 
 def test_a_kill_is_plain_data():
     assert Kill("kafka", 1.0, 0.5) == Kill("kafka", 1.0, 0.5)
+
+
+class KillerThatLooks(Killer):
+    """Sees what it is told, one look after the other; the last one stays."""
+
+    def __init__(self, tmp_path, *looks):
+        self.now = 0.0
+        super().__init__(LocalStack(Places(REPO, tmp_path, tmp_path)), lambda: self.now, self.wait)
+        self._looks = list(looks)
+
+    def wait(self, seconds):
+        self.now += seconds
+
+    def rows(self):
+        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+
+
+def test_a_component_that_is_just_starting_again_is_killed_once_it_runs(tmp_path):
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    starting, running = row("kafka", None, "backoff"), row("kafka", sleeper.pid)
+    killer = KillerThatLooks(tmp_path, [starting], [starting], [running])
+    assert killer.strike(Kill("kafka", 0.0, 0.0)) == running
+    assert sleeper.wait(10) == -signal.SIGKILL
+
+
+def test_a_component_that_never_runs_is_told(tmp_path):
+    with pytest.raises(UnavailableError, match="no kafka runs that could be killed"):
+        KillerThatLooks(tmp_path, [row("kafka", None, "backoff")]).strike(Kill("kafka", 0.0, 0.0))
