@@ -103,5 +103,5 @@ drill: bootstrap ## The longer cases on a whole stack, which `make test` leaves 
 
 .PHONY: lock
 lock: bootstrap ## Compile requirements.txt from requirements.in, and resolve the jars anew
-	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt
+	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --override requirements.override requirements.in -o requirements.txt
 	@PYTHONPATH=$(ROOTS) $(PYTHON) -m local_stack.bootstrap lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import psycopg
 import pytest
@@ -39,9 +40,9 @@ def test_a_discovered_table_arrives_complete_and_stops_nobody_else(stack, eventu
             connection.execute("""DELETE FROM "Product Reviews" WHERE product_id = 3""")
         [pipeline] = session.pipelines
         table = pipeline.table('public."Product Reviews"')
-        eventually(lambda: compare_table(pipeline, session.connections, table).equal, 180, 3)
-        report = compare_table(pipeline, session.connections, table)
-    assert report.rows["source"] > 500
+        compare = partial(compare_table, pipeline, session.connections, table)
+        eventually(lambda: compare().equal, 180, 3)
+        assert compare().rows["source"] > 500
     assert {name: stack.drivers().get(name) for name in drivers} == drivers
     status = json.loads(stack.shell("cdc status --json").stdout)
     entry = next(row for row in status["tables"] if row["table"] == table.name)

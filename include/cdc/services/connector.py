@@ -110,8 +110,7 @@ def heartbeat_query(table: str) -> str:
 
 def snapshot_signal(sources: list[str]) -> str:
     """The `data` of an `execute-snapshot` signal for these source tables."""
-    patterns = [_pattern(*split_qualified(source)) for source in sources]
-    return json.dumps({"type": "incremental", "data-collections": patterns})
+    return json.dumps({"type": "incremental", "data-collections": [_collection(s) for s in sources]})
 
 
 def platform_topics(pipeline: Pipeline) -> tuple[str, ...]:
@@ -124,6 +123,17 @@ def platform_topics(pipeline: Pipeline) -> tuple[str, ...]:
 def quoted(table: str) -> str:
     """`schema.table` of a pipeline as an SQL identifier."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in split_qualified(table))
+
+
+def _collection(source: str) -> str:
+    # Debezium takes each entry as a pattern first, and parses what matches, or else the entry itself, as an
+    # identifier: a name that needs quotes is only understood when it has them, which no pattern matches.
+    name = quoted(source)
+    try:
+        re.compile(name)
+    except re.error:
+        return _pattern(*split_qualified(source))
+    return name
 
 
 def _pattern(schema: str, table: str) -> str:

@@ -47,8 +47,9 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
 
 
 def test_unusual_names_are_escaped(pipeline: Pipeline) -> None:
-    data = json.loads(snapshot_signal(['public."a.b"', 'x."c,d"']))
-    assert data == {"type": "incremental", "data-collections": [r"public\.a\.b", r"x\.c\,d"]}
+    data = json.loads(snapshot_signal(["public.orders", 'public."Product Reviews"', 'x."c,d"', 'x."a(b"']))
+    named = ['"public"."orders"', '"public"."Product Reviews"', '"x"."c,d"', r"x\.a\(b"]
+    assert data == {"type": "incremental", "data-collections": named}
     assert quoted('x."My ""T"""') == '"x"."My ""T"""'
     assert heartbeat_query("cdc.heartbeat").startswith('UPDATE "cdc"."heartbeat" SET')
 
