@@ -63,12 +63,17 @@ class TaskSample:
 
 @dataclass(frozen=True)
 class ConnectorSample:
-    """A connector as Kafka Connect reports it; `state` is None when it is not registered."""
+    """A connector as Kafka Connect reports it; `state` is None when it is not registered.
+
+    Attributes:
+        expected: False when `cdc apply` has never registered it.
+    """
 
     connector: str
     at: datetime
     state: str | None = None
     tasks: tuple[TaskSample, ...] = ()
+    expected: bool = True
     unreachable: str = ""
 
 
@@ -108,11 +113,16 @@ class CheckpointSample:
 
 @dataclass(frozen=True)
 class SlotSample:
-    """A replication slot; `exists` is False when the source has none of that name."""
+    """A replication slot; `exists` is False when the source has none of that name.
+
+    Attributes:
+        expected: False when no connector was ever registered that would have made it.
+    """
 
     slot: str
     at: datetime
     exists: bool = True
+    expected: bool = True
     active: bool = False
     retained_bytes: int | None = None
     wal_status: str = ""
@@ -153,11 +163,18 @@ def _unknown(subject: str, why: str) -> Verdict:
     return Verdict(Level.UNKNOWN, subject, f"{subject} could not be checked: {why}", todo=todo)
 
 
+def _not_begun(subject: str, said: str, todo: str) -> Verdict:
+    # Nothing that ever ran has stopped: a new pipeline is no incident.
+    return Verdict(Level.WARN, subject, f"{subject} {said}", todo=todo)
+
+
 @_judge.register
 def _connector(sample: ConnectorSample, policy: PoliciesSpec) -> Verdict:  # noqa: ARG001 - one signature for all
     subject = f"connector {sample.connector}"
     if sample.unreachable:
         return _unknown(subject, sample.unreachable)
+    if sample.state is None and not sample.expected:
+        return _not_begun(subject, "was never registered", "Run DAG cdc_connectors or `cdc apply`.")
     if sample.state is None:
         return Verdict(
             Level.BREACH,
@@ -195,15 +212,18 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     seen = max((t for t in (sample.seen_at, sample.launched_at) if t is not None), default=None)
     age = None if seen is None else max(0.0, round((sample.at - seen).total_seconds(), 1))
     figures: dict[str, Figure] = {"age_s": age, "offsets_behind": sample.offsets_behind}
-    figures |= {"max_age_s": policy.max_progress_age_s, "max_offsets_behind": policy.max_offsets_behind}
+    figures |= {"max_age_s": policy.max_progress_age_s, "max_start_s": policy.max_start_s}
+    figures |= {"max_offsets_behind": policy.max_offsets_behind}
     restart = "Read the driver's log (`cdc status` names the application), then run the stream's DAG."
     if age is None:
-        sentence = f"{subject} has never made progress and was never launched"
-        return Verdict(
-            Level.BREACH, subject, sentence, figures, "Run the stream's DAG or `cdc stream start`."
-        )
-    if age > policy.max_progress_age_s:
-        said = f"{subject} has made no progress for {age:.0f} s (limit {policy.max_progress_age_s} s)"
+        return _not_begun(subject, "was never launched", "Run the stream's DAG or `cdc stream start`.")
+    starting = sample.seen_at is None or (
+        sample.launched_at is not None and sample.seen_at < sample.launched_at
+    )
+    limit = policy.max_start_s if starting else policy.max_progress_age_s
+    if age > limit:
+        since = "since its launch " if starting else ""
+        said = f"{subject} has made no progress {since}for {age:.0f} s (limit {limit} s)"
         return Verdict(Level.BREACH, subject, said, figures, restart, seen)
     behind = sample.offsets_behind or 0
     if behind > policy.max_offsets_behind:
@@ -216,7 +236,7 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     if sample.parked:
         sentence = f"{subject} runs, but {', '.join(sample.parked)} is parked there"
         return Verdict(Level.BREACH, subject, sentence, figures, "See `cdc status` for the reason.", None)
-    if sample.seen_at is None or (sample.launched_at is not None and sample.seen_at < sample.launched_at):
+    if starting:
         return Verdict(Level.WARN, subject, f"{subject} is starting for {age:.0f} s", figures, since=seen)
     return Verdict(
         Level.OK, subject, f"{subject} made progress {age:.0f} s ago, {behind} events behind", figures
@@ -257,6 +277,8 @@ def _slot(sample: SlotSample, policy: PoliciesSpec) -> Verdict:
     subject = f"replication slot {sample.slot}"
     if sample.unreachable:
         return _unknown(subject, sample.unreachable)
+    if not sample.exists and not sample.expected:
+        return _not_begun(subject, "was never made", "Run DAG cdc_connectors or `cdc apply`.")
     if not sample.exists:
         todo = (
             "Run DAG cdc_connectors; if the slot was dropped, changes since then are lost: snapshot the "

@@ -38,7 +38,7 @@ def sample_connector(pipeline: Pipeline, connections: Connections) -> ConnectorS
     except TransientError as error:
         return ConnectorSample(name, _now(), unreachable=str(error))
     if status is None:
-        return ConnectorSample(name, _now())
+        return ConnectorSample(name, _now(), expected=_was_applied(pipeline, connections))
     return ConnectorSample(name, _now(), status.state, status.tasks)
 
 
@@ -88,9 +88,25 @@ def sample_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
     except (CdcError, psycopg.OperationalError) as error:
         return SlotSample(slot, _now(), unreachable=str(error))
     if row is None:
-        return SlotSample(slot, _now(), exists=False)
+        return SlotSample(slot, _now(), exists=False, expected=_was_applied(pipeline, connections))
     active, wal_status, inactive_since, retained = row
-    return SlotSample(slot, _now(), True, active, retained, wal_status or "", inactive_since)
+    return SlotSample(
+        slot,
+        _now(),
+        active=active,
+        retained_bytes=retained,
+        wal_status=wal_status or "",
+        inactive_since=inactive_since,
+    )
+
+
+def _was_applied(pipeline: Pipeline, connections: Connections) -> bool:
+    # An ops store that does not answer cannot make an incident look like a beginning.
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            return bool(ops.snapshotted(pipeline.name))
+    except TransientError:
+        return True
 
 
 def read_checkpoint(

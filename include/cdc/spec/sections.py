@@ -69,9 +69,14 @@ class StreamingSpec(Spec):
 
 
 class PoliciesSpec(Spec):
-    """Service levels; a breach fails the health DAG and sends a mail."""
+    """Service levels; a breach fails the health DAG and sends a mail.
+
+    Attributes:
+        max_start_s: how long a launched stream may take until its first progress.
+    """
 
     max_progress_age_s: Positive = 120
+    max_start_s: Positive = 300
     max_offsets_behind: Positive = 100_000
     max_checkpoint_lag: Positive = 100_000
     max_slot_retained_mb: Positive = 2048

@@ -32,6 +32,7 @@ def ago(seconds: float) -> datetime:
 CASES: list[tuple[Sample, Level, str]] = [
     (ConnectorSample("c", NOW, "RUNNING", (TaskSample(0, "RUNNING"),)), Level.OK, "running with 1 task"),
     (ConnectorSample("c", NOW), Level.BREACH, "not registered"),
+    (ConnectorSample("c", NOW, expected=False), Level.WARN, "was never registered"),
     (ConnectorSample("c", NOW, "RUNNING", ()), Level.WARN, "0 of 0 task"),
     (ConnectorSample("c", NOW, "PAUSED", (TaskSample(0, "PAUSED"),)), Level.BREACH, "is PAUSED"),
     (
@@ -43,9 +44,14 @@ CASES: list[tuple[Sample, Level, str]] = [
     (QuerySample("q", NOW, seen_at=ago(5), offsets_behind=3), Level.OK, "5 s ago, 3 events behind"),
     (QuerySample("q", NOW, seen_at=ago(121)), Level.BREACH, r"no progress for 121 s \(limit 120 s\)"),
     (QuerySample("q", NOW, seen_at=ago(5), offsets_behind=101), Level.BREACH, "101 events behind"),
-    (QuerySample("q", NOW), Level.BREACH, "never made progress and was never launched"),
+    (QuerySample("q", NOW), Level.WARN, "was never launched"),
     (QuerySample("q", NOW, launched_at=ago(30)), Level.WARN, "starting for 30 s"),
-    (QuerySample("q", NOW, launched_at=ago(500)), Level.BREACH, "no progress for 500 s"),
+    (QuerySample("q", NOW, launched_at=ago(200)), Level.WARN, "starting for 200 s"),
+    (
+        QuerySample("q", NOW, launched_at=ago(500)),
+        Level.BREACH,
+        r"since its launch for 500 s \(limit 300 s\)",
+    ),
     (QuerySample("q", NOW, launched_at=ago(9), seen_at=ago(900)), Level.WARN, "starting for 9 s"),
     (QuerySample("q", NOW, wanted=False, seen_at=ago(9000)), Level.WARN, "stopped on request"),
     (QuerySample("q", NOW, seen_at=ago(5), parked=("t",)), Level.BREACH, "t is parked"),
@@ -56,6 +62,7 @@ CASES: list[tuple[Sample, Level, str]] = [
     (CheckpointSample("q", NOW, None, {"t": {0: 500}}), Level.BREACH, "500 offsets behind"),
     (CheckpointSample("q", NOW, {"t": {0: 9}}, {"t": {0: 5}}), Level.BREACH, "ahead of Kafka"),
     (SlotSample("s", NOW, active=True, retained_bytes=2**20, wal_status="reserved"), Level.OK, "1.0 MB"),
+    (SlotSample("s", NOW, exists=False, expected=False), Level.WARN, "was never made"),
     (SlotSample("s", NOW, active=False, retained_bytes=0), Level.WARN, "not in use"),
     (SlotSample("s", NOW, active=True, retained_bytes=2**32), Level.BREACH, "holds back 4096.0 MB"),
     (SlotSample("s", NOW, wal_status="lost"), Level.BREACH, "is lost"),
