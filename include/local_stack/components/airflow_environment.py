@@ -129,7 +129,7 @@ def _services(ctx: StackContext) -> Sections:
         "triggerer": {"triggerer_health_check_threshold": "20", "capacity": "200"},
         "dag_processor": {
             "refresh_interval": "10",
-            "min_file_process_interval": "10",
+            "min_file_process_interval": "30",
             "parsing_processes": "1",
             "dag_file_processor_timeout": "60",
         },

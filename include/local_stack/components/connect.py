@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from local_stack.component import Command, Component, PortSpec, StackContext
-from local_stack.components.jvm import java_argv, render_properties, write_log4j2
+from local_stack.components.jvm import QUICK_START, java_argv, render_properties, write_log4j2
 from local_stack.components.kafka import classpath, read_cluster_id
 from local_stack.envfile import write_atomically
 
@@ -35,7 +35,7 @@ class Connect(Component):
         option = write_log4j2(ctx.run_dir(self.name))
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         config = str(self.config_file(ctx))
-        argv = java_argv(ctx, classpath(ctx), main, config, heap_mb=HEAP_MB, options=(option,))
+        argv = java_argv(ctx, classpath(ctx), main, config, heap_mb=HEAP_MB, options=(option, QUICK_START))
         return Command(argv=argv, cwd=ctx.run_dir(self.name), stop_timeout_s=30)
 
     def probe(self, ctx: StackContext) -> str | None:

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from cdc.errors import ConfigurationError
 from local_stack.component import Command, Component, PortSpec, StackContext
-from local_stack.components.jvm import java_argv, render_properties, write_log4j2
+from local_stack.components.jvm import QUICK_START, java_argv, render_properties, write_log4j2
 from local_stack.envfile import write_atomically
 
 HOST = "127.0.0.1"
@@ -44,7 +44,7 @@ class Kafka(Component):
         """`kafka.Kafka` with the generated configuration."""
         option = write_log4j2(ctx.run_dir(self.name))
         config = str(self.config_file(ctx))
-        argv = java_argv(ctx, classpath(ctx), "kafka.Kafka", config, heap_mb=HEAP_MB, options=(option,))
+        argv = java_argv(ctx, classpath(ctx), "kafka.Kafka", config, heap_mb=HEAP_MB, options=(option, QUICK_START))
         return Command(argv=argv, cwd=ctx.data_dir(self.name), stop_timeout_s=45)
 
     def probe(self, ctx: StackContext) -> str | None:

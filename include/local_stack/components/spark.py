@@ -42,11 +42,11 @@ def spark_defaults(ctx: StackContext) -> dict[str, str]:
     """What is particular to this machine: jars in place, staging in the stack's folder, small JVMs."""
     staging = ctx.data_dir("spark-staging")
     # A driver that compiles queries needs more room for classes than a server does.
-    flags = " ".join(flag for flag in FLAGS if "Metaspace" not in flag)
+    flags = " ".join([*(flag for flag in FLAGS if "Metaspace" not in flag), QUICK_START])
     return {
         "spark.yarn.jars": f"local:{spark_home()}/jars/*",
         "spark.yarn.stagingDir": staging.as_uri(),
-        "spark.driver.defaultJavaOptions": f"{flags} {QUICK_START}",
+        "spark.driver.defaultJavaOptions": flags,
         "spark.executor.defaultJavaOptions": flags,
         "spark.yarn.am.waitTime": "120s",
         "spark.ui.retainedJobs": "50",
