@@ -9,7 +9,7 @@ ROOTS := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/spark_jobs
 STACK := PYTHONPATH=$(ROOTS) $(PYTHON) -m local_stack.cli
 PYTEST := $(PYTHON) -m pytest
 SUITES := unit spark airflow stack e2e
-SOURCES := include plugins spark_jobs dags tests
+SOURCES := include plugins spark_jobs dags deploy notebooks/execute.py tests
 
 # make cdc-run RATE=50, or rate=50
 RATE ?= $(rate)
@@ -68,8 +68,16 @@ clean: bootstrap ## Stop the stack and delete its data, logs and checkpoints; ja
 	@$(STACK) clean --yes
 
 .PHONY: notebook
-notebook: bootstrap ## Open the notebook in Jupyter Lab on the running stack
-	@source $${CDC_HOME:-.local}/activate && exec $(PYTHON) -m jupyterlab notebooks/ecom_cdc_processing.ipynb
+notebook: .venv-notebook/.complete ## Open the notebook in Jupyter Lab on the running stack
+	@source $${CDC_HOME:-.local}/activate && exec .venv-notebook/bin/jupyter-lab notebooks/ecom_cdc_processing.ipynb
+
+# Jupyter Lab in an environment of its own; the notebook itself runs in .venv.
+.venv-notebook/.complete: requirements-notebook.txt | bootstrap
+	@echo "installing Jupyter Lab into .venv-notebook"
+	@$(PYTHON) -m venv --clear .venv-notebook
+	@VIRTUAL_ENV=.venv-notebook .venv/bin/uv pip install --quiet --require-hashes -r requirements-notebook.txt
+	@$(PYTHON) -m ipykernel install --prefix .venv-notebook --name python3 --display-name "Spark CDC Platform"
+	@touch $@
 
 .PHONY: lint
 lint: bootstrap ## ruff, mypy and import-linter
@@ -103,5 +111,6 @@ drill: bootstrap ## The longer cases on a whole stack, which `make test` leaves 
 
 .PHONY: lock
 lock: bootstrap ## Compile requirements.txt from requirements.in, and resolve the jars anew
-	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --override requirements.override requirements.in -o requirements.txt
+	@for name in requirements requirements-notebook; do \
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt; done
 	@PYTHONPATH=$(ROOTS) $(PYTHON) -m local_stack.bootstrap lock
