@@ -75,7 +75,7 @@ notebook: .venv-notebook/.complete ## Open the notebook in Jupyter Lab on the ru
 .venv-notebook/.complete: requirements-notebook.txt | bootstrap
 	@echo "installing Jupyter Lab into .venv-notebook"
 	@$(PYTHON) -m venv --clear .venv-notebook
-	@VIRTUAL_ENV=.venv-notebook .venv/bin/uv pip install --quiet --require-hashes -r requirements-notebook.txt
+	@.venv-notebook/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebook.txt
 	@$(PYTHON) -m ipykernel install --prefix .venv-notebook --name python3 --display-name "Spark CDC Platform"
 	@touch $@
 
