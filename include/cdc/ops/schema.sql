@@ -126,8 +126,7 @@ CREATE TABLE IF NOT EXISTS cdc_ops.applied_tables (
 CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
   pipeline     text NOT NULL,
   source       text NOT NULL,
-  kind         text NOT NULL CHECK (kind IN ('initial', 'incremental')),
-  signal_id    text,
+  kind         text NOT NULL CHECK (kind IN ('initial', 'incremental', 'blocking')),
   requested_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, source)
 );

@@ -90,12 +90,12 @@ class TopicStore(OpsDatabase):
         statement = 'SELECT "table", columns, applied_at FROM cdc_ops.applied_tables WHERE pipeline = %s'
         return {row["table"]: AppliedTable(**row) for row in self.rows(statement, (pipeline,))}
 
-    def record_snapshot(self, pipeline: str, source: str, kind: str, signal_id: str | None = None) -> None:
+    def record_snapshot(self, pipeline: str, source: str, kind: str) -> None:
         """Remember that a table's existing rows were asked for; the first record stays."""
         self.rows(
-            "INSERT INTO cdc_ops.snapshots (pipeline, source, kind, signal_id) VALUES (%s, %s, %s, %s) "
+            "INSERT INTO cdc_ops.snapshots (pipeline, source, kind) VALUES (%s, %s, %s) "
             "ON CONFLICT (pipeline, source) DO NOTHING",
-            (pipeline, source, kind, signal_id),
+            (pipeline, source, kind),
         )
 
     def snapshotted(self, pipeline: str) -> set[str]:

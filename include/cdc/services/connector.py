@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Literal
 
 from cdc.connections import Connections
 from cdc.spec import Pipeline
@@ -11,6 +12,7 @@ from cdc.spec.names import split_qualified, topic_name
 
 CONNECTOR_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
+_NEEDS_QUOTES = re.compile(r"""[\s."'`]""")
 SECRETS = frozenset({"database.password"})
 
 
@@ -108,9 +110,21 @@ def heartbeat_query(table: str) -> str:
     )
 
 
-def snapshot_signal(sources: list[str]) -> str:
-    """The `data` of an `execute-snapshot` signal for these source tables."""
-    return json.dumps({"type": "incremental", "data-collections": [_collection(s) for s in sources]})
+def snapshot_kind(source: str) -> Literal["incremental", "blocking"]:
+    """How the existing rows of a source table are asked for.
+
+    Debezium keeps the tables of an incremental snapshot by name in its offsets and parses them when it reads
+    them back, which fails, and ends the task, for a name that needs quotes; a blocking snapshot keeps none.
+    """
+    return "blocking" if any(map(_NEEDS_QUOTES.search, split_qualified(source))) else "incremental"
+
+
+def snapshot_signals(sources: list[str]) -> list[str]:
+    """The `data` of the `execute-snapshot` signals for these source tables: one for each kind."""
+    by_kind: dict[str, list[str]] = {}
+    for source in sources:
+        by_kind.setdefault(snapshot_kind(source), []).append(_pattern(*split_qualified(source)))
+    return [json.dumps({"type": kind, "data-collections": names}) for kind, names in by_kind.items()]
 
 
 def platform_topics(pipeline: Pipeline) -> tuple[str, ...]:
@@ -125,17 +139,6 @@ def quoted(table: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in split_qualified(table))
 
 
-def _collection(source: str) -> str:
-    # Debezium takes each entry as a pattern first, and parses what matches, or else the entry itself, as an
-    # identifier: a name that needs quotes is only understood when it has them, which no pattern matches.
-    name = quoted(source)
-    try:
-        re.compile(name)
-    except re.error:
-        return _pattern(*split_qualified(source))
-    return name
-
-
 def _pattern(schema: str, table: str) -> str:
-    # Debezium splits the list at commas that are not escaped, then matches each as a whole.
+    # Debezium splits a list at commas that are not escaped, then matches each as a whole.
     return re.escape(f"{schema}.{table}").replace(",", "\\,")

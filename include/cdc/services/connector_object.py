@@ -16,7 +16,7 @@ from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
-from cdc.services.connector import SECRETS, connector_config, snapshot_signal
+from cdc.services.connector import SECRETS, connector_config, snapshot_kind, snapshot_signals
 from cdc.spec import Pipeline
 from cdc.spec.names import split_qualified
 
@@ -27,9 +27,8 @@ class ConnectorObject:
     """Registers the connector and asks for the existing rows of new tables.
 
     How it works: a first registration snapshots every table (`snapshot.mode=initial`). A table that joins
-        later is
-    first captured, which restarts the task; once the *new* task holds the replication slot, a signal asks for
-    an incremental snapshot. A signal that the old task read would name a table it does not know, and be lost.
+    later is first captured, which restarts the task; once the *new* task holds the replication slot, a signal
+    asks for an incremental snapshot, or for a blocking one where Debezium needs it. A signal that the old task read would name a table it does not know, and be lost.
     """
 
     def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
@@ -97,16 +96,15 @@ class ConnectorObject:
         return [table.source for table in self._pipeline.tables if table.source not in known]
 
     def _signal(self, sources: list[str]) -> None:
-        signal = str(uuid.uuid4())
         statement = SQL("INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s)").format(
             Identifier(*split_qualified(self._source.signal_table))
         )
         with connect_postgres(self._admin, autocommit=True, application_name="cdc-apply") as connection:
-            connection.execute(statement, (signal, snapshot_signal(sources)))
-        # Recorded after the signal: a crash between the two asks twice, which only writes the same rows
-        # again.
+            for data in snapshot_signals(sources):
+                connection.execute(statement, (str(uuid.uuid4()), data))
+        # Recorded after the signals: a crash in between asks twice, which only writes the same rows again.
         for source in sources:
-            self._ops.record_snapshot(self._pipeline.name, source, "incremental", signal)
+            self._ops.record_snapshot(self._pipeline.name, source, snapshot_kind(source))
 
     def _wait_streaming(self, previous_pid: int | None, sleep: Callable[[float], None] = time.sleep) -> None:
         """Wait until a task other than the previous one holds the slot."""

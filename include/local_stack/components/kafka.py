@@ -44,7 +44,9 @@ class Kafka(Component):
         """`kafka.Kafka` with the generated configuration."""
         option = write_log4j2(ctx.run_dir(self.name))
         config = str(self.config_file(ctx))
-        argv = java_argv(ctx, classpath(ctx), "kafka.Kafka", config, heap_mb=HEAP_MB, options=(option, QUICK_START))
+        argv = java_argv(
+            ctx, classpath(ctx), "kafka.Kafka", config, heap_mb=HEAP_MB, options=(option, QUICK_START)
+        )
         return Command(argv=argv, cwd=ctx.data_dir(self.name), stop_timeout_s=45)
 
     def probe(self, ctx: StackContext) -> str | None:

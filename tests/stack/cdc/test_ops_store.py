@@ -234,7 +234,7 @@ class TestTopics:
         ops.record_applied("p", "x", [{"name": "id"}, {"name": "a"}], NOW)
         assert [column["name"] for column in ops.applied_tables("p")["x"].columns] == ["id", "a"]
         ops.record_snapshot("p", "public.x", "initial")
-        ops.record_snapshot("p", "public.x", "incremental", "s")
+        ops.record_snapshot("p", "public.x", "blocking")
         assert ops.snapshotted("p") == {"public.x"}
 
     def test_alerts_newest_first(self, ops: OpsStore) -> None:

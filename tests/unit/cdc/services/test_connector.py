@@ -6,7 +6,13 @@ import re
 import pytest
 
 from cdc.connections import Connection, Connections
-from cdc.services.connector import connector_config, heartbeat_query, platform_topics, quoted, snapshot_signal
+from cdc.services.connector import (
+    connector_config,
+    heartbeat_query,
+    platform_topics,
+    quoted,
+    snapshot_signals,
+)
 from cdc.spec import Pipeline
 
 
@@ -47,9 +53,11 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
 
 
 def test_unusual_names_are_escaped(pipeline: Pipeline) -> None:
-    data = json.loads(snapshot_signal(["public.orders", 'public."Product Reviews"', 'x."c,d"', 'x."a(b"']))
-    named = ['"public"."orders"', '"public"."Product Reviews"', '"x"."c,d"', r"x\.a\(b"]
-    assert data == {"type": "incremental", "data-collections": named}
+    signals = snapshot_signals(["public.orders", 'public."a b"', 'x."c,d"', 'x."a(b"', 'x."a.b"'])
+    assert [json.loads(data) for data in signals] == [
+        {"type": "incremental", "data-collections": [r"public\.orders", r"x\.c\,d", r"x\.a\(b"]},
+        {"type": "blocking", "data-collections": [r"public\.a\ b", r"x\.a\.b"]},
+    ]
     assert quoted('x."My ""T"""') == '"x"."My ""T"""'
     assert heartbeat_query("cdc.heartbeat").startswith('UPDATE "cdc"."heartbeat" SET')
 
