@@ -28,7 +28,8 @@ class ConnectorObject:
 
     How it works: a first registration snapshots every table (`snapshot.mode=initial`). A table that joins
     later is first captured, which restarts the task; once the *new* task holds the replication slot, a signal
-    asks for an incremental snapshot, or for a blocking one where Debezium needs it. A signal that the old task read would name a table it does not know, and be lost.
+    asks for an incremental snapshot, or for a blocking one where Debezium needs it. A signal that the old
+    task read would name a table it does not know, and be lost.
     """
 
     def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
