@@ -27,8 +27,10 @@ from cdc.ddl import warehouse as warehouse_ddl
 from cdc.ops import OpsStore
 from cdc.settings import Settings
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
+from cdc_spark.bounded import replay, reread, resume
+from cdc_spark.job_run import JobRun
 from cdc_spark.jobs import job_for
-from cdc_spark.main import JobRun, drive, reread
+from cdc_spark.main import drive
 from cdc_spark.session import open_session
 from local_stack.component import Command, Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
@@ -180,6 +182,14 @@ class Lab:
 
     def reread(self, stream: str, since: str, until: str = "latest") -> int:
         return reread(self.prepared(stream), since, until)
+
+    def replay(self, stream: str) -> int:
+        prepared = self.prepared(stream)
+        return replay(prepared, prepared.stream.tables)
+
+    def resume(self, source: str, *, accept_loss: bool = False) -> int:
+        table = self.pipeline.table(source)
+        return resume(self.prepared(table.stream), table, accept_loss=accept_loss)
 
     def forget_checkpoints(self) -> None:
         """The next run reads everything again."""
