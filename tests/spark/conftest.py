@@ -15,7 +15,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
 from cdc.clients.clickhouse import connect_clickhouse
@@ -209,6 +210,24 @@ class Lab:
         with connect_postgres(self.connections.get(sink.connection), autocommit=True) as connection:
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             return cursor.execute(named).fetchall()
+
+    def alter_clickhouse(self, statement: str) -> None:
+        sink = self.pipeline.sink("clickhouse")
+        assert isinstance(sink, ClickHouseSink)
+        client = connect_clickhouse(self.connections.get(sink.connection))
+        client.command(statement.replace("RAW.", f"{sink.raw_database}."))
+
+    def alter_warehouse(self, statement: str) -> None:
+        sink = self.pipeline.sink("warehouse")
+        assert isinstance(sink, WarehouseSink)
+        with connect_postgres(self.connections.get(sink.connection), autocommit=True) as connection:
+            connection.execute(statement.replace("RAW.", f"{sink.raw_schema}."))
+
+    def delete_records(self, source: str, partition: int, before: int) -> None:
+        """What retention does."""
+        admin = AdminClient({"bootstrap.servers": self.connections.get("cdc_kafka").bootstrap_servers()})
+        for done in admin.delete_records([TopicPartition(self.topic(source), partition, before)]).values():
+            done.result(30)
 
     def both(self, query: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return self.clickhouse(query), self.warehouse(query)

@@ -109,7 +109,7 @@ def replay(
 
 
 def _checked(target: Target, table: str | None, sink: str | None) -> tuple[str | None, str | None]:
-    """The table's name in the sinks; a name that the pipeline does not know is an error, not an empty list."""
+    """The names as the ops store has them; one that the pipeline does not know is an error, not "nothing"."""
     return (
         target.pipeline.table(table).name if table else None,
         target.pipeline.sink(sink).name if sink else None,

@@ -15,8 +15,8 @@ from cdc.spec import Pipeline, StreamSpec
 
 _ADVICE = {
     "RefusedError": (
-        "the sink has a rule or a type of its own that this row breaks: change it there, or correct the row at "
-        "the source; then replay"
+        "the sink has a rule or a type of its own that this row breaks: change it there, or correct the row "
+        "at the source; then replay"
     ),
     "SchemaChangedError": (
         "the event has other columns than the pipeline declares: `cdc discover`, `cdc apply`, restart the "

@@ -18,7 +18,8 @@ class Sink:
     """Takes pieces whole or not at all."""
 
     def __init__(self, bad: set[int]) -> None:
-        self.bad, self.written, self.tries = bad, [], 0
+        self.bad, self.tries = bad, 0
+        self.written: list[int] = []
 
     def write(self, rows: pa.Table) -> None:
         self.tries += 1
