@@ -183,6 +183,8 @@ def configure_logs(*, debug: bool) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     # A failed batch is told once, by the query; py4j would add two stack traces.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    # It also tells the root logger of every call that a signal cuts short, with a stack trace.
+    logging.getLogger().addFilter(lambda record: "while sending command" not in record.getMessage())
     renderer = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if debug

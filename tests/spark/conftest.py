@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyspark
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
+from ruamel.yaml import YAML
 
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.kafka import KafkaClient
@@ -210,6 +212,22 @@ class Lab:
         with connect_postgres(self.connections.get(sink.connection), autocommit=True) as connection:
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             return cursor.execute(named).fetchall()
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """What a person's shell has, whose pipelines are this one alone."""
+        document = self.pipeline.model_dump(mode="json", by_alias=True, exclude={"environment"})
+        with (folder / f"{self.pipeline.name}.yaml").open("w") as handle:
+            YAML(typ="safe").dump(document, handle)
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return {
+            **inherited,
+            "CDC_PIPELINES_DIR": str(folder),
+            "CDC_CONNECTIONS_FILE": str(self.servers.ctx.connections_file),
+            "CDC_JARS": str(self.servers.ctx.jars),
+            "CHECKPOINT_ROOT": str(self.checkpoints),
+            "SPARK_HOME": str(Path(pyspark.__file__).parent),
+            "PYSPARK_PYTHON": sys.executable,
+        }
 
     def alter_clickhouse(self, statement: str) -> None:
         sink = self.pipeline.sink("clickhouse")
