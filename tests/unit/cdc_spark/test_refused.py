@@ -6,7 +6,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdc.errors import RefusedError, TerminalError, UnavailableError
@@ -34,6 +34,7 @@ def rows(count: int) -> pa.Table:
     return pa.table({"n": list(range(count))})
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.sets(st.integers(0, 59)))
 def test_every_other_row_is_written_once_and_in_order(count: int, bad: set[int]) -> None:
     sink = Sink(bad)
