@@ -6,7 +6,8 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -54,6 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(cause)
 
 
+@contextmanager
+def deferred_signals() -> Iterator[list[int]]:
+    """Collect requests to end; a JVM that is half started tells at length of a Python that has gone."""
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def fail(error: CdcError) -> int:
     """Tell the error; returns the exit code."""
     log.error("job failed", error=str(error), kind=type(error).__name__)
@@ -79,12 +95,15 @@ def run(arguments: argparse.Namespace) -> int:
     sinks, job = choose_sinks(pipeline, arguments.sinks), job_for(stream)
     tables = choose_tables(stream, arguments.resume or arguments.tables)
     connections = Connections.from_file(settings.cdc_connections_file)
-    spark = open_session(
-        f"debug-{stream.app_name}" if arguments.debug else stream.app_name,
-        settings,
-        local_master="local[1]" if arguments.replay_dead_letters or arguments.resume else "local[2]",
-    )
+    with deferred_signals() as asked:
+        spark = open_session(
+            f"debug-{stream.app_name}" if arguments.debug else stream.app_name,
+            settings,
+            local_master="local[1]" if arguments.replay_dead_letters or arguments.resume else "local[2]",
+        )
     try:
+        if asked:
+            raise KeyboardInterrupt
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             once, debug = arguments.once, arguments.debug
             prepared = JobRun(spark, pipeline, stream, sinks, connections, ops, job, debug=debug, once=once)

@@ -127,6 +127,11 @@ def test_the_command_ends_cleanly_when_it_is_asked_to(lab, rows, tmp_path, runni
     try:
         if running:
             until(lambda: lab.both("SELECT id FROM VIEW.customers") == ([{"id": 1}], [{"id": 1}]), 300)
+            for number_of_row in range(2, 100):
+                # Batches follow each other at once, so that one begins after the request.
+                lab.send("public.customers", "c", {**rows.customer, "id": number_of_row})
+                lab.producer.flush(10)
+                time.sleep(0.02)
         else:
             until(lambda: "Setting default log level" in log.read_text() or job.poll() is not None)
         os.killpg(job.pid, number) if number is signal.SIGINT else job.send_signal(number)

@@ -44,7 +44,9 @@ def run_spark_submit(
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"spark-submit did not return within {timeout_s} s: is YARN up?") from None
     if done.returncode:
-        told = [line.removeprefix(_TOLD) for line in done.stderr.splitlines() if line.startswith(_TOLD)]
+        # A driver in this process tree writes both of its outputs to spark-submit's standard output.
+        lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+        told = [line.removeprefix(_TOLD) for line in lines if line.startswith(_TOLD)]
         if told:
             raise ConfigurationError(told[-1])
         said = [line for line in done.stderr.splitlines() if line.strip() and "\tat " not in line][-_LINES:]
