@@ -135,7 +135,7 @@ def test_the_command_ends_cleanly_when_it_is_asked_to(lab, rows, tmp_path, runni
         else:
             until(lambda: "Setting default log level" in log.read_text() or job.poll() is not None)
         os.killpg(job.pid, number) if number is signal.SIGINT else job.send_signal(number)
-        code = job.wait(60)
+        code = job.wait(180)
     finally:
         if job.poll() is None:
             os.killpg(job.pid, signal.SIGKILL)
