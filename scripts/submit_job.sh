@@ -17,7 +17,7 @@ fi
 if [ -z "${CHECKPOINT_ROOT:-}" ]; then
     activate=${CDC_HOME:-$repo/.local}/activate
     if [ ! -f "$activate" ]; then
-        printf 'no stack in %s: `make up` starts one; for another cluster export the variables that .env.example lists\n' \
+        printf 'no stack in %s: `make up` starts one; elsewhere export what `. .local/activate` would: see include/cdc/settings.py\n' \
             "${CDC_HOME:-$repo/.local}" >&2
         exit 1
     fi

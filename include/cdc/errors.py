@@ -9,6 +9,7 @@
         ├── SpecError             a pipeline file is wrong (file, line, field, expected)
         ├── UnsupportedSourceError  the source has a shape that cannot be captured
         ├── DataError             a value does not fit where it has to go
+        ├── RefusedError          a sink refuses a row that the platform finds right
         ├── SchemaChangedError    the source's table is not what the pipeline declares
         ├── GenerationError       a topic is not the one whose offsets were recorded
         └── FencedError           a newer owner has taken the lease over
@@ -64,6 +65,10 @@ class UnsupportedSourceError(TerminalError):
 
 class DataError(TerminalError):
     """A value does not fit the type it has to go into; nothing is cut or changed to make it fit."""
+
+
+class RefusedError(TerminalError):
+    """A sink refuses a row, by a rule or a type of its own; the message is the sink's."""
 
 
 class SchemaChangedError(TerminalError):

@@ -46,6 +46,16 @@ and a mail then says what is wrong, since when, with which figures, and what to 
 - **check_checkpoints_…**: the checkpoints' own offsets against Kafka's end offsets.
 {_MORE}"""
 
+REPLAY = f"""
+### Writes dead letters once more
+An event that could not be written is kept with its bytes and a sentence (`cdc dead-letters list`). Once its
+cause is mended, run this DAG; the form narrows it to one pipeline, table or sink.
+
+Each **replay_…** task runs the stream's own job over these bytes, beside the running stream. Rows get the
+versions they had, so newer rows are never overwritten, and a second run changes nothing. What fails again
+stays, with its new error, and fails the task. A stream without open dead letters is skipped.
+{_MORE}"""
+
 
 def stream_text(stream: StreamSpec, pipeline: Pipeline) -> str:
     """The text of one stream's DAG."""

@@ -64,7 +64,7 @@ class BatchProcessor:
         self._context = context
         self._job = job
         self._ops = ops
-        self._known_parked: dict[str, ParkedTable] = {}
+        self._known_parked: dict[str, ParkedTable] | None = None
 
     def process(self, frame: DataFrame, ranges: BatchRanges | None) -> Outcome:
         """One batch of the stream.
@@ -77,7 +77,7 @@ class BatchProcessor:
             TransientError: the same batch may succeed later.
             TerminalError: a person has to change something.
         """
-        parked = self._parked()
+        parked = self._parked(ranges)
         due = [table for table in self._context.stream.tables if self._is_due(table, ranges, parked)]
         outcome: Outcome = {}
         with _shared(frame, len(due)) as records:
@@ -100,11 +100,18 @@ class BatchProcessor:
             for table in self._context.stream.tables:
                 summary = self._write(table, records, None, None)
                 outcome[table.name] = summary
-                if schema_changed(summary.bad, summary.unlike, summary.judged):
+                if _of_the_table(summary):
                     raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
                 if summary.bad:
-                    self._write_dead_letters(table, frame, None)
+                    self._write_dead_letters(table, frame, summary, None)
         return outcome
+
+    def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
+        """Dead letters of one table once more; those that fail again are kept with their new error."""
+        summary = self._write(table, frame, None, None)
+        if summary.bad:
+            self._write_dead_letters(table, frame, summary, None)
+        return summary
 
     def _write(
         self,
@@ -135,24 +142,25 @@ class BatchProcessor:
         summary: Summary,
         waits: Mapping[int, int] | None,
     ) -> None:
-        if not schema_changed(summary.bad, summary.unlike, summary.judged):
-            self._write_dead_letters(table, frame, waits)
+        if not _of_the_table(summary):
+            self._write_dead_letters(table, frame, summary, waits)
             return
         here = self._context
         begins = ranges.begins(here.pipeline.topic(table)) if ranges is not None else {}
-        reason = f"no event of the table fits the pipeline any more: {'; '.join(summary.examples)}"
+        reason = f"no event of the table can be written any more: {'; '.join(summary.examples)}"
         self._ops.park(here.pipeline.name, table.name, here.sink.name, reason, {**begins, **summary.bad_from})
         log.error("table parked", query=here.query, table=table.source, sink=here.sink.name, reason=reason)
 
     def _write_dead_letters(
-        self, table: TableSpec, frame: DataFrame, waits: Mapping[int, int] | None
+        self, table: TableSpec, frame: DataFrame, summary: Summary, waits: Mapping[int, int] | None
     ) -> None:
         context, here = self._table_context(table, waits), self._context
         origin = dead_letters.Origin(
             here.pipeline.name, here.stream.name, here.sink.name, self._letters_query
         )
         records = frame.where(F.col("topic") == context.topic).select(*dead_letters.RECORD_COLUMNS)
-        function = dead_letters.dead_letter_function(context, origin, self._ops)
+        refused = {(partition, offset): message for partition, offset, message in summary.refused}
+        function = dead_letters.dead_letter_function(context, origin, self._ops, refused)
         kept = total(Summary.from_json(row.summary) for row in records.mapInArrow(function, SCHEMA).collect())
         kept.raise_failure()
         log.warning("dead letters", query=here.query, table=table.source, count=kept.bad)
@@ -180,22 +188,35 @@ class BatchProcessor:
         waits = parked[table.name].offsets
         return any(begin < waits.get(partition, 0) for partition, begin in ranges.begins(topic).items())
 
-    def _parked(self) -> dict[str, ParkedTable]:
-        def read() -> None:
+    def _parked(self, ranges: BatchRanges | None) -> dict[str, ParkedTable]:
+        try:
             tables = self._ops.parked(self._context.pipeline.name, self._context.sink.name)
-            self._known_parked = {table.table: table for table in tables}
-
-        self._try(read)
+        except UnavailableError as error:
+            # What is skipped while nobody can say whether the table was resumed might never be read again.
+            if self._known_parked is None or any(
+                ranges is None or ranges.records(self._context.pipeline.topic(table))
+                for table in self._context.stream.tables
+                if table.name in self._known_parked
+            ):
+                raise
+            self._tell_away(error)
+            return self._known_parked
+        self._known_parked = {table.table: table for table in tables if not table.released}
         return self._known_parked
 
     def _try(self, call: Callable[[], object]) -> None:
-        """Ask the ops store for what the stream can go on without."""
+        """Tell the ops store what the stream can go on without."""
         try:
             call()
         except UnavailableError as error:
-            log.warning(
-                "the ops store is away, the stream goes on", query=self._context.query, error=str(error)
-            )
+            self._tell_away(error)
+
+    def _tell_away(self, error: UnavailableError) -> None:
+        log.warning("the ops store is away, the stream goes on", query=self._context.query, error=str(error))
+
+
+def _of_the_table(summary: Summary) -> bool:
+    return summary.swamped or schema_changed(summary.bad, summary.unlike, summary.judged)
 
 
 @contextmanager

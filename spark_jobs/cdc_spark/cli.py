@@ -12,7 +12,10 @@ With --debug it runs beside the stream: query names begin with `debug.`, checkpo
 below the checkpoint root, progress goes to the log only. It writes to the same sinks, which is
 harmless: the same events have the same versions.
 With --from and --until it reads a stretch of the topics again, with the original versions, then ends:
-for a table that is taken out of parking, or after a fix.
+after a fix in a transformation.
+With --replay-dead-letters it hands the events that were set aside to the sinks again, from the bytes in
+the ops store; with --resume it brings a parked table back. `cdc dead-letters replay` and `cdc table
+resume` run this; both can be interrupted and run again.
 """
 
 
@@ -37,10 +40,32 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         help='a bounded re-read from offsets ({"topic": {"0": 12}} or topic:0:12,…), a time, or earliest',
     )
     parser.add_argument("--until", metavar="WHERE", help="where the re-read ends, excluded (default: latest)")
+    parser.add_argument(
+        "--replay-dead-letters", action="store_true", help="write the open dead letters once more, then end"
+    )
+    parser.add_argument("--tables", help="replay only those of these tables, separated by commas")
+    parser.add_argument("--resume", metavar="TABLE", help="bring parked tables back, then end")
+    parser.add_argument(
+        "--accept-loss", action="store_true", help="resume though Kafka has removed events of the table"
+    )
     parser.add_argument("--checkpoint-root", help="where checkpoints lie (default: CHECKPOINT_ROOT)")
     arguments = parser.parse_args(argv)
     if arguments.until and not arguments.since:
         parser.error("--until needs --from")
-    if arguments.since and arguments.once:
-        parser.error("--from is a bounded re-read and ends by itself: leave --once out")
+    bounded = [
+        option
+        for option, given in (
+            ("--from", arguments.since),
+            ("--replay-dead-letters", arguments.replay_dead_letters),
+            ("--resume", arguments.resume),
+            ("--once", arguments.once),
+        )
+        if given
+    ]
+    if len(bounded) > 1:
+        parser.error(f"{' and '.join(bounded)} are different runs, and each ends by itself: choose one")
+    if arguments.tables and not arguments.replay_dead_letters:
+        parser.error("--tables needs --replay-dead-letters")
+    if arguments.accept_loss and not arguments.resume:
+        parser.error("--accept-loss needs --resume")
     return arguments

@@ -1,69 +1,85 @@
-"""From arguments to a running driver, or to a bounded re-read."""
+"""From arguments to a running driver, or to a run that ends by itself."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
-from pyspark.sql import SparkSession
 
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError
 from cdc.ops import OpsStore
 from cdc.settings import Settings
-from cdc.spec import Pipeline, SinkSpec, StreamSpec, load_pipeline, load_pipelines
+from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec, load_pipeline, load_pipelines
 from cdc_spark.application import Driver, DriverOptions
-from cdc_spark.batch import BatchProcessor, QueryContext
+from cdc_spark.bounded import replay, reread, resume
 from cdc_spark.cli import parse_arguments
-from cdc_spark.jobs import BaseJob, job_for
+from cdc_spark.failures import cause_of
+from cdc_spark.job_run import JobRun
+from cdc_spark.jobs import job_for
 from cdc_spark.leases import LeaseKeeper
 from cdc_spark.owner import this_driver
 from cdc_spark.progress import ProgressBuffer, ProgressListener, QueryIdentity
-from cdc_spark.query import QueryPlan, Services, SinkQuery, checked_generations
-from cdc_spark.readers.bounds import parse_bounds
-from cdc_spark.readers.kafka import KafkaReader
+from cdc_spark.query import QueryPlan, Services, SinkQuery
 from cdc_spark.session import open_session
 
 log = structlog.get_logger(__name__)
 ONCE_PATIENCE_S = 180.0
+STOPPED = 130
+"""The exit code of a run that a signal ended before its work was done."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns the exit code, after one sentence on standard error when something is wrong."""
     arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
     configure_logs(debug=arguments.debug)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(arguments)
+    except KeyboardInterrupt:
+        say("stopped on request; what was under way can be run again")
+        return STOPPED
     except CdcError as error:
-        log.error("job failed", error=str(error), kind=type(error).__name__)
-        print(f"run_cdc_job: {error}", file=sys.stderr)  # noqa: T201 the sentence for the person
-        return 1
+        return fail(error)
+    except Exception as error:
+        # Spark wraps what is raised below it.
+        cause = cause_of(str(error))
+        if cause is None:
+            raise
+        return fail(cause)
 
 
-@dataclass(frozen=True)
-class JobRun:
-    """One stream with what it needs, ready to run.
+@contextmanager
+def deferred_signals() -> Iterator[list[int]]:
+    """Collect requests to end; a JVM that is half started tells at length of a Python that has gone."""
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
-    Attributes:
-        debug: beside the stream, which is not disturbed.
-        once: everything that is there, then end.
-    """
 
-    spark: SparkSession
-    pipeline: Pipeline
-    stream: StreamSpec
-    sinks: tuple[SinkSpec, ...]
-    connections: Connections
-    ops: OpsStore
-    job: BaseJob
-    debug: bool = False
-    once: bool = False
+def fail(error: CdcError) -> int:
+    """Tell the error; returns the exit code."""
+    log.error("job failed", error=str(error), kind=type(error).__name__)
+    say(str(error))
+    return 1
+
+
+def say(sentence: str) -> None:
+    """The one sentence for the person, as `cdc` finds it too."""
+    print(f"run_cdc_job: {sentence}", file=sys.stderr)  # noqa: T201
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,16 +93,27 @@ def run(arguments: argparse.Namespace) -> int:
     pipeline = find_pipeline(arguments.pipeline, env, settings.cdc_pipelines_dir)
     stream = pipeline.stream(arguments.job_type)
     sinks, job = choose_sinks(pipeline, arguments.sinks), job_for(stream)
+    tables = choose_tables(stream, arguments.resume or arguments.tables)
     connections = Connections.from_file(settings.cdc_connections_file)
-    root = arguments.checkpoint_root or settings.checkpoint_root
-    spark = open_session(f"debug-{stream.app_name}" if arguments.debug else stream.app_name, settings)
+    with deferred_signals() as asked:
+        spark = open_session(
+            f"debug-{stream.app_name}" if arguments.debug else stream.app_name,
+            settings,
+            local_master="local[1]" if arguments.replay_dead_letters or arguments.resume else "local[2]",
+        )
     try:
+        if asked:
+            raise KeyboardInterrupt
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             once, debug = arguments.once, arguments.debug
             prepared = JobRun(spark, pipeline, stream, sinks, connections, ops, job, debug=debug, once=once)
             if arguments.since:
                 return reread(prepared, arguments.since, arguments.until or "latest")
-            return drive(prepared, root)
+            if arguments.replay_dead_letters:
+                return replay(prepared, tables)
+            if arguments.resume:
+                return max(resume(prepared, t, accept_loss=arguments.accept_loss) for t in tables)
+            return drive(prepared, arguments.checkpoint_root or settings.checkpoint_root)
     finally:
         spark.stop()
 
@@ -123,29 +150,6 @@ def query_plans(run: JobRun, root: str) -> tuple[QueryPlan, ...]:
     return tuple(plans)
 
 
-def reread(run: JobRun, since_text: str, until_text: str) -> int:
-    """Read a stretch of the topics again into each sink; needs no lease, since versions do not change.
-
-    Raises:
-        CdcError: a sink refused, or the events do not fit.
-    """
-    topics = tuple(run.pipeline.topic(table) for table in run.stream.tables)
-    since, until = parse_bounds(since_text, topics), parse_bounds(until_text, topics)
-    bootstrap = run.connections.get(run.pipeline.kafka.connection).bootstrap_servers()
-    generations = checked_generations(topics, KafkaClient(bootstrap), run.ops)
-    frame = KafkaReader(bootstrap, topics).batch(run.spark, since, until)
-    for sink in run.sinks:
-        query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3
-        context = QueryContext(
-            run.pipeline, run.stream, sink, query, run.connections, generations, None, deadline_s
-        )
-        outcome = BatchProcessor(context, run.job, run.ops).reread(frame)
-        for table, summary in outcome.items():
-            figures = {"events": summary.events, "bad": summary.bad, "until": summary.until}
-            log.info("read again", sink=sink.name, table=table, **figures)
-    return 0
-
-
 def find_pipeline(name: str, env: str, folder: Path) -> Pipeline:
     """The pipeline of that name: `<name>.yaml`, else whichever file has it.
 
@@ -174,11 +178,32 @@ def choose_sinks(pipeline: Pipeline, names: str | None) -> tuple[SinkSpec, ...]:
     return tuple(pipeline.sink(name.strip()) for name in names.split(",") if name.strip())
 
 
+def choose_tables(stream: StreamSpec, names: str | None) -> tuple[TableSpec, ...]:
+    """The named tables of the stream, by their source name or their name in the sinks, or all.
+
+    Raises:
+        ConfigurationError: the stream has no such table.
+    """
+    if not names:
+        return stream.tables
+    known = {name: table for table in stream.tables for name in (table.source, table.name)}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    foreign = [name for name in wanted if name not in known]
+    if foreign:
+        raise ConfigurationError(
+            f"stream {stream.name!r} has no table {', '.join(foreign)}; it has: "
+            f"{', '.join(table.name for table in stream.tables)}"
+        )
+    return tuple(known[name] for name in wanted)
+
+
 def configure_logs(*, debug: bool) -> None:
     """JSON lines on standard error; readable ones for a person who debugs."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     # A failed batch is told once, by the query; py4j would add two stack traces.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    # It also tells the root logger of every call that a signal cuts short, with a stack trace.
+    logging.getLogger().addFilter(lambda record: "while sending command" not in record.getMessage())
     renderer = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if debug

@@ -12,7 +12,7 @@ def schema_changed(bad: int, unlike: int, total: int) -> bool:
 
     Args:
         bad: events that could not be written.
-        unlike: of these, the ones that do not have the declared columns and types.
+        unlike: of these, the ones that do not have the declared columns and types, or that the sink refused.
         total: events, bad ones included.
 
     Events that cannot be read at all are dead letters, not a schema change, until there are so many and

@@ -171,6 +171,8 @@ class SinkQuery:
             raise StopRequestedError
         with self._between_batches:
             if self._stopping.is_set():
+                # Spark would tell of it with two stack traces, though nothing is wrong.
+                self._services.spark.sparkContext.setLogLevel("OFF")
                 raise StopRequestedError
             try:
                 self._outcomes[batch_id] = self._processor.process(frame, self._offsets.ranges(batch_id))

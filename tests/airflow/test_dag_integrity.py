@@ -16,7 +16,14 @@ from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 
 REPO = Path(__file__).resolve().parents[2]
-DAG_IDS = {"cdc_connectors", "cdc_health", "cdc_stream_customers", "cdc_stream_orders", "cdc_stream_products"}
+DAG_IDS = {
+    "cdc_connectors",
+    "cdc_dead_letter_replay",
+    "cdc_health",
+    "cdc_stream_customers",
+    "cdc_stream_orders",
+    "cdc_stream_products",
+}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +109,16 @@ def test_the_connectors_dag_wakes_the_streams(dagbag: DagBag) -> None:
     for stream in ("customers", "orders", "products"):
         condition = dagbag.dags[f"cdc_stream_{stream}"].timetable.asset_condition
         assert [asset.uri for asset in condition.objects] == [applied.uri]
+
+
+def test_the_replay_dag_has_a_task_for_each_stream_and_a_form_that_narrows_it(dagbag: DagBag) -> None:
+    dag = dagbag.dags["cdc_dead_letter_replay"]
+    assert {task.task_id for task in dag.tasks} == {
+        f"ecommerce.replay_{stream}" for stream in ("customers", "orders", "products")
+    }
+    assert not dag.timetable.can_be_scheduled
+    assert set(dag.params) == {"pipeline", "table", "sink"}
+    assert "orders_fact" in dag.params.get_param("table").schema["enum"]
 
 
 def test_a_broken_pipeline_file_is_named_in_the_import_error(

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyspark
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
+from ruamel.yaml import YAML
 
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.kafka import KafkaClient
@@ -27,8 +30,10 @@ from cdc.ddl import warehouse as warehouse_ddl
 from cdc.ops import OpsStore
 from cdc.settings import Settings
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
+from cdc_spark.bounded import replay, reread, resume
+from cdc_spark.job_run import JobRun
 from cdc_spark.jobs import job_for
-from cdc_spark.main import JobRun, drive, reread
+from cdc_spark.main import drive
 from cdc_spark.session import open_session
 from local_stack.component import Command, Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
@@ -181,6 +186,14 @@ class Lab:
     def reread(self, stream: str, since: str, until: str = "latest") -> int:
         return reread(self.prepared(stream), since, until)
 
+    def replay(self, stream: str) -> int:
+        prepared = self.prepared(stream)
+        return replay(prepared, prepared.stream.tables)
+
+    def resume(self, source: str, *, accept_loss: bool = False) -> int:
+        table = self.pipeline.table(source)
+        return resume(self.prepared(table.stream), table, accept_loss=accept_loss)
+
     def forget_checkpoints(self) -> None:
         """The next run reads everything again."""
         self.checkpoints = self.checkpoints.with_name(f"{self.checkpoints.name}x")
@@ -199,6 +212,40 @@ class Lab:
         with connect_postgres(self.connections.get(sink.connection), autocommit=True) as connection:
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             return cursor.execute(named).fetchall()
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """What a person's shell has, whose pipelines are this one alone."""
+        document = self.pipeline.model_dump(mode="json", by_alias=True, exclude={"environment"})
+        with (folder / f"{self.pipeline.name}.yaml").open("w") as handle:
+            YAML(typ="safe").dump(document, handle)
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return {
+            **inherited,
+            "CDC_PIPELINES_DIR": str(folder),
+            "CDC_CONNECTIONS_FILE": str(self.servers.ctx.connections_file),
+            "CDC_JARS": str(self.servers.ctx.jars),
+            "CHECKPOINT_ROOT": str(self.checkpoints),
+            "SPARK_HOME": str(Path(pyspark.__file__).parent),
+            "PYSPARK_PYTHON": sys.executable,
+        }
+
+    def alter_clickhouse(self, statement: str) -> None:
+        sink = self.pipeline.sink("clickhouse")
+        assert isinstance(sink, ClickHouseSink)
+        client = connect_clickhouse(self.connections.get(sink.connection))
+        client.command(statement.replace("RAW.", f"{sink.raw_database}."))
+
+    def alter_warehouse(self, statement: str) -> None:
+        sink = self.pipeline.sink("warehouse")
+        assert isinstance(sink, WarehouseSink)
+        with connect_postgres(self.connections.get(sink.connection), autocommit=True) as connection:
+            connection.execute(statement.replace("RAW.", f"{sink.raw_schema}."))
+
+    def delete_records(self, source: str, partition: int, before: int) -> None:
+        """What retention does."""
+        admin = AdminClient({"bootstrap.servers": self.connections.get("cdc_kafka").bootstrap_servers()})
+        for done in admin.delete_records([TopicPartition(self.topic(source), partition, before)]).values():
+            done.result(30)
 
     def both(self, query: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return self.clickhouse(query), self.warehouse(query)

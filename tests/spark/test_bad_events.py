@@ -66,12 +66,8 @@ def test_a_changed_table_is_parked_alone_and_comes_back_complete(lab, rows):
     assert len(lab.warehouse("SELECT id FROM VIEW.orders_fact")) == 2
 
     # The source got its old shape back: what came since is read again from where the table was parked.
-    for sink in ("clickhouse", "warehouse"):
-        resumed = lab.ops.resume(lab.pipeline.name, "order_items", sink)
-        assert resumed is not None
-    topic = lab.topic("public.order_items")
-    since = ",".join(f"{topic}:{partition}:{offset}" for partition, offset in resumed.offsets.items())
-    assert lab.reread("orders", since) == 0
+    assert lab.resume("public.order_items") == 0
+    assert lab.ops.parked(lab.pipeline.name) == []
     expected = [{"order_id": 1}, {"order_id": 9}]
     query = "SELECT order_id FROM VIEW.order_items ORDER BY order_id"
     assert lab.both(query) == (expected, expected)

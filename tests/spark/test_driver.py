@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from ruamel.yaml import YAML
 
 from cdc.errors import ConflictError, FencedError
 from cdc_spark.main import drive
@@ -90,18 +90,8 @@ def test_one_sink_that_is_away_does_not_stop_the_other_and_a_stop_is_obeyed(lab,
 def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
     lab.send("public.customers", "c", rows.customer)
     lab.producer.flush(10)
-    document = lab.pipeline.model_dump(mode="json", by_alias=True, exclude={"environment"})
-    with (tmp_path / f"{lab.pipeline.name}.yaml").open("w") as handle:
-        YAML(typ="safe").dump(document, handle)
     held = lab.ops.acquire_lease(lab.pipeline.stream("customers").query_name("warehouse"), "the stream", 600)
-    environment = {
-        **os.environ,
-        "CDC_PIPELINES_DIR": str(tmp_path),
-        "CDC_CONNECTIONS_FILE": str(lab.servers.ctx.connections_file),
-        "CDC_JARS": str(lab.servers.ctx.jars),
-        "CHECKPOINT_ROOT": str(lab.checkpoints),
-    }
-    environment.pop("PYTHONPATH", None)
+    environment = lab.environment(tmp_path)
     arguments = ["--job-type", "customers", "--pipeline", lab.pipeline.name, "--debug", "--once"]
     program = [sys.executable, str(REPO / "spark_jobs" / "run_cdc_job.py"), *arguments]
     done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=280, check=False)
@@ -116,3 +106,42 @@ def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
     assert done.returncode == 1
     assert "no stream 'nonsense'; it has: customers, products, orders" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("running", "number"), [(True, signal.SIGTERM), (False, signal.SIGINT)])
+def test_the_command_ends_cleanly_when_it_is_asked_to(lab, rows, tmp_path, running, number):
+    """While it carries the stream, and while it still starts; a person sees one line, no stack trace."""
+    lab.send("public.customers", "c", rows.customer)
+    assert lab.producer.flush(10) == 0
+    program = [sys.executable, str(REPO / "spark_jobs" / "run_cdc_job.py"), "--job-type", "customers"]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        job = subprocess.Popen(
+            [*program, "--pipeline", lab.pipeline.name, "--debug"],
+            env=lab.environment(tmp_path),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        if running:
+            until(lambda: lab.both("SELECT id FROM VIEW.customers") == ([{"id": 1}], [{"id": 1}]), 300)
+            for number_of_row in range(2, 100):
+                # Batches follow each other at once, so that one begins after the request.
+                lab.send("public.customers", "c", {**rows.customer, "id": number_of_row})
+                lab.producer.flush(10)
+                time.sleep(0.02)
+        else:
+            until(lambda: "Setting default log level" in log.read_text() or job.poll() is not None)
+        os.killpg(job.pid, number) if number is signal.SIGINT else job.send_signal(number)
+        code = job.wait(180)
+    finally:
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+    said = log.read_text()
+    assert code == (0 if running else 130), said
+    assert "Traceback" not in said
+    assert "Exception" not in said
+    last = said.strip().splitlines()[-1]
+    assert ("driver ended" if running else "stopped on request") in last

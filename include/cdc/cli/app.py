@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.syntax import Syntax
 
-from cdc.cli import generation, render, stream
+from cdc.cli import dead_letters, generation, render, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.errors import CdcError
 from cdc.settings import Settings
@@ -18,6 +18,8 @@ from cdc.spec import load_pipelines
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(stream.app, name="stream")
 app.add_typer(generation.app, name="generation")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(table.app, name="table")
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")

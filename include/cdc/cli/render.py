@@ -1,17 +1,30 @@
-"""How plans and states look in a terminal."""
+"""How plans, states and dead letters look in a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from cdc.ops import DeadLetter
 from cdc.services.changes import Plan
+from cdc.services.dead_letters import advice, readable
+from cdc.services.parked_tables import TableState
 from cdc.services.status import PipelineStatus, TableStatus
 
-_COLOURS = {"running": "green", "starting": "cyan", "stopped": "yellow", "parked": "red", "failed": "red"}
+_COLOURS = {
+    "running": "green",
+    "flowing": "green",
+    "resuming": "cyan",
+    "starting": "cyan",
+    "stopped": "yellow",
+    "parked": "red",
+    "failed": "red",
+}
 
 
 def plan(made: Plan) -> RenderableType:
@@ -45,6 +58,77 @@ def status(found: PipelineStatus) -> RenderableType:
     for item in found.tables:
         table.add_row(*_cells(item))
     return table
+
+
+def dead_letters(found: Sequence[DeadLetter], totals: Mapping[tuple[str, str], int]) -> RenderableType:
+    """A row for each dead letter, named as `cdc dead-letters show` wants it."""
+    every = sum(totals.values())
+    title = f"{every:,} dead letter(s)" + (f", the first {len(found):,}" if len(found) < every else "")
+    table = Table(title=title, title_justify="left")
+    for name in ("topic", "partition", "offset", "sink", "failed", "error"):
+        numeric = name in ("partition", "offset")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for letter in found:
+        place = letter.topic, str(letter.partition), str(letter.offset), letter.sink
+        said = Text(f"{letter.error_class}: ", style="dim" if letter.replayed_at else "red")
+        said.append(f"{letter.message}{' (replayed)' if letter.replayed_at else ''}", style="not red")
+        table.add_row(*map(Text, place), _ago(letter.failed_at), said)
+    return table
+
+
+def dead_letter(letter: DeadLetter) -> RenderableType:
+    """One event with its bytes, its error and what to do."""
+    facts = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("event", f"{letter.topic} partition {letter.partition} offset {letter.offset}"),
+        ("not written to", f"{letter.table} in {letter.sink} by {letter.query}"),
+        ("at the broker", f"{letter.timestamp:%Y-%m-%d %H:%M:%S} UTC" if letter.timestamp else "?"),
+        ("failed", _ago(letter.failed_at)),
+        ("headers", ", ".join(f"{name}={value}" for name, value in letter.headers) or "none"),
+        ("error", f"{letter.error_class}: {letter.message}"),
+        ("what to do", advice(letter)),
+    ):
+        facts.add_row(Text(name, style="bold"), Text(value))
+    return Group(
+        facts, Text("key", style="bold"), _raw(letter.key), Text("value", style="bold"), _raw(letter.value)
+    )
+
+
+def counts(waiting: Mapping[tuple[str, str], int]) -> RenderableType:
+    """How many dead letters wait for each table and sink."""
+    table = Table()
+    for name in ("table", "sink", "dead letters"):
+        table.add_column(name, justify="right" if name == "dead letters" else "left")
+    for (name, sink), count in waiting.items():
+        table.add_row(Text(name), Text(sink), _number(count))
+    return table
+
+
+def table_states(states: Sequence[TableState]) -> RenderableType:
+    """A row for each table and sink."""
+    table = Table()
+    for name in ("table", "sink", "state", "since offsets", "waiting", "dead letters"):
+        numeric = name in ("waiting", "dead letters")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for item in states:
+        state = Text(item.state, style=_COLOURS[item.state])
+        if item.reason:
+            state.append(f"\n{item.reason}", style="dim")
+        if item.lost:
+            state.append("\nKafka has removed some of what waits", style="bold red")
+        offsets = ", ".join(f"{p}: {o}" for p, o in sorted((item.offsets or {}).items()))
+        waiting = "" if item.offsets is None else _number(item.waiting)
+        table.add_row(
+            Text(item.source), Text(item.sink), state, Text(offsets), waiting, _number(item.dead_letters)
+        )
+    return table
+
+
+def _raw(raw: bytes | None) -> RenderableType:
+    text = readable(raw)
+    return (
+        Syntax(text, "json", background_color="default", word_wrap=True) if text[:1] in "{[" else Text(text)
+    )
 
 
 def _cells(item: TableStatus) -> tuple[RenderableType, ...]:

@@ -16,12 +16,14 @@ class ParkedTable:
         table: the table's name in the sinks.
         offsets: the first offset that is not written, for each partition; one that is missing begins at 0,
             since reading too much again changes nothing.
+        released: the query writes the table again, and what it skipped is still being read again.
     """
 
     table: str
     sink: str
     reason: str
     offsets: Mapping[int, int] = field(default_factory=dict)
+    released: bool = False
 
 
 def should_park(bad: int, total: int) -> bool:

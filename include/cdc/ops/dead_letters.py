@@ -1,31 +1,39 @@
-"""Dead letters and parked tables: what was not written, kept so that it can be."""
+"""Dead letters: events that were not written, kept so that they can be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from cdc.model.parking import ParkedTable, merged
 from cdc.ops.base import OpsDatabase
 from cdc.ops.records import DeadLetter
 
+# An event that fails again is open again, even after a replay: the sink may have been made anew since.
 _INSERT = """
-    INSERT INTO cdc_ops.dead_letters (pipeline, stream, sink, query, "table", topic, partition, "offset",
-      event_timestamp, key, value, headers, error_class, message)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (query, topic, partition, "offset") DO UPDATE
-      SET error_class = excluded.error_class, message = excluded.message
+    INSERT INTO cdc_ops.dead_letters (pipeline, stream, sink, query, "table", topic, generation, partition,
+      "offset", event_timestamp, key, value, headers, error_class, message)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (query, topic, generation, partition, "offset") DO UPDATE
+      SET error_class = excluded.error_class, message = excluded.message, failed_at = now(),
+        replayed_at = NULL
 """
+_FILTER = (
+    'pipeline = %(pipeline)s AND (%(table)s::text IS NULL OR "table" = %(table)s) '
+    "AND (%(sink)s::text IS NULL OR sink = %(sink)s) AND (NOT %(open)s OR replayed_at IS NULL)"
+)
+Place = tuple[int, int, int]
+"""Generation, partition and offset."""
 
 
 class DeadLetterStore(OpsDatabase):
-    """Events and tables that wait for a person."""
+    """Events that wait for a person."""
 
     def add_dead_letters(self, rows: Sequence[DeadLetter]) -> None:
-        """Keep events; the same coordinates again change nothing but the message.
+        """Keep events; the same coordinates again change nothing but the error, and open them again.
 
         Raises:
             UnavailableError: the ops store does not answer; the batch must fail then.
@@ -46,67 +54,83 @@ class DeadLetterStore(OpsDatabase):
     ) -> list[DeadLetter]:
         """Dead letters in the order of their coordinates."""
         rows = self.rows(
-            "SELECT * FROM cdc_ops.dead_letters WHERE pipeline = %(pipeline)s "
-            'AND (%(table)s::text IS NULL OR "table" = %(table)s) '
-            "AND (%(sink)s::text IS NULL OR sink = %(sink)s) AND (NOT %(open)s OR replayed_at IS NULL) "
-            'ORDER BY topic, partition, "offset", sink LIMIT %(limit)s',
+            f"SELECT * FROM cdc_ops.dead_letters WHERE {_FILTER} "  # noqa: S608 no value is in it
+            'ORDER BY topic, generation, partition, "offset", sink LIMIT %(limit)s',
             {"pipeline": pipeline, "table": table, "sink": sink, "open": only_open, "limit": limit},
         )
         return [_letter(row) for row in rows]
 
+    def dead_letters_at(self, pipeline: str, topic: str, partition: int, offset: int) -> list[DeadLetter]:
+        """The dead letters of one event, open or not: one for each sink that could not take it."""
+        rows = self.rows(
+            "SELECT * FROM cdc_ops.dead_letters WHERE pipeline = %s AND topic = %s AND partition = %s "
+            'AND "offset" = %s ORDER BY generation, sink',
+            (pipeline, topic, partition, offset),
+        )
+        return [_letter(row) for row in rows]
+
+    def replayable(
+        self, pipeline: str, table: str, sink: str, topic: str, *, after: Place, limit: int
+    ) -> list[DeadLetter]:
+        """The next open dead letters of a table in a sink, in order, all of one generation."""
+        rows = self.rows(
+            'SELECT * FROM cdc_ops.dead_letters WHERE pipeline = %s AND "table" = %s AND sink = %s '
+            'AND topic = %s AND replayed_at IS NULL AND (generation, partition, "offset") > (%s, %s, %s) '
+            'ORDER BY generation, partition, "offset" LIMIT %s',
+            (pipeline, table, sink, topic, *after, limit),
+        )
+        return [_letter(row) for row in rows if row["generation"] == rows[0]["generation"]]
+
     def open_dead_letters(self, pipeline: str, table: str, sink: str) -> int:
         """How many were not replayed."""
-        row = self.one(
-            "SELECT count(*) AS n FROM cdc_ops.dead_letters "
-            'WHERE pipeline = %s AND "table" = %s AND sink = %s AND replayed_at IS NULL',
-            (pipeline, table, sink),
-        )
-        return int(row["n"]) if row else 0
+        return self.count_dead_letters(pipeline, table, sink).get((table, sink), 0)
 
-    def mark_replayed(self, query: str, topic: str, partition: int, offset: int) -> None:
-        """A dead letter was written to its sink after all."""
-        self.rows(
-            "UPDATE cdc_ops.dead_letters SET replayed_at = now() "
-            'WHERE query = %s AND topic = %s AND partition = %s AND "offset" = %s',
-            (query, topic, partition, offset),
-        )
-
-    def park(self, pipeline: str, table: str, sink: str, reason: str, offsets: Mapping[int, int]) -> None:
-        """Park a table in a sink; parked again, it keeps its earliest offsets."""
-        wanted = ParkedTable(table, sink, reason, offsets)
-        with self.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{pipeline}/{table}/{sink}",))
-            row = connection.execute(
-                'SELECT "table", sink, reason, offsets FROM cdc_ops.parked '
-                'WHERE pipeline = %s AND "table" = %s AND sink = %s',
-                (pipeline, table, sink),
-            ).fetchone()
-            kept = merged(_parked(row), wanted) if row else wanted
-            connection.execute(
-                'INSERT INTO cdc_ops.parked (pipeline, "table", sink, reason, offsets) '
-                "VALUES (%s, %s, %s, %s, %s) "
-                'ON CONFLICT (pipeline, "table", sink) DO UPDATE '
-                "SET reason = excluded.reason, offsets = excluded.offsets",
-                (pipeline, table, sink, reason, Jsonb(kept.offsets)),
-            )
-
-    def parked(self, pipeline: str, sink: str | None = None) -> list[ParkedTable]:
-        """The parked tables of a pipeline, or of one of its sinks."""
+    def count_dead_letters(
+        self, pipeline: str, table: str | None = None, sink: str | None = None, *, only_open: bool = True
+    ) -> dict[tuple[str, str], int]:
+        """How many there are, by table and sink; a table without any is left out."""
         rows = self.rows(
-            'SELECT "table", sink, reason, offsets FROM cdc_ops.parked WHERE pipeline = %(pipeline)s '
-            'AND (%(sink)s::text IS NULL OR sink = %(sink)s) ORDER BY "table", sink',
-            {"pipeline": pipeline, "sink": sink},
+            f'SELECT "table", sink, count(*) AS n FROM cdc_ops.dead_letters WHERE {_FILTER} '  # noqa: S608
+            'GROUP BY "table", sink ORDER BY "table", sink',
+            {"pipeline": pipeline, "table": table, "sink": sink, "open": only_open},
         )
-        return [_parked(row) for row in rows]
+        return {(row["table"], row["sink"]): int(row["n"]) for row in rows}
 
-    def resume(self, pipeline: str, table: str, sink: str) -> ParkedTable | None:
-        """Take a table out of parking; returns what has to be read again, or None when it was not parked."""
-        row = self.one(
-            'DELETE FROM cdc_ops.parked WHERE pipeline = %s AND "table" = %s AND sink = %s '
-            'RETURNING "table", sink, reason, offsets',
-            (pipeline, table, sink),
+    def mark_replayed(self, letters: Sequence[DeadLetter], since: datetime) -> int:
+        """Dead letters were written to their sink after all, but for those that have failed since then.
+
+        Args:
+            letters: what a replay has handed to the sink, and the sink has acknowledged.
+            since: when the replay of these began, by `clock`.
+
+        Returns:
+            How many are marked now.
+        """
+        marked = self.rows(
+            "WITH marked AS (UPDATE cdc_ops.dead_letters AS letter SET replayed_at = now() "
+            "FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[]) "
+            "AS done (query, topic, generation, place, at) WHERE letter.query = done.query "
+            "AND letter.topic = done.topic AND letter.generation = done.generation "
+            'AND letter.partition = done.place AND letter."offset" = done.at AND letter.failed_at < %s '
+            "AND letter.replayed_at IS NULL RETURNING 1) SELECT count(*) AS n FROM marked",
+            (
+                [letter.query for letter in letters],
+                [letter.topic for letter in letters],
+                [letter.generation for letter in letters],
+                [letter.partition for letter in letters],
+                [letter.offset for letter in letters],
+                since,
+            ),
         )
-        return _parked(row) if row else None
+        return int(marked[0]["n"])
+
+    def clock(self) -> datetime:
+        """The store's clock, the only one that its times are compared with."""
+        row = self.one("SELECT clock_timestamp() AS now")
+        if row is None:
+            raise AssertionError("SELECT clock_timestamp() returned no row")
+        now: datetime = row["now"]
+        return now
 
 
 def _values(row: DeadLetter) -> tuple[Any, ...]:
@@ -117,6 +141,7 @@ def _values(row: DeadLetter) -> tuple[Any, ...]:
         row.query,
         row.table,
         row.topic,
+        row.generation,
         row.partition,
         row.offset,
     )
@@ -129,8 +154,3 @@ def _values(row: DeadLetter) -> tuple[Any, ...]:
 def _letter(row: DictRow) -> DeadLetter:
     values = dict(row)
     return DeadLetter(timestamp=values.pop("event_timestamp"), **values)
-
-
-def _parked(row: DictRow) -> ParkedTable:
-    offsets = {int(partition): offset for partition, offset in row["offsets"].items()}
-    return ParkedTable(row["table"], row["sink"], row["reason"], offsets)

@@ -59,6 +59,8 @@ class DeadLetter:
         headers: `[[name, value], …]`, values as text.
         error_class: the error's class name.
         message: what was wrong, for a person.
+        generation: the topic's, to which the offset belongs; a replay gives the event the same version again.
+        failed_at: when it could not be written, the last time.
     """
 
     pipeline: str
@@ -77,6 +79,8 @@ class DeadLetter:
     headers: Sequence[Sequence[str | None]] = ()
     created_at: datetime | None = None
     replayed_at: datetime | None = None
+    generation: int = 1
+    failed_at: datetime | None = None
 
 
 @dataclass(frozen=True)

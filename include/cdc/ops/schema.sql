@@ -72,9 +72,15 @@ CREATE TABLE IF NOT EXISTS cdc_ops.dead_letters (
   error_class     text NOT NULL,
   message         text NOT NULL,
   created_at      timestamptz NOT NULL DEFAULT now(),
-  replayed_at     timestamptz,
-  PRIMARY KEY (query, topic, partition, "offset")
+  replayed_at     timestamptz
 );
+-- A topic that was made anew counts its offsets from 0 again, so the generation is part of an event's place.
+ALTER TABLE cdc_ops.dead_letters ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 1;
+-- When it failed last: at a replay that wrote it, this lies before the replay began.
+ALTER TABLE cdc_ops.dead_letters ADD COLUMN IF NOT EXISTS failed_at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE cdc_ops.dead_letters DROP CONSTRAINT IF EXISTS dead_letters_pkey;
+CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_place
+  ON cdc_ops.dead_letters (query, topic, generation, partition, "offset");
 CREATE INDEX IF NOT EXISTS dead_letters_open
   ON cdc_ops.dead_letters (pipeline, "table", sink) WHERE replayed_at IS NULL;
 
@@ -87,6 +93,8 @@ CREATE TABLE IF NOT EXISTS cdc_ops.parked (
   parked_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, "table", sink)
 );
+-- Set while a table is resumed: its query writes again, and what it skipped is not read again to the end yet.
+ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS released_at timestamptz;
 
 CREATE TABLE IF NOT EXISTS cdc_ops.topics (
   topic       text PRIMARY KEY,

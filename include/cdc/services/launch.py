@@ -52,6 +52,7 @@ def submission(
     py_files: Sequence[Path] = (),
     master: str = "yarn",
     extra_args: Sequence[str] = (),
+    purpose: str = "",
 ) -> Submission:
     """Describe the submission of one stream.
 
@@ -59,18 +60,22 @@ def submission(
     its working folder, and finds them by the same settings as a process on this machine. Spark standalone
     refuses Python drivers in the cluster, and `local[*]` has none, so there the driver runs here.
 
+    A run that ends by itself has a `purpose`, which makes its name another than the stream's: it is found,
+    stopped and counted apart from the stream's driver.
+
     Raises:
         ConfigurationError: a setting that the master needs is missing.
     """
+    name = f"{stream.app_name}-{purpose}" if purpose else stream.app_name
     in_cluster = master == "yarn" or master.startswith("k8s://")
     files = (f"{connections_file}#{CONTAINER_CONNECTIONS}", f"{pipeline_file}#{pipeline.name}.yaml")
     jars = tuple(sorted(str(jar) for jar in (settings.cdc_jars / "spark").glob("*.jar")))
     return Submission(
         application=str(APPLICATION),
-        name=stream.app_name,
+        name=name,
         master=master,
         deploy_mode="cluster" if in_cluster else "client",
-        conf=_conf(pipeline, stream, settings, master),
+        conf=_conf(pipeline, stream, settings, master) | (_bounded_conf(name, master) if purpose else {}),
         py_files=tuple(map(str, py_files)),
         files=files if in_cluster else (),
         jars=tuple(f"local:{jar}" for jar in jars) if master == "yarn" else jars,
@@ -167,6 +172,11 @@ def _yarn_conf(pipeline: Pipeline, stream: StreamSpec, settings: Settings) -> di
         staging = settings.local_stack_home / "run" / "spark-staging"
         conf["spark.yarn.stagingDir"] = staging.absolute().as_uri()
     return conf
+
+
+def _bounded_conf(name: str, master: str) -> dict[str, str]:
+    # Whoever asked for it hears of a failure and asks again.
+    return {"spark.yarn.tags": name, "spark.yarn.maxAppAttempts": "1"} if master == "yarn" else {}
 
 
 def _container_env(prefix: str, settings: Settings, pipeline: Pipeline) -> dict[str, str]:

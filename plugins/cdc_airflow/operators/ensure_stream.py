@@ -14,10 +14,10 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc.errors import ConfigurationError, UnavailableError
-from cdc.settings import Settings
 from cdc.spec import Pipeline, StreamSpec
-from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids, driver_connection_ids
+from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids
 from cdc_airflow.intent import context_asked_by_hand
+from cdc_airflow.operators.submission import SPARK, describe
 from cdc_airflow.pipelines import find_pipeline
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from cdc.clients.yarn import YarnClient
     from cdc.ops import OpsStore
-
-SPARK = "cdc_spark"
-"""The Spark connection: `yarn`, cluster deploy mode, and the ResourceManager's web address."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
             target.ops.request_run(*target.key)
             self._target = target
             with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
-                self._describe(target, Path(folder))
+                describe(self, target.stream, Path(folder))
                 return super().execute(context)
 
     def submit_job(self, context: Any) -> str:
@@ -171,30 +168,6 @@ class EnsureStreamOperator(SparkSubmitOperator):
             raise ConfigurationError(said) if by_hand else AirflowSkipException(said)
         if not by_hand and target.ops.desired_state(*target.key) == "stopped":
             raise AirflowSkipException("stopped on request: run this DAG by hand to start the stream again")
-
-    def _describe(self, target: Target, folder: Path) -> None:
-        """Fill in what `SparkSubmitOperator` submits; the files live as long as the submission."""
-        from cdc.services.launch import build_py_files, submission
-
-        pipeline, file = find_pipeline(self.pipeline)
-        hook = CdcHook()
-        connections = hook.connections(driver_connection_ids(pipeline))
-        described = submission(
-            pipeline,
-            target.stream,
-            Settings(),
-            hook.write_connections(connections, folder),
-            file,
-            py_files=build_py_files(folder),
-        )
-        self.application = described.application
-        self.name = described.name
-        self.conf = dict(described.conf)
-        self.files = ",".join(described.files)
-        self.py_files = ",".join(described.py_files)
-        self.jars = ",".join(described.jars)
-        self.application_args = list(described.application_args)
-        self.env_vars = dict(described.env)
 
     def _wait_for(self, application_id: str, states: Sequence[str]) -> None:
         """Wait until YARN reports one of `states`.

@@ -11,13 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from cdc.errors import CdcError, SchemaChangedError, TransientError
+from cdc.errors import CdcError, RefusedError, SchemaChangedError, TransientError
 from cdc_spark.schemas.rows import Operation
+from cdc_spark.writers.refused import MAX_REFUSED, Refused
 from cdc_spark.writers.summary import MAX_EXAMPLES, Summary
 
 MAX_ROWS = 200_000
 """Rows of one insert; a larger Spark partition is written in several."""
 
+_OF_THE_TABLE = (SchemaChangedError.__name__, RefusedError.__name__)
+"""Errors that, met by every event at once, speak of the table rather than of an event."""
 _CHANGES = pa.array([Operation.CREATE, Operation.READ, Operation.UPDATE, Operation.DELETE], pa.string())
 
 
@@ -53,7 +56,20 @@ class TableWriter(ABC):
 
         Raises:
             TransientError: worth another attempt.
+            RefusedError: the sink does not take at least one of the rows.
             TerminalError: a person has to change something.
+        """
+
+    @abstractmethod
+    def write_in_pieces(self, batch: SinkBatch, limit: int) -> Refused:
+        """Write a batch that the sink refused, but for the rows that it does not take.
+
+        Args:
+            batch: the batch.
+            limit: the most rows to find one by one.
+
+        Raises:
+            CdcError: as `write`, for another reason than a row.
         """
 
 
@@ -104,7 +120,6 @@ class _Collector:
         if rows.num_rows < batch.num_rows:
             self._read_markers(batch.filter(pc.invert(changed)))
         if rows.num_rows:
-            self._count(rows)
             self._pending.append(rows)
         if sum(part.num_rows for part in self._pending) >= MAX_ROWS:
             self._flush({})
@@ -120,10 +135,34 @@ class _Collector:
         batch = SinkBatch(self._topic, rows, frozenset(self._floors), until)
         for attempt in retrying(self._writer.deadline_s):
             with attempt:
-                self._writer.write(batch)
+                refused = self._write(batch)
         self._pending, self._floors = [], set()
+        if not rows.num_rows:
+            return
+        if refused is not None:
+            self._refuse(rows, refused)
+            rows = rows.filter(pa.array([position not in refused for position in range(rows.num_rows)]))
+        self._count(rows)
 
-    def _count(self, rows: pa.RecordBatch) -> None:
+    def _write(self, batch: SinkBatch) -> Refused | None:
+        try:
+            self._writer.write(batch)
+        except RefusedError:
+            return self._writer.write_in_pieces(batch, MAX_REFUSED - len(self.summary.refused))
+        return None
+
+    def _refuse(self, rows: pa.Table, refused: Refused) -> None:
+        partitions, offsets = rows["_partition"].to_pylist(), rows["_offset"].to_pylist()
+        for position, message in refused.reasons.items():
+            place = partitions[position], offsets[position]
+            self._bad(*place, {"error": RefusedError.__name__, "message": message})
+            self.summary.refused.append((*place, message))
+        for position in refused.others:
+            note = {"error": RefusedError.__name__, "message": "more rows than are told one by one"}
+            self._bad(partitions[position], offsets[position], note)
+            self.summary.swamped = True
+
+    def _count(self, rows: pa.Table) -> None:
         counts = {
             entry["values"]: entry["counts"] for entry in pc.value_counts(rows.column("_op")).to_pylist()
         }
@@ -131,7 +170,8 @@ class _Collector:
         self.summary.updated += counts.get("u", 0)
         self.summary.deleted += counts.get("d", 0)
         latest = pc.max(rows.column("_source_ts").cast(pa.int64())).as_py()
-        self.summary.max_source_ts = max(self.summary.max_source_ts or 0, latest)
+        if latest is not None:
+            self.summary.max_source_ts = max(self.summary.max_source_ts or 0, latest)
 
     def _read_markers(self, markers: pa.RecordBatch) -> None:
         names = ["_op", "_version", "_lsn", "_partition", "_offset", "_note"]
@@ -152,7 +192,7 @@ class _Collector:
 
     def _bad(self, partition: int, offset: int, note: dict[str, str]) -> None:
         self.summary.bad += 1
-        self.summary.unlike += note["error"] == SchemaChangedError.__name__
+        self.summary.unlike += note["error"] in _OF_THE_TABLE
         self.summary.bad_from[partition] = min(self.summary.bad_from.get(partition, offset), offset)
         if len(self.summary.examples) < MAX_EXAMPLES:
             self.summary.examples.append(f"{note['error']}: {note['message']}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +14,12 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.connections import Connection
 from cdc.ddl.clickhouse import FLOORS, raw_name
 from cdc.ddl.columns import quote_ch, sink_columns
+from cdc.errors import RefusedError
 from cdc.spec import ClickHouseSink, TableSpec
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_clickhouse
 from cdc_spark.writers.failures import clickhouse_failures
+from cdc_spark.writers.refused import Refused, write_pieces
 
 _CLIENTS: dict[str, Client] = {}
 """Clients of this worker process; Spark uses its Python workers again."""
@@ -39,11 +43,23 @@ class ClickHouseWriter(TableWriter):
 
     def write(self, batch: SinkBatch) -> None:
         """Insert floors first, so that no reader sees rows that a truncate removed beside newer ones."""
-        try:
-            if batch.floors:
-                self._insert_floors(batch.floors)
+        with self._forgetting_a_broken_client():
+            self._insert_floors(batch.floors)
             if batch.rows.num_rows:
                 self._insert_rows(batch.rows)
+
+    def write_in_pieces(self, batch: SinkBatch, limit: int) -> Refused:
+        """Insert what ClickHouse takes; a refused insert may leave rows, which the next one repeats."""
+        with self._forgetting_a_broken_client():
+            self._insert_floors(batch.floors)
+            return write_pieces(batch.rows, self._insert_rows, limit)
+
+    @contextmanager
+    def _forgetting_a_broken_client(self) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError:
+            raise
         except Exception:
             _CLIENTS.pop(self.connection.id, None)
             raise
@@ -54,6 +70,8 @@ class ClickHouseWriter(TableWriter):
         self._insert(f"{raw_name(self.sink, self.table)} ({names})", data)
 
     def _insert_floors(self, floors: frozenset[tuple[int, int]]) -> None:
+        if not floors:
+            return
         ordered = sorted(floors)
         data = pa.table(
             {

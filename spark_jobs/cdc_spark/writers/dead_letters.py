@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from cdc.errors import CdcError
+from cdc.errors import CdcError, RefusedError
 from cdc.ops import DeadLetter, OpsStore
-from cdc_spark.transformations.cdc_transformer import TableContext
+from cdc_spark.transformations.cdc_transformer import TableContext, versions
 from cdc_spark.transformations.parse import bad_events
 from cdc_spark.writers.summary import Summary
 
+Refusals = Mapping[tuple[int, int], str]
+"""The sink's message by (partition, offset), of the rows that only the sink refused."""
 RECORD_COLUMNS = ("key", "value", "partition", "offset", "timestamp", "headers")
 
 
@@ -28,7 +30,7 @@ class Origin:
 
 
 def dead_letter_function(
-    context: TableContext, origin: Origin, ops: OpsStore
+    context: TableContext, origin: Origin, ops: OpsStore, refused: Refusals
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Kafka's records → the ops store, those that cannot be written; yields one summary."""
 
@@ -36,7 +38,7 @@ def dead_letter_function(
         summary = Summary()
         try:
             for batch in batches:
-                letters = letters_of(batch, context, origin)
+                letters = letters_of(batch, context, origin, refused)
                 ops.add_dead_letters(letters)
                 summary.bad += len(letters)
         except CdcError as error:
@@ -50,23 +52,27 @@ def dead_letter_function(
     return write
 
 
-def letters_of(batch: pa.RecordBatch, context: TableContext, origin: Origin) -> list[DeadLetter]:
-    """The bad events of a batch with their raw bytes."""
-    bad = {(event.partition, event.offset): event for event in bad_events(batch, context)}
+def letters_of(
+    batch: pa.RecordBatch, context: TableContext, origin: Origin, refused: Refusals
+) -> list[DeadLetter]:
+    """The bad events of a batch with their raw bytes: those that do not fit, and those the sink refused."""
+    bad = {place: (RefusedError.__name__, message) for place, message in refused.items()}
+    bad |= {(e.partition, e.offset): (e.error, e.message) for e in bad_events(batch, context)}
     if not bad:
         return []
-    letters = []
-    for record in batch.to_pylist():
-        event = bad.get((record["partition"], record["offset"]))
-        if event is not None:
-            letters.append(_letter(record, context, origin, event.error, event.message))
-    return letters
+    records = [r for r in batch.to_pylist() if (r["partition"], r["offset"]) in bad]
+    places = [r["partition"] for r in records], [r["offset"] for r in records]
+    return [
+        _letter(record, context, origin, version >> 48, *bad[record["partition"], record["offset"]])
+        for record, version in zip(records, versions(*places, context).to_pylist(), strict=True)
+    ]
 
 
 def _letter(
-    record: dict[str, Any], context: TableContext, origin: Origin, error: str, message: str
+    record: dict[str, Any], context: TableContext, origin: Origin, generation: int, error: str, message: str
 ) -> DeadLetter:
     return DeadLetter(
+        generation=generation,
         pipeline=origin.pipeline,
         stream=origin.stream,
         sink=origin.sink,

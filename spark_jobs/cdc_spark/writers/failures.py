@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from cdc.errors import CdcError, ConfigurationError, DataError, TerminalError, UnavailableError
+from cdc.errors import CdcError, ConfigurationError, RefusedError, TerminalError, UnavailableError
 
 _CLICKHOUSE_BUSY = frozenset(
     {
@@ -34,6 +34,33 @@ _CLICKHOUSE_BUSY = frozenset(
 _CLICKHOUSE_ABSENT = frozenset(
     {16, 36, 60, 81}
 )  # no such column, bad arguments, no such table, no such database
+_CLICKHOUSE_ROWS = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        32,  # ATTEMPT_TO_READ_AFTER_EOF
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        131,  # TOO_LARGE_STRING_SIZE
+        248,  # INVALID_PARTITION_VALUE
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        376,  # CANNOT_PARSE_UUID
+        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+        407,  # DECIMAL_OVERFLOW
+        469,  # VIOLATED_CONSTRAINT
+        675,  # CANNOT_PARSE_IPV4
+        676,  # CANNOT_PARSE_IPV6
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
+    }
+)
+"""What a row can be refused for; other errors are about the statement or the server."""
 _CLICKHOUSE_DENIED = frozenset({192, 193, 194, 497, 516})
 _POSTGRES_BUSY = (
     psycopg.errors.OperationalError,
@@ -42,6 +69,14 @@ _POSTGRES_BUSY = (
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.InsufficientResources,
     psycopg.errors.LockNotAvailable,
+    # The staging table was made before somebody changed a column; the next connection makes another.
+    psycopg.errors.DatatypeMismatch,
+)
+_POSTGRES_ROWS = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,  # a value too long for an index, which psycopg calls operational
+    psycopg.errors.RaiseException,  # a trigger of the user's
 )
 _POSTGRES_ABSENT = (
     psycopg.errors.UndefinedTable,
@@ -84,7 +119,9 @@ def clickhouse_failure(doing: str, error: ClickHouseError) -> CdcError:
         return ConfigurationError(f"{message}; run `cdc apply`, which makes the sinks' tables")
     if code in _CLICKHOUSE_BUSY or (code is None and isinstance(error, OperationalError)):
         return UnavailableError(message)
-    return DataError(message) if code is not None else UnavailableError(message)
+    if code in _CLICKHOUSE_ROWS:
+        return RefusedError(message)
+    return TerminalError(message) if code is not None else UnavailableError(message)
 
 
 def postgres_failure(doing: str, error: psycopg.Error) -> CdcError:
@@ -94,10 +131,10 @@ def postgres_failure(doing: str, error: psycopg.Error) -> CdcError:
         return ConfigurationError(f"{message}; correct the connection's login or its grants")
     if isinstance(error, _POSTGRES_ABSENT):
         return ConfigurationError(f"{message}; run `cdc apply`, which makes the sinks' tables")
+    if isinstance(error, _POSTGRES_ROWS):
+        return RefusedError(message)
     if isinstance(error, _POSTGRES_BUSY):
         return UnavailableError(message)
-    if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
-        return DataError(message)
     return TerminalError(message)
 
 

@@ -20,11 +20,13 @@ class Summary:
 
     Attributes:
         events: Kafka records that were read, tombstones and parked ones included.
-        unlike: of the bad events, those that do not have the declared shape.
+        unlike: of the bad events, those that do not have the declared shape, or that the sink refused.
         until: for each Kafka partition, the offset after the last record.
         bad_from: for each Kafka partition, the first bad event.
         floors: [generation, LSN] of each truncate.
         examples: the first few reasons of bad events.
+        refused: [partition, offset, the sink's message] of each bad event that only the sink refused.
+        swamped: a sink refused more rows than it was asked about one by one.
         max_source_ts: the latest commit time at the source among the rows, in microseconds.
         failure: (error class, message) when the sink refused.
     """
@@ -42,6 +44,8 @@ class Summary:
     bad_from: dict[int, int] = field(default_factory=dict)
     floors: list[list[int]] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    refused: list[tuple[int, int, str]] = field(default_factory=list)
+    swamped: bool = False
     max_source_ts: int | None = None
     failure: tuple[str, str] | None = None
 
@@ -83,6 +87,8 @@ def total(summaries: Iterable[Summary]) -> Summary:
         for partition, offset in one.bad_from.items():
             out.bad_from[partition] = min(out.bad_from.get(partition, offset), offset)
         out.floors += one.floors
+        out.refused += one.refused
+        out.swamped |= one.swamped
         out.examples = (out.examples + one.examples)[:MAX_EXAMPLES]
         if one.max_source_ts is not None:
             out.max_source_ts = max(out.max_source_ts or 0, one.max_source_ts)

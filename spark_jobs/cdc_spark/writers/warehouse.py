@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import psycopg
 import pyarrow as pa
@@ -19,6 +22,7 @@ from cdc.spec import TableSpec, WarehouseSink
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_warehouse
 from cdc_spark.writers.failures import postgres_failures
+from cdc_spark.writers.refused import Refused, write_pieces
 
 _CONNECTIONS: dict[str, psycopg.Connection] = {}
 """Connections of this worker process; Spark uses its Python workers again."""
@@ -49,13 +53,36 @@ class WarehouseWriter(TableWriter):
 
     def write(self, batch: SinkBatch) -> None:
         """Write rows, floors and ledger in one transaction."""
+        with self._transaction(batch) as cursor:
+            if batch.rows.num_rows:
+                self._upsert(cursor, batch.rows)
+
+    def write_in_pieces(self, batch: SinkBatch, limit: int) -> Refused:
+        """The same transaction, with a savepoint for each piece."""
+        with self._transaction(batch) as cursor:
+            # A rule that is checked at the end of the transaction would not say which row breaks it.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return write_pieces(batch.rows, partial(self._upsert_piece, cursor), limit)
+
+    def _upsert_piece(self, cursor: psycopg.Cursor, rows: pa.Table) -> None:
+        with postgres_failures(self._doing), cursor.connection.transaction():
+            self._upsert(cursor, rows)
+            # The staging table is emptied by the commit only.
+            columns = tuple(column for column in sink_columns(self.table) if column.warehouse)
+            cursor.execute(SQL("TRUNCATE {}").format(self._staging(columns)))
+
+    @property
+    def _doing(self) -> str:
+        return f"writing to {'.'.join(self.sink.raw_table(self.table.name))}"
+
+    @contextmanager
+    def _transaction(self, batch: SinkBatch) -> Iterator[psycopg.Cursor]:
+        """Fence, whatever is written inside, floors and ledger: all or nothing."""
         connection = self._connection()
         try:
-            doing = f"writing to {'.'.join(self.sink.raw_table(self.table.name))}"
-            with postgres_failures(doing), connection.transaction(), connection.cursor() as cursor:
+            with postgres_failures(self._doing), connection.transaction(), connection.cursor() as cursor:
                 self._check_fence(cursor)
-                if batch.rows.num_rows:
-                    self._upsert(cursor, batch.rows)
+                yield cursor
                 self._raise_floors(cursor, batch.floors)
                 self._advance_ledger(cursor, batch)
         except Exception:

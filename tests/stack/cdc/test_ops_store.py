@@ -189,9 +189,51 @@ class TestDeadLetters:
 
     def test_replayed_ones_are_no_longer_open(self, ops: OpsStore) -> None:
         ops.add_dead_letters([letter(1), letter(2)])
-        ops.mark_replayed("p.s.warehouse", "t", 0, 1)
+        assert ops.mark_replayed([letter(1)], ops.clock()) == 1
+        assert ops.mark_replayed([letter(1)], ops.clock()) == 0
         assert ops.open_dead_letters("p", "x", "warehouse") == 1
-        assert len(ops.dead_letters("p", only_open=False)) == 2
+        assert ops.count_dead_letters("p", only_open=False) == {("x", "warehouse"): 2}
+        assert [item.offset for item in ops.dead_letters("p")] == [2]
+        assert [item.offset for item in ops.dead_letters_at("p", "t", 0, 1)] == [1]
+
+    def test_one_that_fails_again_during_its_replay_stays_open(self, ops: OpsStore) -> None:
+        ops.add_dead_letters([letter(1), letter(2)])
+        since = ops.clock()
+        ops.add_dead_letters([replace(letter(2), message="still bad")])
+        assert ops.mark_replayed([letter(1), letter(2)], since) == 1
+        assert [item.message for item in ops.dead_letters("p")] == ["still bad"]
+
+    def test_one_that_fails_after_its_replay_is_open_again(self, ops: OpsStore) -> None:
+        ops.add_dead_letters([letter(1)])
+        ops.mark_replayed([letter(1)], ops.clock())
+        ops.add_dead_letters([letter(1)])
+        assert ops.open_dead_letters("p", "x", "warehouse") == 1
+
+    def test_a_topic_made_anew_does_not_hide_the_letters_of_the_one_before(self, ops: OpsStore) -> None:
+        ops.add_dead_letters([letter(1), replace(letter(1), generation=2, value=b"new")])
+        assert [item.value for item in ops.dead_letters("p")] == [b"\xff", b"new"]
+        first = ops.replayable("p", "x", "warehouse", "t", after=(0, 0, -1), limit=10)
+        assert [item.generation for item in first] == [1]
+        then = ops.replayable("p", "x", "warehouse", "t", after=(1, 0, 1), limit=10)
+        assert [item.generation for item in then] == [2]
+
+    def test_an_older_store_keeps_its_letters(self, ops: OpsStore, dsn: str) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                "ALTER TABLE cdc_ops.dead_letters DROP COLUMN generation, DROP COLUMN failed_at, "
+                'ADD PRIMARY KEY (query, topic, partition, "offset")'
+            )
+            connection.execute(
+                'INSERT INTO cdc_ops.dead_letters (pipeline, stream, sink, query, "table", topic, partition, '
+                "\"offset\", error_class, message) VALUES ('p', 's', 'w', 'q', 'x', 't', 0, 7, 'E', 'm')"
+            )
+            connection.execute("COMMENT ON SCHEMA cdc_ops IS 'older'")
+        ops.ensure_schema()
+        ops.add_dead_letters([letter(7)])
+        assert {(item.query, item.generation) for item in ops.dead_letters("p")} == {
+            ("p.s.warehouse", 1),
+            ("q", 1),
+        }
 
 
 class TestParking:
@@ -201,11 +243,23 @@ class TestParking:
         assert ops.parked("p") == [ParkedTable("x", "warehouse", "again", {0: 10, 1: 2})]
         assert ops.parked("p", "clickhouse") == []
 
-    def test_resuming_says_where_to_read_from(self, ops: OpsStore) -> None:
+    def test_resumed_in_two_steps(self, ops: OpsStore) -> None:
         ops.park("p", "x", "warehouse", "why", {0: 10})
-        assert ops.resume("p", "x", "warehouse") == ParkedTable("x", "warehouse", "why", {0: 10})
-        assert ops.resume("p", "x", "warehouse") is None
-        assert ops.parked("p") == []
+        assert not ops.unpark("p", "x", "warehouse")
+        assert ops.advance_parked("p", ParkedTable("x", "warehouse", "why", {0: 10}), {0: 15})
+        assert ops.release("p", "x", "warehouse")
+        assert ops.parked("p") == [ParkedTable("x", "warehouse", "why", {0: 15}, released=True)]
+        assert ops.unpark("p", "x", "warehouse")
+        assert ops.parked_table("p", "x", "warehouse") is None
+        assert not ops.release("p", "x", "warehouse")
+
+    def test_parked_again_while_it_is_resumed_stays_parked(self, ops: OpsStore) -> None:
+        ops.park("p", "x", "warehouse", "why", {0: 10})
+        ops.release("p", "x", "warehouse")
+        ops.park("p", "x", "warehouse", "again", {0: 20})
+        assert not ops.unpark("p", "x", "warehouse")
+        assert ops.parked("p") == [ParkedTable("x", "warehouse", "again", {0: 10})]
+        assert not ops.advance_parked("p", ParkedTable("x", "warehouse", "again", {0: 9}), {0: 15})
 
 
 class TestTopics:

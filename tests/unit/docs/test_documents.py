@@ -79,7 +79,7 @@ def test_make_targets_exist(document: Path) -> None:
 def test_commands_of_cdc_exist(document: Path) -> None:
     commands = commands_of(typer.main.get_command(app))
     for name, rest in re.findall(
-        r"(?:^|[\s(&])cdc ([a-z]+)((?: [a-z]+)?)", code_of(read(document)), re.MULTILINE
+        r"(?:^|[\s(&])cdc ([a-z-]+)((?: [a-z]+)?)", code_of(read(document)), re.MULTILINE
     ):
         assert name in commands, f"{document.name}: cdc {name}"
         below = commands_of(commands[name])

@@ -102,3 +102,21 @@ def test_the_library_works_from_its_archive(tmp_path: Path) -> None:
 
 def test_memory_counts_heap_and_overhead_of_every_container(pipeline: Pipeline) -> None:
     assert stream_memory_mb(pipeline) == 512 + 384 + 512 + 640
+
+
+def test_a_run_that_ends_by_itself_is_never_taken_for_the_streams_driver(
+    pipeline: Pipeline, settings: Settings
+) -> None:
+    files = (Path("/run/connections.json"), Path("/pipelines/shop.yaml"))
+    arguments = ("--replay-dead-letters", "--tables", "orders_fact")
+    described = submission(
+        pipeline, pipeline.stream("orders"), settings, *files, extra_args=arguments, purpose="replay"
+    )
+    assert described.name == "cdc-ecommerce-orders-replay"
+    assert described.conf["spark.yarn.tags"] == "cdc-ecommerce-orders-replay"
+    assert described.conf["spark.yarn.maxAppAttempts"] == "1"
+    assert described.application_args[-3:] == arguments
+    here = submission(
+        pipeline, pipeline.stream("orders"), settings, *files, master="local[1]", purpose="replay"
+    )
+    assert "spark.yarn.tags" not in here.conf

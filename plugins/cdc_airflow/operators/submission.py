@@ -1,0 +1,57 @@
+"""Fills a `SparkSubmitOperator` with what the library describes, shortly before it submits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+
+from cdc.settings import Settings
+from cdc.spec import StreamSpec
+from cdc_airflow.hooks.cdc import CdcHook, driver_connection_ids
+from cdc_airflow.pipelines import find_pipeline
+
+SPARK = "cdc_spark"
+"""The Spark connection: `yarn`, cluster deploy mode, and the ResourceManager's web address."""
+
+
+def describe(
+    operator: SparkSubmitOperator,
+    stream: StreamSpec,
+    folder: Path,
+    *,
+    extra_args: Sequence[str] = (),
+    purpose: str = "",
+) -> None:
+    """Set what is submitted: the stream's driver, or a run of its job that ends by itself.
+
+    Args:
+        operator: what submits.
+        stream: the stream.
+        folder: gets the archives and the connections, which must be there until spark-submit has copied them.
+        extra_args: more arguments of `run_cdc_job.py`.
+        purpose: of a run that ends by itself.
+    """
+    from cdc.services.launch import build_py_files, submission
+
+    pipeline, file = find_pipeline(stream.pipeline)
+    hook = CdcHook()
+    described = submission(
+        pipeline,
+        stream,
+        Settings(),
+        hook.write_connections(hook.connections(driver_connection_ids(pipeline)), folder),
+        file,
+        py_files=build_py_files(folder),
+        extra_args=extra_args,
+        purpose=purpose,
+    )
+    operator.application = described.application
+    operator.name = described.name
+    operator.conf = dict(described.conf)
+    operator.files = ",".join(described.files)
+    operator.py_files = ",".join(described.py_files)
+    operator.jars = ",".join(described.jars)
+    operator.application_args = list(described.application_args)
+    operator.env_vars = dict(described.env)

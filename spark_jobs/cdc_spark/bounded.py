@@ -1,0 +1,208 @@
+"""Runs that end by themselves: a stretch of the topics again, dead letters again, a parked table resumed.
+
+None of them needs a lease: an event has the same version whoever writes it, so neither the running stream
+nor a second run of the same kind is in the way, and each can be interrupted and run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import structlog
+from pyspark.sql import DataFrame, SparkSession
+
+from cdc.clients.kafka import KafkaClient
+from cdc.errors import ConflictError, GenerationError
+from cdc.model.generations import Generations
+from cdc.model.parking import ParkedTable, resume_from
+from cdc.ops import DeadLetter
+from cdc.spec import SinkSpec, TableSpec
+from cdc_spark.batch import BatchProcessor, Outcome, QueryContext
+from cdc_spark.job_run import JobRun
+from cdc_spark.query import checked_generations
+from cdc_spark.readers.bounds import Bounds, parse_bounds
+from cdc_spark.readers.kafka import KafkaReader
+from cdc_spark.writers.refused import MAX_REFUSED
+
+log = structlog.get_logger(__name__)
+_HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
+_RECORDS = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("timestamp", pa.timestamp("us", tz="UTC")),
+        ("headers", _HEADERS),
+    ]
+)
+"""What Spark's Kafka source gives, as far as the parser and the dead letters read it."""
+
+
+def reread(run: JobRun, since_text: str, until_text: str) -> int:
+    """Read a stretch of the topics again into each sink.
+
+    Raises:
+        CdcError: a sink refused, or the events do not fit.
+    """
+    topics = _topics(run)
+    since, until = parse_bounds(since_text, topics), parse_bounds(until_text, topics)
+    generations = checked_generations(topics, _kafka(run), run.ops)
+    for sink in run.sinks:
+        _reread(run, sink, generations, since, until)
+    return 0
+
+
+def replay(run: JobRun, tables: Sequence[TableSpec]) -> int:
+    """Hand the open dead letters of these tables to their sinks again, from the bytes that were kept.
+
+    Those that fail again stay open with their new error; the others are marked once the sink has them.
+
+    Raises:
+        CdcError: a sink or the ops store does not answer.
+    """
+    for sink in run.sinks:
+        for table in tables:
+            replayed, failed = _replay(run, sink, table)
+            if replayed or failed:
+                figures = {"replayed": replayed, "failed": failed}
+                log.info("dead letters replayed", sink=sink.name, table=table.name, **figures)
+    return 0
+
+
+def resume(run: JobRun, table: TableSpec, *, accept_loss: bool) -> int:
+    """Bring a parked table back into each sink in which it is parked.
+
+    What the query has skipped is read again up to the topic's end; then the query writes again, and what it
+    has skipped meanwhile is read again as well. No event lies outside of all three.
+
+    Args:
+        run: the table's stream.
+        table: the table.
+        accept_loss: begin at Kafka's earliest offset when retention has removed earlier ones.
+
+    Raises:
+        SchemaChangedError: the events still cannot be written; the table stays parked.
+        GenerationError: Kafka has removed events that were not written.
+        ConflictError: the table was parked again in between.
+    """
+    alone = replace(run, stream=run.stream.model_copy(update={"tables": (table,)}))
+    for sink in run.sinks:
+        parked = run.ops.parked_table(run.pipeline.name, table.name, sink.name)
+        if parked is None:
+            log.info("table is not parked", sink=sink.name, table=table.name)
+            continue
+        _resume(alone, table, sink, parked, accept_loss=accept_loss)
+    return 0
+
+
+def _resume(run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, *, accept_loss: bool) -> None:
+    place = run.pipeline.name, table.name, sink.name
+    topic = run.pipeline.topic(table)
+    generations = checked_generations((topic,), _kafka(run), run.ops)
+    start = _available(run, topic, parked, accept_loss=accept_loss)
+    if not parked.released:
+        end = _ends(run, topic)
+        _reread(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
+        if not run.ops.advance_parked(run.pipeline.name, parked, end) or not run.ops.release(*place):
+            raise _parked_again(table, sink)
+        start = end
+    # Every batch that began before the release ends below the end that is read after it.
+    end = _ends(run, topic)
+    _reread(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
+    if not run.ops.unpark(*place):
+        raise _parked_again(table, sink)
+    log.info("table resumed", sink=sink.name, table=table.name, until=end)
+
+
+def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: bool) -> dict[int, int]:
+    """Where the re-read of each partition begins: where parking began, if Kafka still has that."""
+    earliest = _kafka(run).earliest_offsets([topic])[topic]
+    start = resume_from(parked, earliest)
+    lost = {p: (start[p], offset) for p, offset in earliest.items() if start[p] < offset}
+    if any(p in parked.offsets for p in lost) and not accept_loss:
+        said = ", ".join(f"{begin} to {end - 1} of partition {p}" for p, (begin, end) in lost.items())
+        raise GenerationError(
+            f"{parked.table} is parked in {parked.sink} from offsets that Kafka no longer has: {said} of "
+            f"{topic} are lost to retention. Read the table's rows again by an incremental snapshot (a row "
+            "of type execute-snapshot in the signal table), then resume with --accept-loss"
+        )
+    return {p: max(start[p], offset) for p, offset in earliest.items()}
+
+
+def _reread(run: JobRun, sink: SinkSpec, generations: Generations, since: Bounds, until: Bounds) -> Outcome:
+    frame = KafkaReader(_kafka(run).bootstrap, _topics(run)).batch(run.spark, since, until)
+    outcome = BatchProcessor(_context(run, sink, generations), run.job, run.ops).reread(frame)
+    for table, summary in outcome.items():
+        figures = {"events": summary.events, "bad": summary.bad, "until": summary.until}
+        log.info("read again", sink=sink.name, table=table, **figures)
+    return outcome
+
+
+def _replay(run: JobRun, sink: SinkSpec, table: TableSpec) -> tuple[int, int]:
+    """How many were written, and how many failed again."""
+    topic, after, tried, written = run.pipeline.topic(table), (0, 0, -1), 0, 0
+    while True:
+        letters = run.ops.replayable(
+            run.pipeline.name, table.name, sink.name, topic, after=after, limit=MAX_REFUSED
+        )
+        if not letters:
+            return written, tried - written
+        newest = letters[-1]
+        after = newest.generation, newest.partition, newest.offset
+        since = run.ops.clock()
+        generations = Generations({topic: {x.partition: [(0, newest.generation)] for x in letters}})
+        processor = BatchProcessor(_context(run, sink, generations), run.job, run.ops)
+        summary = processor.replay(table, _records(run.spark, letters))
+        if summary.events != len(letters):
+            raise AssertionError(f"{len(letters)} dead letters were handed over, {summary.events} were read")
+        tried += len(letters)
+        written += run.ops.mark_replayed(letters, since)
+
+
+def _records(spark: SparkSession, letters: Sequence[DeadLetter]) -> DataFrame:
+    """The records as Kafka had them."""
+    rows = [
+        {
+            "topic": letter.topic,
+            "key": letter.key,
+            "value": letter.value,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "timestamp": letter.timestamp,
+            "headers": [
+                {"key": name, "value": None if value is None else value.encode()}
+                for name, value in letter.headers
+            ],
+        }
+        for letter in letters
+    ]
+    # One partition: rows that the sink refuses are then counted in one place.
+    return spark.createDataFrame(pa.Table.from_pylist(rows, _RECORDS)).coalesce(1)
+
+
+def _context(run: JobRun, sink: SinkSpec, generations: Generations) -> QueryContext:
+    query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3
+    return QueryContext(run.pipeline, run.stream, sink, query, run.connections, generations, None, deadline_s)
+
+
+def _topics(run: JobRun) -> tuple[str, ...]:
+    return tuple(run.pipeline.topic(table) for table in run.stream.tables)
+
+
+def _kafka(run: JobRun) -> KafkaClient:
+    return KafkaClient(run.connections.get(run.pipeline.kafka.connection).bootstrap_servers())
+
+
+def _ends(run: JobRun, topic: str) -> dict[int, int]:
+    return _kafka(run).end_offsets([topic])[topic]
+
+
+def _parked_again(table: TableSpec, sink: SinkSpec) -> ConflictError:
+    return ConflictError(
+        f"{table.name} was parked in {sink.name} again while it was resumed: `cdc table list` says why; "
+        "mend that, then resume it once more"
+    )

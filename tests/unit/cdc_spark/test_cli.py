@@ -1,0 +1,34 @@
+"""The job's options: each bounded run is one of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdc_spark.cli import parse_arguments
+
+JOB = ["--job-type", "orders"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--from", "earliest", "--once"],
+        ["--replay-dead-letters", "--resume", "orders_fact"],
+        ["--resume", "orders_fact", "--from", "earliest"],
+        ["--tables", "orders_fact"],
+        ["--accept-loss"],
+        ["--until", "latest"],
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments([*JOB, *words])
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_replay_and_a_resume_are_narrowed() -> None:
+    replay = parse_arguments([*JOB, "--replay-dead-letters", "--tables", "a,b", "--sinks", "warehouse"])
+    assert (replay.tables, replay.sinks) == ("a,b", "warehouse")
+    assert parse_arguments([*JOB, "--resume", "a", "--accept-loss"]).accept_loss
