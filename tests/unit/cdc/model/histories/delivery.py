@@ -45,6 +45,13 @@ class Gone(NamedTuple):
     before: object
 
 
+class Value(NamedTuple):
+    """What a task remembers of a key: the large value, and the LSN of the event that left it so."""
+
+    big: int
+    lsn: int
+
+
 UNKNOWN, REPAIRED = object(), object()
 """Of a key in a task: an event of it could not be read; its row comes from the source."""
 
@@ -196,7 +203,7 @@ class Batch:
                 self._memory[key] = REPAIRED
                 return
             big = filled
-        self._memory[key] = big
+        self._memory[key] = Value(big, change.lsn)
         values = (change.small, big, self._spec.number)
         self._rows.append((key, Kept(version, False, change.lsn, record.partition, values)))
 
@@ -211,8 +218,9 @@ class Batch:
             return Origin.SUPERSEDED
         keys = {key, change.old}
         doubtful = self._ahead or self._all_doubtful or last is UNKNOWN or bool(keys - {None} & self._doubt)
-        remembered = last if isinstance(last, int) else None
-        return self._rules.fill(Question(version, stored, remembered, before, doubtful), self._sink.table.floor)
+        remembered = last if isinstance(last, Value) else None
+        question = Question(version, change.lsn, stored, remembered, before, doubtful)
+        return self._rules.fill(question, self._sink.table.floor)
 
     def _of_old_key(self, change: Change) -> tuple[object, Kept | None]:
         """What is known of the old key's row: nothing, unless its delete is the one of this change."""

@@ -24,33 +24,42 @@ class Question(NamedTuple):
     Attributes:
         version: the event's.
         stored: the sink's newest row of the event's key.
-        remembered: the value after the key's event before this one in the task's records (of a changed key:
-            the old key's), None when that is not known.
+        lsn: the event's.
+        remembered: the value and the LSN of the key's event before this one in the task's records (of a
+            changed key: the old key's), None when that is not known.
         before: the sink's row that this event changes: `stored`, or of a changed key the old key's row; None
             when no order between it and the event is known.
         doubtful: an event of the key may be missing in the sink: an open dead letter, a table being resumed.
     """
 
     version: int
+    lsn: int
     stored: Kept | None
-    remembered: int | None
+    remembered: tuple[int, int] | None
     before: Kept | None
     doubtful: bool
 
 
 def fill(question: Question, floor: Floor) -> int | Origin:
-    """The value, or what to do instead."""
+    """The value, or what to do instead.
+
+    A row with an LSN above the event's is of a later time: a repair that was read after the event's change, or
+    the row before a suffix that was delivered twice. Its value would be right for this key in the end, but a
+    changed key would carry it over to a row that no later event corrects.
+    """
     stored = question.stored
     if stored is not None and stored.version > question.version:
         return Origin.SUPERSEDED
     if stored is not None and stored.version == question.version:
         return int(stored.values[1])
-    if question.remembered is not None:
-        return question.remembered
+    if question.remembered is not None and question.remembered[1] <= question.lsn:
+        return question.remembered[0]
     before = question.before
     if (
         question.doubtful
+        or question.remembered is not None
         or before is None
+        or before.lsn > question.lsn
         or not is_current(before.version, before.lsn, before.deleted, floor)
     ):
         return Origin.SOURCE
