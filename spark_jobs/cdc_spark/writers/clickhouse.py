@@ -12,6 +12,7 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.connections import Connection
 from cdc.ddl.clickhouse import FLOORS, raw_name
 from cdc.ddl.columns import quote_ch, sink_columns
+from cdc.model.floors import Floor
 from cdc.spec import ClickHouseSink, TableSpec
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_clickhouse
@@ -53,7 +54,7 @@ class ClickHouseWriter(TableWriter):
         names = ", ".join(map(quote_ch, data.column_names))
         self._insert(f"{raw_name(self.sink, self.table)} ({names})", data)
 
-    def _insert_floors(self, floors: frozenset[tuple[int, int]]) -> None:
+    def _insert_floors(self, floors: frozenset[Floor]) -> None:
         ordered = sorted(floors)
         data = pa.table(
             {

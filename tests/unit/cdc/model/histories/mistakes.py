@@ -131,7 +131,9 @@ MISTAKES = {
     "the horizon ignores dead letters": Rules(horizons=horizon_of_kafka_alone),
     "the horizon looks at each partition alone": Rules(horizons=horizon_of_each_partition_alone),
     "CLEANUP ignores the horizon": Rules(cleanup_permitted=lambda tombstones, horizon, repairs: True),
-    "CLEANUP beside a repair": Rules(cleanup_permitted=lambda t, horizon, repairs: cleanup_permitted(t, horizon, 0)),
+    "CLEANUP beside a repair": Rules(
+        cleanup_permitted=lambda t, horizon, repairs: cleanup_permitted(t, horizon, 0)
+    ),
     "tombstones go before OPTIMIZE": Rules(optimizes_before_deleting=False),
     "inserts have no deadline": Rules(deadline=False),
     "a new spec starts beside the old": Rules(waits_for_the_old_spec=False),

@@ -18,7 +18,8 @@ def script(seed: int) -> list[Step]:
     """A history of 20 to 80 steps; each has only some kinds of steps, and of some many, so that these meet."""
     chance = random.Random(seed)
     weights = [
-        STEPS[name][1] * chance.choice((1, 1, 3) if name in _ESSENTIAL else (0, 0, 1, 1, 5)) for name in _NAMES
+        STEPS[name][1] * chance.choice((1, 1, 3) if name in _ESSENTIAL else (0, 0, 1, 1, 5))
+        for name in _NAMES
     ]
     names = chance.choices(_NAMES, weights, k=chance.randint(20, 80))
     numbers = chance.randbytes(2 * len(names))

@@ -189,7 +189,10 @@ class World:
             return
         if kind == "reread":
             ends = self.topic.ends
-            begin = [start + (end - start) * (b & 7) // 8 for start, end in zip(self.topic.starts, ends, strict=True)]
+            begin = [
+                start + (end - start) * (b & 7) // 8
+                for start, end in zip(self.topic.starts, ends, strict=True)
+            ]
             until = [x + (end - x + 1) // (1 + (b >> 3 & 1)) for x, end in zip(begin, ends, strict=True)]
             self.jobs.append((kind, sink, self.act.reread(sink, begin, until)))
         elif kind == "repair":
