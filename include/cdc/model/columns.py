@@ -40,4 +40,5 @@ def _generations(topic: str, partition: int, steps: Steps, offsets: Integers) ->
             f"{topic}[{partition}] has offsets without a recorded generation: run `cdc apply`, "
             "which records every topic of the pipeline"
         )
-    return cuts[step, 1]
+    generations: Integers = cuts[step, 1]
+    return generations

@@ -1,7 +1,7 @@
 """What each sink keeps of what is written to it: the two engines' rules, without the engines.
 
-ClickHouse appends every version and lets the newest win when parts are merged or read. The warehouse keeps one
-row for each key and lets only a version as new or newer in.
+ClickHouse appends every version and lets the newest win when parts are merged or read. The warehouse keeps
+one row for each key and lets only a version as new or newer in.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class KafkaParser:
             )
         op = envelope.get("op")
         effect = EFFECTS.get(op) if type(op) is str else None
-        if effect is None:
+        if op is None or effect is None:
             raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
         if effect is Effect.NOTHING:
             return

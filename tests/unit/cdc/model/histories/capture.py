@@ -93,8 +93,8 @@ class Connector:
     """Debezium: an initial or an incremental snapshot, then the log, in the order of commits.
 
     `suspect` says that what it delivered does not add up to the source's state, and that somebody has to
-    compare: an initial snapshot that was begun again, or a TRUNCATE after the rows of an incremental snapshot's
-    window were read and with an LSN below theirs, which is that of the window's end.
+    compare: an initial snapshot that was begun again, or a TRUNCATE after the rows of an incremental
+    snapshot's window were read and with an LSN below theirs, which is that of the window's end.
     """
 
     def __init__(self, source: Source, topic: Topic) -> None:

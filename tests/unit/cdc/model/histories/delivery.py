@@ -63,7 +63,7 @@ class Sink:
     bits: int
     table: ClickHouseTable | WarehouseTable
     committed: list[int]
-    spec: Spec = Spec(0, 0)
+    spec: Spec = field(default_factory=lambda: Spec(0, 0))
     epoch: int = 1
     batch: Batch | None = None
     planned: list[int] | None = None

@@ -43,9 +43,9 @@ class Question(NamedTuple):
 def fill(question: Question, floor: Floor) -> int | Origin:
     """The value, or what to do instead.
 
-    A row with an LSN above the event's is of a later time: a repair that was read after the event's change, or
-    the row before a suffix that was delivered twice. Its value would be right for this key in the end, but a
-    changed key would carry it over to a row that no later event corrects.
+    A row with an LSN above the event's is of a later time: a repair that was read after the event's change,
+    or the row before a suffix that was delivered twice. Its value would be right for this key in the end,
+    but a changed key would carry it over to a row that no later event corrects.
     """
     stored = question.stored
     if stored is not None and stored.version > question.version:

@@ -1,4 +1,4 @@
-"""What people and the scheduler do beside the streams: repairs, replays, resuming, upkeep, new generations."""
+"""What people and the scheduler do beside the streams: repairs, replays, resuming, bounded runs, upkeep."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Operations:
 
     def replay(self, sink: Sink) -> Steps:
         """Write the dead letters with their own versions, each for itself; then mark them."""
-        letters = sorted((l for l in sink.letters.values() if l.open), key=lambda letter: letter.version)
+        letters = sorted(
+            (letter for letter in sink.letters.values() if letter.open), key=lambda letter: letter.version
+        )
         groups = [[letter] for letter in letters] if self.rules.letters_one_by_one else [letters]
         for group in groups:
             yield from self._replay(sink, group)
@@ -108,7 +110,7 @@ class Operations:
 
     def upkeep(self, sink: Sink, table: ClickHouseTable, repairs: int) -> None:
         """OPTIMIZE; then delete tombstones behind the horizon, or CLEANUP when all are behind it."""
-        held = [(l.record.partition, l.version) for l in sink.letters.values() if l.open]
+        held = [(x.record.partition, x.version) for x in sink.letters.values() if x.open]
         horizon = self.rules.horizons(self.topic.earliest(), held)
         if self.rules.optimizes_before_deleting:
             table.optimize()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 from tests.unit.cdc.model.histories import ending
 from tests.unit.cdc.model.histories.rules import Rules
@@ -15,7 +14,7 @@ _ESSENTIAL = ("change", "capture", "deliver")
 
 
 def script(seed: int) -> list[Step]:
-    """A history of 20 to 80 steps; each has only some kinds of steps, and of some many, so that these meet."""
+    """A history of 20 to 80 steps; each has only some kinds, and of some many, so that these meet."""
     chance = random.Random(seed)
     weights = [
         STEPS[name][1] * chance.choice((1, 1, 3) if name in _ESSENTIAL else (0, 0, 1, 1, 5))
@@ -37,18 +36,21 @@ def failure(steps: list[Step], rules: Rules = RIGHT, partitions: int = 2) -> str
     return ""
 
 
-def shrunk(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:
-    """The same failure with as few steps, and as small numbers, as leaving out and halving finds."""
+def shrunk(steps: list[Step], rules: Rules, partitions: int) -> list[Step]:
+    """A failing history with as few steps as leaving out finds, then with smaller numbers."""
+
+    def fails(tried: list[Step]) -> bool:
+        return bool(failure(tried, rules, partitions))
+
     size = len(steps)
     while size:
-        begin = 0
-        while begin < len(steps):
+        before = len(steps)
+        for begin in range(len(steps) - size, -1, -size):
             shorter = steps[:begin] + steps[begin + size :]
             if fails(shorter):
                 steps = shorter
-            else:
-                begin += size
-        size //= 2
+        if size > 1 or len(steps) == before:
+            size //= 2
     for position, (name, a, b) in enumerate(steps):
         for smaller in ((name, 0, 0), (name, 0, b), (name, a, 0), (name, a % 8, b), (name, a, b % 16)):
             changed = [*steps[:position], smaller, *steps[position + 1 :]]

@@ -1,14 +1,14 @@
 """One history: a source, capture, two sinks and everything that can happen to them, step by step.
 
-Any list of steps is a history: a step that is not possible now does nothing. So a failing one can be shrunk by
-leaving steps out.
+Any list of steps is a history: a step that is not possible now does nothing. So a failing one can be shrunk
+by leaving steps out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cdc.model.kept import ClickHouseTable
+from cdc.model.kept import ClickHouseTable, WarehouseTable
 from tests.unit.cdc.model.histories import ending
 from tests.unit.cdc.model.histories.capture import Connector, Topic
 from tests.unit.cdc.model.histories.delivery import Sink, Spec
@@ -33,15 +33,18 @@ class World:
             Sink(bits, table, [0] * partitions)
             for bits, table in ((5, rules.clickhouse()), (6, rules.warehouse()))
         )
-        self.sinks[1].table.raise_fence(1)
+        self.raise_fence(self.sinks[1])
         self.jobs: list[tuple[str, Sink, Steps]] = []
+
+    def raise_fence(self, sink: Sink) -> None:
+        """A driver announces itself to a sink that has a fence."""
+        if isinstance(sink.table, WarehouseTable):
+            sink.table.raise_fence(sink.epoch)
 
     def run(self, steps: list[Step]) -> None:
         """Take the steps."""
         for name, a, b in steps:
             STEPS[name][0](self, a, b)
-
-    # -- the source ---------------------------------------------------------------------------------------
 
     def change(self, a: int, b: int) -> None:
         """One statement; mostly committed at once."""
@@ -90,8 +93,6 @@ class World:
         if b >> 4 & 3:
             self.source.commit(session)
 
-    # -- capture ------------------------------------------------------------------------------------------
-
     def capture(self, a: int, b: int) -> None:
         """Start the connector, or let it deliver."""
         if self.connector.state == "new":
@@ -121,8 +122,6 @@ class World:
         waiting = [table.offsets.get(partition, 0) for table in (sink.parked, sink.resuming) if table]
         return min([sink.committed[partition], *waiting])
 
-    # -- delivery -----------------------------------------------------------------------------------------
-
     def deliver(self, a: int, b: int) -> None:
         """A few steps of a query's batch."""
         for _ in range(1 + (a >> 1) % 8):
@@ -150,8 +149,7 @@ class World:
         if sink.batch is not None and b & 1:
             sink.zombies = [*sink.zombies[-1:], sink.batch]
         sink.batch = None
-        if not isinstance(sink.table, ClickHouseTable):
-            sink.table.raise_fence(sink.epoch)
+        self.raise_fence(sink)
 
     def haunt(self, a: int, b: int) -> None:
         """A driver that lost its lease writes on."""
@@ -166,8 +164,6 @@ class World:
         self.crash(a, b)
         sink = self.sinks[a & 1]
         sink.committed, sink.planned = list(self.topic.starts), None
-
-    # -- operations -------------------------------------------------------------------------------------------
 
     def work(self, a: int, b: int) -> None:
         """A few steps of a repair, a replay or a resume under way."""
