@@ -130,11 +130,6 @@ class Batch:
         """One step further; a step that has to wait does nothing."""
         next(self._stages, None)
 
-    def lowest(self) -> list[tuple[int, int]]:
-        """(partition, version) of the oldest event that it may still write."""
-        first = [(p, records[0]) for p, records in self.records.items() if records]
-        return [(p, self._version(record)) for p, record in first]
-
     def _run(self):
         for partition in sorted(self.records):
             self._rows: list[Entry] = []
@@ -298,6 +293,4 @@ class Batch:
             sink.committed, sink.planned = list(self.until), None
 
     def _version(self, record: Record) -> int:
-        if self._versions is not None:
-            return self._versions[record]
-        return self._rules.version(self._topic, record)
+        return self._versions[record] if self._versions else self._rules.version(self._topic, record)
