@@ -1,1 +1,1 @@
-"""The platform's rules as pure functions: versions, generations, ledger, lease, parking, health. No I/O."""
+"""The platform's rules as pure functions: events, versions, floors, sinks, leases, health. No I/O."""

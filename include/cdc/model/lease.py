@@ -87,3 +87,13 @@ def decide(
     if ended or current.owner == owner or now >= current.expires_at:
         return Acquire(current.epoch + 1, expires_at)
     return Wait(current.expires_at, current.owner)
+
+
+def is_fenced(fence: int | None, epoch: int) -> bool:
+    """True when a sink's fence refuses a writer.
+
+    Args:
+        fence: the highest epoch that has announced itself to the sink; None before the first.
+        epoch: the writer's.
+    """
+    return fence is not None and fence > epoch

@@ -44,6 +44,11 @@ def pack(generation: int, offset: int, repair: bool = False) -> int:
     return generation << 48 | (offset + 1) << 1 | int(repair)
 
 
+def generation_of(version: int) -> int:
+    """The generation in a packed version."""
+    return version >> 48
+
+
 def unpack(version: int) -> Version:
     """Take a packed version apart.
 

@@ -6,20 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
 import orjson
 import pyarrow as pa
 
-from cdc.errors import GenerationError, SchemaChangedError
-from cdc.model.version import MAX_GENERATION, MAX_OFFSET
+from cdc.errors import SchemaChangedError
+from cdc.model.columns import Steps, versions
 from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.schemas.rows import Operation, row_schema
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
 from cdc_spark.transformations.limits import Limits
 from cdc_spark.transformations.values import convert_column
-
-Steps = Mapping[int, Sequence[tuple[int, int]]]
-"""`{partition: [(from offset, generation), …]}` of one topic, as `Generations.for_topic` gives it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def to_rows(
         [
             *columns,
             pa.array([now] * len(envelopes.ops), pa.timestamp("us", tz="UTC")),
-            versions(envelopes.partitions, envelopes.offsets, context),
+            pa.array(versions(context.topic, context.generations, envelopes.partitions, envelopes.offsets)),
             pa.array(envelopes.ops, pa.string()),
             pa.array(envelopes.lsns, pa.int64()),
             pa.array(envelopes.tx_ids, pa.int64()),
@@ -97,7 +93,8 @@ def marker_rows(
 ) -> pa.RecordBatch:
     """Rows without source columns: they tell the writer of truncates, bad events and what was seen."""
     truncates = [truncate for stretch in envelopes for truncate in stretch.truncates]
-    versioned = versions([t.partition for t in truncates], [t.offset for t in truncates], context).to_pylist()
+    partitions, offsets = [t.partition for t in truncates], [t.offset for t in truncates]
+    versioned = versions(context.topic, context.generations, partitions, offsets).tolist()
     entries = [
         {
             "_op": Operation.TRUNCATE,
@@ -117,30 +114,6 @@ def marker_rows(
     return pa.RecordBatch.from_pylist(
         [{**e, "processed_at": now} for e in entries], row_schema(context.table)
     )
-
-
-def versions(partitions: Sequence[int], offsets: Sequence[int], context: TableContext) -> pa.Array:
-    """`cdc.model.version.pack` over columns.
-
-    Raises:
-        GenerationError: coordinates without a recorded generation.
-    """
-    places, numbers = np.asarray(partitions, np.int64), np.asarray(offsets, np.int64)
-    generations = np.zeros(len(numbers), np.int64)
-    for partition in np.unique(places):
-        steps = context.generations.get(int(partition), ())
-        here = places == partition
-        starts = np.asarray([start for start, _ in steps], np.int64)
-        step = np.searchsorted(starts, numbers[here], side="right") - 1
-        if not len(steps) or step.min(initial=0) < 0:
-            raise GenerationError(
-                f"{context.topic}[{partition}] has offsets without a recorded generation: run `cdc apply`, "
-                "which records every topic of the pipeline"
-            )
-        generations[here] = np.asarray([generation for _, generation in steps], np.int64)[step]
-    if len(numbers) and (numbers.max() > MAX_OFFSET or generations.max() > MAX_GENERATION):
-        raise GenerationError(f"{context.topic}: an offset or a generation is beyond what a version holds")
-    return pa.array(generations << 48 | (numbers + 1) << 1, pa.int64())
 
 
 def _missing(column: ColumnSpec, values: Sequence[object], ops: Sequence[str]) -> list[int]:

@@ -14,13 +14,12 @@ from typing import Any
 import orjson
 
 from cdc.errors import CdcError, DataError, SchemaChangedError
+from cdc.model.events import EFFECTS, Effect
 from cdc.spec import TableSpec
 from cdc_spark.transformations import placeholders
 
 Record = tuple[bytes | None, bytes | None, int, int]
 """Key, value, partition, offset."""
-
-_UPSERTS = frozenset("cru")
 
 
 @dataclass(frozen=True)
@@ -112,20 +111,21 @@ class KafkaParser:
                 f"received {value[:60]!r}, expected a Debezium envelope with op, after and source"
             )
         op = envelope.get("op")
-        if op == "m":
+        effect = EFFECTS.get(op) if type(op) is str else None
+        if op is None or effect is None:
+            raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
+        if effect is Effect.NOTHING:
             return
         source = envelope["source"]
         lsn, moment = _lsn(source), _moment(source)
-        if op == "t":
+        if effect is Effect.FLOOR:
             out.truncates.append(Truncate(partition, offset, lsn))
             return
         identity = self._identity(key)
-        if op in _UPSERTS:
+        if effect is Effect.ROW:
             values = self._after(envelope.get("after"), identity, value)
-        elif op == "d":
-            values = tuple(identity.get(name) for name in self._names)
         else:
-            raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
+            values = tuple(identity.get(name) for name in self._names)
         tx_id = source.get("txId")
         out.ops.append(op)
         out.values.append(values)

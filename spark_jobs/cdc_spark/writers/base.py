@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from cdc.errors import CdcError, RefusedError, SchemaChangedError, TransientError
+from cdc.model.floors import Floor, floor_of
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.writers.refused import MAX_REFUSED, Refused
 from cdc_spark.writers.summary import MAX_EXAMPLES, Summary
@@ -30,13 +31,13 @@ class SinkBatch:
 
     Attributes:
         rows: source columns, derived ones, then `schemas.rows.LINEAGE_FIELDS`.
-        floors: (generation, LSN) of the truncates.
+        floors: what the truncates set.
         until: for each Kafka partition, the offset after the last record; empty while more rows follow.
     """
 
     topic: str
     rows: pa.Table
-    floors: frozenset[tuple[int, int]] = frozenset()
+    floors: frozenset[Floor] = frozenset()
     until: dict[int, int] = field(default_factory=dict)
 
 
@@ -112,7 +113,7 @@ class _Collector:
         self._writer = writer
         self._topic = topic
         self._pending: list[pa.RecordBatch] = []
-        self._floors: set[tuple[int, int]] = set()
+        self._floors: set[Floor] = set()
 
     def add(self, batch: pa.RecordBatch) -> None:
         changed = pc.is_in(batch.column("_op"), _CHANGES)
@@ -178,7 +179,7 @@ class _Collector:
         for marker in markers.select(names).to_pylist():
             if marker["_op"] == Operation.TRUNCATE:
                 self.summary.truncates += 1
-                floor = (marker["_version"] >> 48, marker["_lsn"])
+                floor = floor_of(marker["_version"], marker["_lsn"])
                 self._floors.add(floor)
                 self.summary.floors.append(list(floor))
             elif marker["_op"] == Operation.BAD:

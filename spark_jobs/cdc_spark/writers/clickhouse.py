@@ -15,6 +15,7 @@ from cdc.connections import Connection
 from cdc.ddl.clickhouse import FLOORS, raw_name
 from cdc.ddl.columns import quote_ch, sink_columns
 from cdc.errors import RefusedError
+from cdc.model.floors import Floor
 from cdc.spec import ClickHouseSink, TableSpec
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_clickhouse
@@ -69,7 +70,7 @@ class ClickHouseWriter(TableWriter):
         names = ", ".join(map(quote_ch, data.column_names))
         self._insert(f"{raw_name(self.sink, self.table)} ({names})", data)
 
-    def _insert_floors(self, floors: frozenset[tuple[int, int]]) -> None:
+    def _insert_floors(self, floors: frozenset[Floor]) -> None:
         if not floors:
             return
         ordered = sorted(floors)

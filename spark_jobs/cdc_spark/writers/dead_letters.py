@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from cdc.errors import CdcError, RefusedError
+from cdc.model.columns import versions
 from cdc.ops import DeadLetter, OpsStore
-from cdc_spark.transformations.cdc_transformer import TableContext, versions
+from cdc_spark.transformations.cdc_transformer import TableContext
 from cdc_spark.transformations.parse import bad_events
 from cdc_spark.writers.summary import Summary
 
@@ -61,10 +62,11 @@ def letters_of(
     if not bad:
         return []
     records = [r for r in batch.to_pylist() if (r["partition"], r["offset"]) in bad]
-    places = [r["partition"] for r in records], [r["offset"] for r in records]
+    partitions, offsets = [r["partition"] for r in records], [r["offset"] for r in records]
+    packed = versions(context.topic, context.generations, partitions, offsets).tolist()
     return [
         _letter(record, context, origin, version >> 48, *bad[record["partition"], record["offset"]])
-        for record, version in zip(records, versions(*places, context).to_pylist(), strict=True)
+        for record, version in zip(records, packed, strict=True)
     ]
 
 

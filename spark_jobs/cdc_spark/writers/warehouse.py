@@ -18,6 +18,8 @@ from cdc.connections import Connection
 from cdc.ddl.columns import SinkColumn, sink_columns
 from cdc.ddl.warehouse import FENCE, FLOORS, LEDGER, raw_name
 from cdc.errors import FencedError
+from cdc.model.floors import Floor
+from cdc.model.lease import is_fenced
 from cdc.spec import TableSpec, WarehouseSink
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_warehouse
@@ -96,7 +98,7 @@ class WarehouseWriter(TableWriter):
         fence = Identifier(self.sink.raw_schema, FENCE)
         cursor.execute(SQL("SELECT epoch FROM {} WHERE query = %s FOR SHARE").format(fence), (self.query,))
         row = cursor.fetchone()
-        if row is not None and row[0] > self.epoch:
+        if row is not None and is_fenced(row[0], self.epoch):
             raise FencedError(
                 f"query {self.query} is written with epoch {row[0]} now; this owner has {self.epoch}"
             )
@@ -138,7 +140,7 @@ class WarehouseWriter(TableWriter):
             sets=SQL(", ").join(SQL("{} = excluded.{}").format(name, name) for name in others),
         )
 
-    def _raise_floors(self, cursor: psycopg.Cursor, floors: frozenset[tuple[int, int]]) -> None:
+    def _raise_floors(self, cursor: psycopg.Cursor, floors: frozenset[Floor]) -> None:
         statement = SQL(
             "INSERT INTO {} (table_name, generation, lsn) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
         ).format(Identifier(self.sink.raw_schema, FLOORS))
@@ -182,5 +184,5 @@ def raise_fence(connection: Connection, sink: WarehouseSink, query: str, epoch: 
     ).format(Identifier(sink.raw_schema, FENCE))
     with postgres_failures("raising the fence"), connect_postgres(connection, autocommit=True) as session:
         row = session.execute(statement, (query, epoch)).fetchone()
-    if row is not None and row[0] > epoch:
+    if row is not None and is_fenced(row[0], epoch):
         raise FencedError(f"query {query} is written with epoch {row[0]} already; this owner has {epoch}")

@@ -1,0 +1,121 @@
+"""What people and the scheduler do beside the streams: repairs, replays, resuming, bounded runs, upkeep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cdc.model.kept import ClickHouseTable, Kept
+from cdc.model.parking import ParkedTable, resume_from
+from tests.unit.cdc.model.histories.capture import Connector, Topic
+from tests.unit.cdc.model.histories.delivery import Batch, Letter, Sink
+from tests.unit.cdc.model.histories.rules import Rules
+from tests.unit.cdc.model.histories.source import Source
+
+Steps = Iterator[None]
+"""An operation under way; `next` goes one step further."""
+
+
+class Operations:
+    """Each is a generator, so that a history can stop it, or crash it, after any step."""
+
+    def __init__(self, rules: Rules, source: Source, topic: Topic, connector: Connector) -> None:
+        self.rules, self.source, self.topic, self.connector = rules, source, topic, connector
+
+    def batch(self, sink: Sink, epoch: int | None, begin: list[int], until: list[int]) -> Batch:
+        """A batch over a stretch of the topic."""
+        partitions = range(len(until))
+        records = {p: self.topic.read(p, begin[p], until[p]) for p in partitions if begin[p] < until[p]}
+        return Batch(self.rules, self.source, self.topic, sink, epoch, records, begin, until)
+
+    def repair(self, sink: Sink, key: int) -> Steps:
+        """Write a row as the source has it now: end offset first, then the row, then the write."""
+        partition, end, row, lsn = 0, 0, None, 0
+        for step in ("end", "row") if self.rules.ends_before_row else ("row", "end"):
+            if step == "end":
+                partition = self.topic.partition_of(key)
+                end = self.topic.ends[partition]
+                version = self.rules.repair_version(self.topic, partition, end)
+            else:
+                while not self.source.readable:
+                    yield
+                row, lsn = self.source.rows.get(key), self.source.next_lsn()
+            yield
+        if row is not None and sink.cannot_hold(row[0], sink.spec):
+            return
+        values = None if row is None else (*row, sink.spec.number)
+        written = [(key, Kept(version, row is None, lsn, partition, values))]
+        if isinstance(sink.table, ClickHouseTable):
+            sink.table.insert(written)
+        else:
+            sink.table.write(written)
+
+    def replay(self, sink: Sink) -> Steps:
+        """Write the dead letters with their own versions, each for itself; then mark them."""
+        letters = sorted(
+            (letter for letter in sink.letters.values() if letter.open), key=lambda letter: letter.version
+        )
+        groups = [[letter] for letter in letters] if self.rules.letters_one_by_one else [letters]
+        for group in groups:
+            yield from self._replay(sink, group)
+
+    def _replay(self, sink: Sink, letters: list[Letter]) -> Steps:
+        records: dict[int, list] = {}
+        for letter in letters:
+            records.setdefault(letter.record.partition, []).append(letter.record)
+        versions = {letter.record: letter.version for letter in letters}
+        if not self.rules.letters_keep_versions:
+            versions = dict.fromkeys(versions, max(self.topic.earliest().values()) + 200)
+        if not self.rules.marks_after_write:
+            for letter in letters:
+                letter.open = False
+            yield
+        batch = Batch(self.rules, self.source, self.topic, sink, None, records, [], [], versions=versions)
+        while not batch.done:
+            batch.step()
+            yield
+        for letter in letters:
+            letter.open = letter.record in batch.bad
+
+    def resume(self, sink: Sink) -> Steps:
+        """Read again from where the table was parked, un-park it, then read what came in between.
+
+        Until that is done an event of the running query may come before one that is still to be read again.
+        """
+        if sink.parked is not None:
+            first = sink.parked
+            ends = list(self.topic.ends)
+            yield from self._reread(sink, first, ends)
+            if sink.parked is not first:
+                return
+            sink.parked, sink.resuming = None, ParkedTable("t", "s", "", dict(enumerate(ends)))
+            yield
+        if sink.resuming is None:
+            return
+        waiting = sink.resuming
+        if self.rules.reads_what_came_while_resuming:
+            yield from self._reread(sink, waiting, list(self.topic.ends))
+        if sink.resuming is waiting:
+            sink.resuming = None
+
+    def _reread(self, sink: Sink, waiting: ParkedTable, until: list[int]) -> Steps:
+        begins = resume_from(waiting, range(len(until)))
+        yield from self.reread(sink, [begins[p] for p in range(len(until))], until)
+
+    def reread(self, sink: Sink, begin: list[int], until: list[int]) -> Steps:
+        """A bounded run over any stretch, with the original versions."""
+        batch = self.batch(sink, None, begin, until)
+        while not batch.done:
+            batch.step()
+            yield
+
+    def upkeep(self, sink: Sink, table: ClickHouseTable, repairs: int) -> None:
+        """OPTIMIZE; then delete tombstones behind the horizon, or CLEANUP when all are behind it."""
+        held = [(x.record.partition, x.version) for x in sink.letters.values() if x.open]
+        horizon = self.rules.horizons(self.topic.earliest(), held)
+        if self.rules.optimizes_before_deleting:
+            table.optimize()
+        table.delete_truncated()
+        if self.rules.cleanup_permitted(table.tombstones(), horizon, repairs):
+            table.cleanup()
+        elif not repairs:
+            table.delete_tombstones(horizon)
