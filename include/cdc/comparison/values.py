@@ -25,13 +25,20 @@ _INTERVAL = re.compile(
     r"(?:T(?:(?P<hours>-?\d+)H)?(?:(?P<minutes>-?\d+)M)?(?:(?P<seconds>-?\d+(?:\.\d+)?)S)?)?$"
 )
 
+_PAIR = re.compile(r'("(?:[^"\\]|\\.)*")=>("(?:[^"\\]|\\.)*"|NULL)', re.DOTALL)
+_NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|Infinity|NaN)")
+
 
 def canonicalizer(pg: PgType) -> Canonicalizer | None:
     """The function for values (other than NULL) of a column of this type, or None when they need none."""
+    rule = pg.kind.compare
+    if pg.as_text:
+        # Text on both sides: that of a boolean or of bytes is the same already.
+        return None if pg.dimensions or rule in ("boolean", "bytes", "money") else _RULES.get(rule)
     if pg.dimensions:
-        element = _SCALARS.get(pg.base)
+        element = _RULES.get(rule)
         return lambda text: _array(json.loads(text, parse_float=Decimal), element)
-    return _SCALARS.get(pg.base)
+    return _RULES.get(rule)
 
 
 def integer(value: Any) -> int:
@@ -66,7 +73,7 @@ def character(value: str) -> str:
 
 def moment(value: str) -> str:
     """A date with time, or a time, as text in UTC: no zone, no trailing zeros of the fraction."""
-    text = re.sub(r"(?:Z|[+]00(?::00)?)$", "", value.replace("T", " "))
+    text = re.sub(r"(?:Z|[+]00(?::00)?)(?=$| BC$)", "", value.replace("T", " "))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -91,6 +98,23 @@ def address(value: str) -> str:
     return value.removesuffix("/128") if ":" in value else value.removesuffix("/32")
 
 
+def hstore(value: str) -> tuple[tuple[str, str | None], ...]:
+    """hstore: its pairs, from PostgreSQL's text or from JSON."""
+    if value.startswith("{"):
+        return tuple(sorted(json.loads(value).items()))
+    found = [(_unquoted(k), None if v == "NULL" else _unquoted(v)) for k, v in _PAIR.findall(value)]
+    return tuple(sorted(found))
+
+
+def shape(value: str) -> tuple[str, tuple[float | str, ...]]:
+    """A geometric value: its brackets, and its numbers by value."""
+    return _NUMBER.sub("#", value), tuple(double(number) for number in _NUMBER.findall(value))
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+
+
 def _array(value: Any, element: Canonicalizer | None) -> Any:
     if value is None:
         return None
@@ -105,19 +129,18 @@ def _number(value: object) -> dict[str, str]:
     return {"number": str(value.normalize() + 0)}
 
 
-_SCALARS: dict[str, Canonicalizer] = {
-    "smallint": integer,
+_RULES: dict[str, Canonicalizer] = {
     "integer": integer,
-    "bigint": integer,
     "real": real,
-    "double precision": double,
+    "double": double,
     "numeric": numeric,
+    "money": numeric,
     "boolean": bool,
     "character": character,
     "jsonb": jsonb,
-    "timestamp with time zone": moment,
-    "timestamp without time zone": moment,
-    "time without time zone": moment,
+    "moment": moment,
     "interval": interval,
-    "inet": address,
+    "address": address,
+    "hstore": hstore,
+    "shape": shape,
 }

@@ -16,7 +16,8 @@ from cdc.types import parse_type
 from cdc.types.spark import spark_type
 from cdc_spark.schemas import arrow_type
 from cdc_spark.transformations.limits import CLICKHOUSE, POSTGRES
-from cdc_spark.transformations.values import convert_column, time_text
+from cdc_spark.transformations.moments import time_text
+from cdc_spark.transformations.values import convert_column
 
 GOOD = [
     ("smallint", -32768, -32768),
