@@ -74,7 +74,9 @@ def is_carried(name: str) -> bool:
     return not name.startswith("t_deep") and name != "t_generated"
 
 
-def rows_of(table: TableSpec, events: tuple[Recorded, ...], limits: Limits) -> tuple[pa.Table, dict[int, str]]:
+def rows_of(
+    table: TableSpec, events: tuple[Recorded, ...], limits: Limits
+) -> tuple[pa.Table, dict[int, str]]:
     """What the parser makes of events: rows for a writer, and by position why an event was set aside."""
     context = TableContext(table, "kinds", {0: [(0, 0)]}, limits)
     batch = pa.RecordBatch.from_pydict(
@@ -93,3 +95,38 @@ def rows_of(table: TableSpec, events: tuple[Recorded, ...], limits: Limits) -> t
         if row["_op"] == Operation.BAD
     }
     return made.filter(pa.array([op in "crud" for op in ops])), bad
+
+
+def wide(names: tuple[str, ...], table: str, **column: Any) -> tuple[TableSpec, tuple[Recorded, ...], str]:
+    """One table with a column for each case: its declaration, its events, and the SQL that makes it at the source.
+
+    Row n has each case's value n, in the form in which the snapshot and then an insert sent it.
+    """
+    columns = [{"name": "id", "type": "integer", "nullable": False}]
+    for name in names:
+        value = next(c for c in entries()[name]["columns"] if c["name"] == "v")
+        columns.append({**value, **column, "name": name})
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for name in names:
+        for event in recorded()[name]:
+            if event.op != "u":
+                rows.setdefault((event.op, event.id), {})[name] = event.sent
+    like = json.loads(recorded()[names[0]][0].value)
+    events = tuple(
+        Recorded(
+            op,
+            id,
+            json.dumps({"id": id}).encode(),
+            json.dumps({**like, "after": {"id": id, **{n: row.get(n) for n in names}}, "op": op}).encode(),
+            None,
+        )
+        for (op, id), row in sorted(rows.items())
+    )
+    picked = ", ".join(f'(SELECT v FROM kinds."{name}" t WHERE t.id = i.id) AS "{name}"' for name in names)
+    ids = ", ".join(f"({event.id})" for event in events)
+    sql = (
+        f'CREATE TABLE kinds."{table}" AS SELECT i.id, {picked} FROM (VALUES {ids}) AS i(id); '
+        f'ALTER TABLE kinds."{table}" ADD PRIMARY KEY (id);'
+    )
+    declared = {"source": f"kinds.{table}", "key": ["id"], "columns": columns}
+    return TableSpec.model_validate(declared), events, sql
