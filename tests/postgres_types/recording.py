@@ -98,7 +98,7 @@ def rows_of(
 
 
 def wide(names: tuple[str, ...], table: str, **column: Any) -> tuple[TableSpec, tuple[Recorded, ...], str]:
-    """One table with a column for each case: its declaration, its events, and the SQL that makes it at the source.
+    """One table with a column for each case: its declaration, its events, and the SQL of the source's.
 
     Row n has each case's value n, in the form in which the snapshot and then an insert sent it.
     """
@@ -115,12 +115,14 @@ def wide(names: tuple[str, ...], table: str, **column: Any) -> tuple[TableSpec, 
     events = tuple(
         Recorded(
             op,
-            id,
-            json.dumps({"id": id}).encode(),
-            json.dumps({**like, "after": {"id": id, **{n: row.get(n) for n in names}}, "op": op}).encode(),
+            number,
+            json.dumps({"id": number}).encode(),
+            json.dumps(
+                {**like, "after": {"id": number, **{n: row.get(n) for n in names}}, "op": op}
+            ).encode(),
             None,
         )
-        for (op, id), row in sorted(rows.items())
+        for (op, number), row in sorted(rows.items())
     )
     picked = ", ".join(f'(SELECT v FROM kinds."{name}" t WHERE t.id = i.id) AS "{name}"' for name in names)
     ids = ", ".join(f"({event.id})" for event in events)

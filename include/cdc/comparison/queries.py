@@ -59,7 +59,7 @@ def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
 
 def _postgres_value(name: str, pg: PgType) -> sql.Composable:
     column = sql.Identifier(name)
-    if pg.as_text:
+    if pg.as_text and pg.base != "money":
         return sql.SQL("{}::text").format(column)
     if pg.dimensions:
         # array_to_json leaves out where an array begins, which Debezium does not send, and makes objects of

@@ -34,7 +34,7 @@ def canonicalizer(pg: PgType) -> Canonicalizer | None:
     rule = pg.kind.compare
     if pg.as_text:
         # Text on both sides: that of a boolean or of bytes is the same already.
-        return None if pg.dimensions or rule in ("boolean", "bytes", "money") else _RULES.get(rule)
+        return None if pg.dimensions or rule in ("boolean", "bytes") else _RULES.get(rule)
     if pg.dimensions:
         element = _RULES.get(rule)
         return lambda text: _array(json.loads(text, parse_float=Decimal), element)
@@ -83,8 +83,10 @@ def jsonb(value: str) -> str:
     return json.dumps(parsed, sort_keys=True, ensure_ascii=False, default=_number)
 
 
-def interval(value: str) -> tuple[int, int, Decimal]:
-    """An ISO 8601 interval as (months, days, seconds), which PostgreSQL keeps apart."""
+def interval(value: str) -> tuple[int, int, Decimal] | str:
+    """An ISO 8601 interval as (months, days, seconds), which PostgreSQL keeps apart; or an infinite one."""
+    if value in ("infinity", "-infinity"):
+        return value
     match = _INTERVAL.match(value)
     if match is None:
         raise DataError(f"{value!r} is no ISO 8601 interval such as P1Y2M3DT4H5M6S, which Debezium sends")

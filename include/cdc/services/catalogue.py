@@ -180,8 +180,8 @@ def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
 def _column_refusal(column: SourceColumn) -> str | None:
     if column.generated:
         return (
-            f"has the generated column {column.name!r}, which PostgreSQL does not publish (from 18 on it does "
-            "when the column is STORED): leave the column out of the table with `exclude`"
+            f"has the generated column {column.name!r}, which PostgreSQL does not publish (18 and later "
+            "do when the column is STORED): leave the column out of the table with `exclude`"
         )
     if column.dimensions > 1:
         return (

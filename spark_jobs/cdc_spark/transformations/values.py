@@ -80,9 +80,19 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
 def _as_text(values: Values, pg: PgType) -> pa.Array:
     # A numeric of any width is text already; its declared digits are the source's to keep.
     typed = replace(pg, as_text=False, args=() if pg.base == "numeric" else pg.args)
-    if typed.base == "hstore" and not typed.dimensions:
-        return pa.array([None if v is None else hstore_text(v) for v in values], pa.string())
-    return pa.array(texts(convert(values, typed, POSTGRES)), pa.string())
+    array = convert(values, typed, POSTGRES)
+    return pa.array(texts(hstore_texts(array) if typed.base == "hstore" else array), pa.string())
+
+
+def hstore_texts(values: pa.ChunkedArray) -> pa.Array:
+    """Debezium's JSON of hstores, or of lists of them, in PostgreSQL's text form."""
+
+    def text(value: Any) -> Any:
+        if isinstance(value, list):
+            return [text(element) for element in value]
+        return None if value is None else hstore_text(value)
+
+    return pa.array([text(value) for value in values.to_pylist()], values.type)
 
 
 def _reason(error: Exception) -> str:

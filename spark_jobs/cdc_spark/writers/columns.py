@@ -11,7 +11,7 @@ from cdc.types import PgType
 from cdc.types.sinks import clickhouse_decimal
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations.postgres_text import for_copy
-from cdc_spark.transformations.values import hstore_text
+from cdc_spark.transformations.values import hstore_texts
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 _UNSIGNED = {"_version": pa.uint64(), "_lsn": pa.uint64()}
@@ -66,17 +66,9 @@ def _warehouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray | pa.Array
     if column.name == "_generation":
         return _generation(rows)
     values = rows[column.name]
-    if column.pg_type is not None and column.warehouse in ("hstore", "hstore[]"):
-        return _hstores(values)
+    if column.warehouse in ("hstore", "hstore[]"):
+        values = hstore_texts(values)
     return for_copy(values)
-
-
-def _hstores(values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if pa.types.is_list(values.type):
-        lists = values.to_pylist()
-        changed = [None if v is None else [None if e is None else hstore_text(e) for e in v] for v in lists]
-        return for_copy(pa.array(changed, pa.list_(pa.string())))
-    return pa.array([None if v is None else hstore_text(v) for v in values.to_pylist()], pa.string())
 
 
 def _is_deleted(rows: pa.Table) -> pa.ChunkedArray:
