@@ -18,8 +18,8 @@ _HEAD = """# Types: what arrives where
 
 Made by `make types-doc` from the type map (`include/cdc/types/kinds.py`) and from what the real Debezium 3.7
 sent for each value (`tests/postgres_types/debezium_events.jsonl`); a test fails when this page is stale. "Set
-aside" lists recorded values that go to the dead letters of that sink, because its type cannot hold them: nothing
-is cut, clamped, zeroed or nulled. `as: text` on a column keeps PostgreSQL's own text in both sinks instead.
+aside" lists recorded values that go to the dead letters of that sink, because its type cannot hold them:
+nothing is cut, clamped, zeroed or nulled. `as: text` on a column keeps PostgreSQL's own text in both sinks instead.
 
 | at the source | in a pipeline | Debezium sends | ClickHouse | set aside | warehouse | set aside |
 |---|---|---|---|---|---|---|
@@ -38,7 +38,7 @@ _REFUSED = """
 _LIMITS = """
 ## What Debezium does not tell apart
 
-Its events say the same for different values, so no reader can find these out; a comparison with the source does.
+Its events say the same for different values, so no reader can find these out; comparing with the source does.
 
 | values | what arrives | what keeps them out |
 |---|---|---|
@@ -51,8 +51,8 @@ Its events say the same for different values, so no reader can find these out; a
 | a polygon whose last point repeats its first | without that point | |
 | `timestamp` of whole seconds after 294247-01-10 | `infinity` | |
 
-An `interval` of more than 2147483647 hours holds a snapshot up: Debezium's driver cannot read it and tries again
-for ever. A value that Debezium cannot convert stops the connector with the column's name
+An `interval` of more than 2147483647 hours holds a snapshot up: Debezium's driver cannot read it and tries
+again for ever. A value that Debezium cannot convert stops the connector with the column's name
 (`event.converting.failure.handling.mode=fail`), since otherwise it would send NULL: `NaN` in an array of
 numerics, and a NULL element in an array of
 """

@@ -63,7 +63,8 @@ def _record(stack: Any, source: Any, name: str, cases: tuple[Case, ...]) -> list
     config = connector_config(load_pipeline(REPO / "include/pipelines/ecommerce.yaml"), connections) | {
         "name": name, "slot.name": f"s_{name}", "topic.prefix": name, "publication.name": "kinds",
         "table.include.list": ",".join(f"kinds\\.{case.name}" for case in cases),
-        "heartbeat.interval.ms": "0", "event.converting.failure.handling.mode": "warn", "topic.creation.default.partitions": "1",
+        "heartbeat.interval.ms": "0", "event.converting.failure.handling.mode": "warn",
+        "topic.creation.default.partitions": "1",
     }  # fmt: skip
     config.pop("heartbeat.action.query")
     connect.put(name, config)
