@@ -109,6 +109,10 @@ $(addprefix test-,$(SUITES)): test-%:
 drill: bootstrap ## The longer cases on a whole stack, which `make test` leaves out
 	@$(PYTEST) tests -m drill $(ARGS)
 
+.PHONY: types-doc
+types-doc: bootstrap ## Write docs/types.md from the type map and the recorded events
+	@PYTHONPATH=$(ROOTS):$(CURDIR) $(PYTHON) -m tests.postgres_types.document
+
 .PHONY: lock
 lock: bootstrap ## Compile requirements.txt from requirements.in, and resolve the jars anew
 	@for name in requirements requirements-notebook; do \

@@ -44,7 +44,8 @@ def connect_postgres(
             keepalives_interval=5,
             keepalives_count=3,
             application_name=application_name,
-            options=f"-c TimeZone=UTC -c statement_timeout={statement_timeout_s * 1000}",
+            # How money is read follows the server's locale; the events have a point before the cents.
+            options=f"-c TimeZone=UTC -c lc_monetary=C -c statement_timeout={statement_timeout_s * 1000}",
         )
     except psycopg.OperationalError as error:
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)

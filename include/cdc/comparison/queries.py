@@ -23,9 +23,10 @@ CLICKHOUSE_SETTINGS: dict[str, str | int] = {
     "max_bytes_before_external_sort": 500_000_000,
 }
 
-_PLAIN = frozenset({"smallint", "integer", "bigint", "real", "double precision", "boolean"})
+_PLAIN = frozenset({"smallint", "integer", "bigint", "oid", "real", "double precision", "boolean"})
+_TEXT_ELEMENTS = frozenset({"text", "jsonb", "hstore"})
 _ORDERED_BY_VALUE = frozenset(
-    {"smallint", "integer", "bigint", "boolean", "numeric", "uuid", "date", "bytea",
+    {"smallint", "integer", "bigint", "oid", "money", "boolean", "numeric", "uuid", "date", "bytea",
      "timestamp with time zone", "timestamp without time zone", "time without time zone"}
 )  # fmt: skip
 
@@ -58,12 +59,24 @@ def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
 
 def _postgres_value(name: str, pg: PgType) -> sql.Composable:
     column = sql.Identifier(name)
+    if pg.as_text and pg.base != "money":
+        return sql.SQL("{}::text").format(column)
     if pg.dimensions:
-        return sql.SQL("array_to_json({})::text").format(column)
+        # array_to_json leaves out where an array begins, which Debezium does not send, and makes objects of
+        # composites and documents.
+        listed = "{0}::text[]" if pg.kind.compare in _TEXT_ELEMENTS else "{0}"
+        return sql.SQL(
+            "CASE WHEN array_lower({0}, 1) <> 1 THEN to_json({0}::text)::text ELSE array_to_json("
+            + listed
+            + ")::text END"
+        ).format(column)
     if pg.base in _PLAIN:
         return column
     if pg.base == "bytea":
         return sql.SQL("encode({}, 'hex')").format(column)
+    if pg.base == "money":
+        # Its text follows the server's locale.
+        return sql.SQL("{}::numeric::text").format(column)
     return sql.SQL("{}::text").format(column)
 
 
@@ -74,7 +87,13 @@ def _postgres_order(name: str, pg: PgType) -> sql.Composable:
 
 def _clickhouse_value(name: str, pg: PgType) -> str:
     column = quote_ch(name)
-    if pg.dimensions:
+    if pg.as_text:
+        return column
+    if pg.dimensions and pg.base == "bytea":
+        plain = f"variantElement({column}::Variant(Array(Nullable(String))), 'Array(Nullable(String))')"
+        listed = f"arrayMap(x -> concat('\\\\x', lower(hex(x))), {plain})"
+        return f"if(isNull({column}), NULL, toJSONString({listed}))"
+    if pg.dimensions or pg.base == "hstore":
         return f"toJSONString({column})"
     if pg.base in _PLAIN:
         return column
@@ -85,7 +104,7 @@ def _clickhouse_value(name: str, pg: PgType) -> str:
 
 def _clickhouse_order(name: str, pg: PgType) -> str:
     column = quote_ch(name)
-    if pg.base == "uuid":
+    if pg.base == "uuid" or pg.base in ("xid", "xid8"):
         return f"toString({column})"
     if pg.base == "character":
         return f"trimRight({column})"

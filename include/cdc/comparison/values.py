@@ -25,13 +25,20 @@ _INTERVAL = re.compile(
     r"(?:T(?:(?P<hours>-?\d+)H)?(?:(?P<minutes>-?\d+)M)?(?:(?P<seconds>-?\d+(?:\.\d+)?)S)?)?$"
 )
 
+_PAIR = re.compile(r'("(?:[^"\\]|\\.)*")=>("(?:[^"\\]|\\.)*"|NULL)', re.DOTALL)
+_NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|Infinity|NaN)")
+
 
 def canonicalizer(pg: PgType) -> Canonicalizer | None:
     """The function for values (other than NULL) of a column of this type, or None when they need none."""
+    rule = pg.kind.compare
+    if pg.as_text:
+        # Text on both sides: that of a boolean or of bytes is the same already.
+        return None if pg.dimensions or rule in ("boolean", "bytes") else _RULES.get(rule)
     if pg.dimensions:
-        element = _SCALARS.get(pg.base)
+        element = _RULES.get(rule)
         return lambda text: _array(json.loads(text, parse_float=Decimal), element)
-    return _SCALARS.get(pg.base)
+    return _RULES.get(rule)
 
 
 def integer(value: Any) -> int:
@@ -66,7 +73,7 @@ def character(value: str) -> str:
 
 def moment(value: str) -> str:
     """A date with time, or a time, as text in UTC: no zone, no trailing zeros of the fraction."""
-    text = re.sub(r"(?:Z|[+]00(?::00)?)$", "", value.replace("T", " "))
+    text = re.sub(r"(?:Z|[+]00(?::00)?)(?=$| BC$)", "", value.replace("T", " "))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -76,8 +83,10 @@ def jsonb(value: str) -> str:
     return json.dumps(parsed, sort_keys=True, ensure_ascii=False, default=_number)
 
 
-def interval(value: str) -> tuple[int, int, Decimal]:
-    """An ISO 8601 interval as (months, days, seconds), which PostgreSQL keeps apart."""
+def interval(value: str) -> tuple[int, int, Decimal] | str:
+    """An ISO 8601 interval as (months, days, seconds), which PostgreSQL keeps apart; or an infinite one."""
+    if value in ("infinity", "-infinity"):
+        return value
     match = _INTERVAL.match(value)
     if match is None:
         raise DataError(f"{value!r} is no ISO 8601 interval such as P1Y2M3DT4H5M6S, which Debezium sends")
@@ -89,6 +98,23 @@ def interval(value: str) -> tuple[int, int, Decimal]:
 def address(value: str) -> str:
     """inet: a host with or without its full prefix length."""
     return value.removesuffix("/128") if ":" in value else value.removesuffix("/32")
+
+
+def hstore(value: str) -> tuple[tuple[str, str | None], ...]:
+    """hstore: its pairs, from PostgreSQL's text or from JSON."""
+    if value.startswith("{"):
+        return tuple(sorted(json.loads(value).items()))
+    found = [(_unquoted(k), None if v == "NULL" else _unquoted(v)) for k, v in _PAIR.findall(value)]
+    return tuple(sorted(found))
+
+
+def shape(value: str) -> tuple[str, tuple[float | str, ...]]:
+    """A geometric value: its brackets, and its numbers by value."""
+    return _NUMBER.sub("#", value), tuple(double(number) for number in _NUMBER.findall(value))
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
 
 def _array(value: Any, element: Canonicalizer | None) -> Any:
@@ -105,19 +131,18 @@ def _number(value: object) -> dict[str, str]:
     return {"number": str(value.normalize() + 0)}
 
 
-_SCALARS: dict[str, Canonicalizer] = {
-    "smallint": integer,
+_RULES: dict[str, Canonicalizer] = {
     "integer": integer,
-    "bigint": integer,
     "real": real,
-    "double precision": double,
+    "double": double,
     "numeric": numeric,
+    "money": numeric,
     "boolean": bool,
     "character": character,
     "jsonb": jsonb,
-    "timestamp with time zone": moment,
-    "timestamp without time zone": moment,
-    "time without time zone": moment,
+    "moment": moment,
     "interval": interval,
-    "inet": address,
+    "address": address,
+    "hstore": hstore,
+    "shape": shape,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cdc.ddl.columns import SinkColumn, quote_ch, quote_ch_string, sink_columns, view_columns
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 from cdc.spec.tables import NULL_FLAG_PREFIX
+from cdc.types import needs_null_flag
 
 FLOORS = "_truncate_floors"
 
@@ -68,7 +69,7 @@ def create_table(
 def create_view(sink: ClickHouseSink, table: TableSpec) -> str:
     """The view of current rows: newest version of each key, not deleted, not below the truncate floor.
 
-    A nullable array is shown as a Variant, because NULL and the empty array are different values.
+    A nullable array or map is shown as a Variant, because NULL and the empty one are different values.
     """
     shown = ",\n  ".join(_shown(column) for column in view_columns(table))
     floors = f"{quote_ch(sink.raw_database)}.{quote_ch(FLOORS)}"
@@ -88,7 +89,7 @@ def _shown(column: SinkColumn) -> str:
     name = quote_ch(column.name)
     if column.name == "_op":
         return "if(raw._op = 'u', 'UPDATE', 'INSERT') AS _op"
-    if column.pg_type is not None and column.pg_type.dimensions and column.nullable:
+    if column.nullable and needs_null_flag(column.clickhouse):
         flag = quote_ch(NULL_FLAG_PREFIX + column.name)
         variant = quote_ch_string(f"Variant({column.clickhouse})")
         return f"if(raw.{flag} = 1, NULL, CAST(raw.{name}, {variant})) AS {name}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cdc.spec.tables import LINEAGE, NULL_FLAG_PREFIX, TableSpec
-from cdc.types import PgType, clickhouse_type, warehouse_type
+from cdc.types import PgType, clickhouse_type, needs_null_flag, warehouse_type
 
 Kind = Literal["key", "source", "derived", "null_flag", "processed", "lineage"]
 TIMESTAMP = "DateTime64(6, 'UTC')"
@@ -22,7 +22,7 @@ class SinkColumn:
         nullable: it can hold NULL in the reader's view.
         clickhouse: the type in ClickHouse's physical table; empty when only the warehouse has the column.
         warehouse: the type in the warehouse's physical table; empty when only ClickHouse has the column.
-        of: for a null flag, the array column that it belongs to.
+        of: for a null flag, the column that it belongs to.
     """
 
     name: str
@@ -74,7 +74,7 @@ def sink_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
     flags = tuple(
         SinkColumn(NULL_FLAG_PREFIX + column.name, "null_flag", None, False, "UInt8", "", of=column.name)
         for column in (*source, *derived)
-        if column.pg_type is not None and column.pg_type.dimensions and column.nullable
+        if column.nullable and needs_null_flag(column.clickhouse)
     )
     return (*source, *derived, *flags, *_PLATFORM)
 

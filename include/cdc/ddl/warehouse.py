@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from cdc.ddl.columns import SinkColumn, sink_columns, view_columns
 from cdc.spec import Pipeline, TableSpec, WarehouseSink
+from cdc.types.kinds import EXTENSIONS
 
 FLOORS = "_truncate_floors"
 LEDGER = "_ledger"
@@ -24,6 +25,10 @@ def statements(pipeline: Pipeline, sink: WarehouseSink, table: TableSpec) -> tup
     )
     return (
         *schema_statements(sink),
+        *(
+            SQL("CREATE EXTENSION IF NOT EXISTS {}").format(Identifier(name))
+            for name in sorted(EXTENSIONS & {column.warehouse.removesuffix("[]") for column in columns})
+        ),
         create_table(sink, table, columns),
         comment,
         *(

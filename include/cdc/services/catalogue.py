@@ -6,7 +6,7 @@ chapter "System Catalogs".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from cdc.errors import DataError
 from cdc.spec import TableSpec
 from cdc.spec.names import join_qualified
 from cdc.types import parse_type
+from cdc.types.kinds import EXTENSIONS, REFUSED
 
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
@@ -28,19 +29,23 @@ _TABLES = """
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
         WHERE x.indrelid = c.oid AND x.indisprimary), '{}')::text[] AS key,
       (SELECT json_agg(json_build_object('name', a.attname, 'not_null', a.attnotnull,
-          'generated', a.attgenerated <> '', 'type', format_type(b.oid, b.modifier), 'enum', e.typtype = 'e',
-          'type_name', CASE WHEN b.domain IS NOT NULL THEN b.domain
-            WHEN e.typtype = 'e' THEN format('%%s.%%s', en.nspname, e.typname) END,
+          'generated', a.attgenerated, 'type', format_type(b.oid, b.modifier), 'dimensions', a.attndims,
+          'element', e.typname, 'element_kind', e.typtype, 'is_array', base.typcategory = 'A',
+          'built_in', en.nspname = 'pg_catalog',
+          'publishable', current_setting('server_version_num')::int >= 180000,
+          'type_name', CASE WHEN t.typtype = 'd' THEN format('%%s.%%s', tn.nspname, t.typname)
+            WHEN en.nspname <> 'pg_catalog' THEN format('%%s.%%s', en.nspname, e.typname) END,
           'values', (SELECT json_agg(v.enumlabel ORDER BY v.enumsortorder)
             FROM pg_enum v WHERE v.enumtypid = e.oid)
         ) ORDER BY a.attnum)
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
-        CROSS JOIN LATERAL (SELECT
-          CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END AS oid,
-          CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS modifier,
-          CASE WHEN t.typtype = 'd'
-            THEN t.typnamespace::regnamespace::text || '.' || t.typname END AS domain) AS b
+        JOIN pg_namespace tn ON tn.oid = t.typnamespace
+        CROSS JOIN LATERAL (WITH RECURSIVE d(oid, modifier, depth) AS (
+            SELECT t.oid, a.atttypmod, 0
+            UNION ALL SELECT o.typbasetype, CASE WHEN o.typtypmod >= 0 THEN o.typtypmod ELSE d.modifier END,
+              d.depth + 1 FROM d JOIN pg_type o ON o.oid = d.oid AND o.typtype = 'd')
+          SELECT d.oid, d.modifier FROM d ORDER BY d.depth DESC LIMIT 1) AS b
         JOIN pg_type base ON base.oid = b.oid
         JOIN pg_type e ON e.oid = CASE WHEN base.typcategory = 'A' THEN base.typelem ELSE base.oid END
         JOIN pg_namespace en ON en.oid = e.typnamespace
@@ -60,7 +65,13 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column as the catalogue has it; `type` is what a pipeline file would say."""
+    """A column as the catalogue has it.
+
+    Attributes:
+        type: what a pipeline file would say.
+        generated: it is generated, and the server does not publish it.
+        dimensions: of an array, as declared; PostgreSQL itself does not hold to it.
+    """
 
     name: str
     type: str
@@ -68,6 +79,7 @@ class SourceColumn:
     generated: bool
     values: tuple[str, ...] = ()
     type_name: str = ""
+    dimensions: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,8 +111,8 @@ def read_tables(
         return tuple(_table(row) for row in cursor.fetchall())
 
 
-def refusal(table: SourceTable) -> str | None:
-    """Why a table cannot be captured without losing something, or None."""
+def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
+    """Why a table without its excluded columns cannot be captured without losing something, or None."""
     if table.kind in _KINDS:
         return _KINDS[table.kind]
     if table.persistence != "p":
@@ -116,7 +128,7 @@ def refusal(table: SourceTable) -> str | None:
     if table.has_children:
         return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
     for column in table.columns:
-        if why := _column_refusal(column):
+        if column.name not in excluded and (why := _column_refusal(column)):
             return why
     return None
 
@@ -126,20 +138,24 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
     if found is None:
         return [f"{declared.source} does not exist at the source, or the owner's role cannot see it"]
     said = []
-    if why := refusal(found):
+    if why := refusal(found, declared.exclude):
         return [f"{declared.source} {why}"]
     if tuple(found.key) != declared.key:
         said.append(f"{declared.source}: primary key is {list(found.key)}, declared is {list(declared.key)}")
     columns = {column.name: column for column in found.columns}
+    gone = [name for name in declared.exclude if columns.pop(name, None) is None]
+    said += [f"{declared.source}.{name} is excluded and does not exist at the source" for name in gone]
     for column in declared.columns:
         actual = columns.pop(column.name, None)
         if actual is None:
             said.append(f"{declared.source}.{column.name} does not exist at the source")
-        elif parse_type(actual.type) != column.pg_type:
+        elif parse_type(actual.type) != parse_type(column.type):
             said.append(f"{declared.source}.{column.name} is {actual.type}, declared is {column.type}")
         elif not column.nullable and not actual.not_null:
             said.append(f"{declared.source}.{column.name} can be NULL, declared is nullable: false")
-    said += [f"{declared.source}.{name} is not declared: add it under columns" for name in columns]
+    said += [
+        f"{declared.source}.{name} is not declared: add it under columns, or to exclude" for name in columns
+    ]
     return said
 
 
@@ -163,7 +179,15 @@ def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
 
 def _column_refusal(column: SourceColumn) -> str | None:
     if column.generated:
-        return f"has the generated column {column.name!r}, which PostgreSQL does not publish"
+        return (
+            f"has the generated column {column.name!r}, which PostgreSQL does not publish (18 and later "
+            "do when the column is STORED): leave the column out of the table with `exclude`"
+        )
+    if column.dimensions > 1:
+        return (
+            f"has column {column.name!r}, an array of {column.dimensions} dimensions, of which Debezium "
+            "sends no values: leave the column out of the table with `exclude`"
+        )
     try:
         parse_type(column.type)
     except DataError as error:
@@ -186,14 +210,25 @@ def _table(row: dict[str, Any]) -> SourceTable:
 
 
 def _column(item: dict[str, Any]) -> SourceColumn:
-    type_text = item["type"]
-    if item["enum"]:
-        type_text = "enum[]" if type_text.endswith("[]") else "enum"
     return SourceColumn(
         name=item["name"],
-        type=type_text,
+        type=_type_text(item),
         not_null=item["not_null"],
-        generated=item["generated"],
+        generated=item["generated"] == "v" or (item["generated"] == "s" and not item["publishable"]),
         values=tuple(item["values"] or ()),
         type_name=item["type_name"] or "",
+        dimensions=item["dimensions"],
     )
+
+
+def _type_text(item: dict[str, Any]) -> str:
+    """The type as a pipeline says it: a type that is not PostgreSQL's own has the name of what it is like."""
+    if item["built_in"]:
+        return str(item["type"])
+    element = str(item["element"])
+    if item["element_kind"] == "e":
+        element = "enum"
+    elif element not in {*EXTENSIONS, *REFUSED}:
+        # Also an array of a domain, of whose elements Debezium sends PostgreSQL's text.
+        element = "other"
+    return element + ("[]" if item["is_array"] else "")

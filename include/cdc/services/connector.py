@@ -41,6 +41,7 @@ def connector_config(pipeline: Pipeline, connections: Connections) -> dict[str, 
         "publication.name": source.publication,
         "publication.autocreate.mode": "disabled",
         "table.include.list": ",".join(_pattern(schema, table) for schema, table in captured),
+        **_exclusions(pipeline),
         "snapshot.mode": "initial",
         **_values(),
         **_signals(pipeline),
@@ -58,11 +59,22 @@ def _values() -> dict[str, str]:
         "binary.handling.mode": "base64",
         "time.precision.mode": "microseconds",
         "include.unknown.datatypes": "true",
+        # By default a value that cannot be converted becomes NULL with nothing but a line in Connect's log.
+        "event.converting.failure.handling.mode": "fail",
         "key.converter": _JSON,
         "key.converter.schemas.enable": "false",
         "value.converter": _JSON,
         "value.converter.schemas.enable": "false",
     }
+
+
+def _exclusions(pipeline: Pipeline) -> dict[str, str]:
+    excluded = [
+        f"{_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
+        for table in pipeline.tables
+        for column in table.exclude
+    ]
+    return {"column.exclude.list": ",".join(excluded)} if excluded else {}
 
 
 def _signals(pipeline: Pipeline) -> dict[str, str]:
@@ -141,4 +153,8 @@ def quoted(table: str) -> str:
 
 def _pattern(schema: str, table: str) -> str:
     # Debezium splits a list at commas that are not escaped, then matches each as a whole.
-    return re.escape(f"{schema}.{table}").replace(",", "\\,")
+    return _escaped(f"{schema}.{table}")
+
+
+def _escaped(name: str) -> str:
+    return re.escape(name).replace(",", "\\,")

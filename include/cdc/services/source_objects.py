@@ -105,6 +105,10 @@ class SourceObjects:
         changes += [Change("source", subject, f"remove {'.'.join(item)}") for item in sorted(now - wanted)]
         if not row[0]:
             changes.append(Change("source", subject, f"publish {_PUBLISHED}"))
+        if _publishes_generated(connection) and connection.execute(
+            "SELECT pubgencols <> 's' FROM pg_publication WHERE pubname = %s", (name,)
+        ).fetchone() == (True,):
+            changes.append(Change("source", subject, "publish stored generated columns"))
         return changes
 
     def _grants(self) -> list[tuple[str, tuple[str, str]]]:
@@ -150,7 +154,10 @@ class SourceObjects:
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
         name = self._source.publication
         tables = SQL(", ").join(Identifier(*table) for table in self._published())
-        options = SQL(" ({})").format(SQL("publish = {}").format(sql.Literal(_PUBLISHED)))
+        chosen: list[sql.Composable] = [SQL("publish = {}").format(sql.Literal(_PUBLISHED))]
+        if _publishes_generated(connection):
+            chosen.append(SQL("publish_generated_columns = stored"))
+        options = SQL(" ({})").format(SQL(", ").join(chosen))
         if connection.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", (name,)).fetchone() is None:
             statement = SQL("CREATE PUBLICATION {} FOR TABLE {} WITH").format(Identifier(name), tables)
             connection.execute(SQL("{}{}").format(statement, options))
@@ -167,6 +174,10 @@ class SourceObjects:
         for right, name in self._grants():
             statement = SQL("GRANT {} ON {} TO {}").format(SQL(right), Identifier(*name), role)
             connection.execute(statement)
+
+
+def _publishes_generated(connection: psycopg.Connection[Any]) -> bool:
+    return connection.info.server_version >= 180_000
 
 
 def _exists(connection: psycopg.Connection[Any], name: tuple[str, str]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -15,7 +16,7 @@ from cdc.types import PgType, parse_type
 LINEAGE = ("_version", "_op", "_lsn", "_tx_id", "_source_ts", "_partition", "_offset")
 RESERVED = frozenset({*LINEAGE, "processed_at", "_is_deleted", "_generation"})
 NULL_FLAG_PREFIX = "_is_null__"
-_KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb"})
+_KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb", "hstore", "other"})
 
 
 def _checked_type(text: str) -> str:
@@ -47,11 +48,19 @@ class ColumnSpec(DerivedColumnSpec):
     Attributes:
         values: an enum's labels as they were when the column was discovered; later ones are taken as well.
         type_name: the qualified name of a user's type at the source.
+        as_: `as: text` keeps PostgreSQL's own text of the values in the sinks, for values that the sinks'
+            types cannot hold.
     """
 
     nullable: bool = True
     values: tuple[str, ...] = ()
     type_name: str = ""
+    as_: Literal["text"] | None = Field(default=None, alias="as")
+
+    @cached_property
+    def pg_type(self) -> PgType:
+        """The parsed type."""
+        return replace(parse_type(self.type), as_text=self.as_ == "text")
 
 
 class TableSpec(Spec):
@@ -63,6 +72,7 @@ class TableSpec(Spec):
         stream: the Spark application that carries it; by default one of its own.
         key: the primary key's columns, in the key's order.
         event_time: a column that says when a row belongs to a day, for windows of comparison and replay.
+        exclude: columns of the source that are not captured; the events do not have them.
     """
 
     source: str
@@ -72,6 +82,7 @@ class TableSpec(Spec):
     event_time: str | None = None
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     derived: tuple[DerivedColumnSpec, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     @field_validator("source")
     @classmethod
@@ -100,7 +111,7 @@ class TableSpec(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> TableSpec:
         every = [column.name for column in (*self.columns, *self.derived)]
-        twice = sorted({name for name in every if every.count(name) > 1})
+        twice = sorted({name for name in (*every, *self.exclude) if (*every, *self.exclude).count(name) > 1})
         if twice:
             raise ValueError(f"columns are declared twice: {', '.join(twice)}")
         taken = sorted(name for name in every if name in RESERVED or name.startswith(NULL_FLAG_PREFIX))
@@ -121,9 +132,11 @@ class TableSpec(Spec):
             raise ValueError(f"key names {name!r}, which is no declared column")
         if column.nullable:
             raise ValueError(f"key column {name!r} must be declared nullable: false")
-        if column.pg_type.dimensions or column.pg_type.base in _KEY_TYPES_REFUSED:
+        pg = column.pg_type
+        if pg.dimensions or pg.as_text or pg.base in _KEY_TYPES_REFUSED or pg.kind.compare == "shape":
             raise ValueError(
-                f"key column {name!r} has type {column.type}, which cannot be a key in both sinks"
+                f"key column {name!r} has type {column.type}{' as text' if pg.as_text else ''}, which cannot "
+                "be a key in both sinks"
             )
 
     @cached_property

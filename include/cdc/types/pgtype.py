@@ -1,8 +1,8 @@
 """PostgreSQL type names, parsed.
 
 Names are those that `format_type()` prints (PostgreSQL documentation, "System Catalog Information
-Functions"), the usual aliases (`int8`, `bool`, …), and `enum` for a user's enum, whose labels the pipeline
-lists.
+Functions"), the usual aliases (`int8`, `bool`, …), `enum` for a user's enum, whose labels the pipeline lists,
+and `other` for a type of a user or an extension that only PostgreSQL's own text can carry.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from cdc.errors import DataError
+from cdc.types.kinds import EXTENSIONS, KINDS, REFUSED, Kind
 
 _ALIASES = {
     "int2": "smallint",
@@ -24,53 +25,21 @@ _ALIASES = {
     "varchar": "character varying",
     "char": "character",
     "bpchar": "character",
+    "varbit": "bit varying",
     "timestamptz": "timestamp with time zone",
     "timestamp": "timestamp without time zone",
     "timetz": "time with time zone",
     "time": "time without time zone",
 }
-
-KNOWN = frozenset(
-    {
-        "smallint",
-        "integer",
-        "bigint",
-        "real",
-        "double precision",
-        "numeric",
-        "boolean",
-        "text",
-        "character varying",
-        "character",
-        "uuid",
-        "json",
-        "jsonb",
-        "bytea",
-        "date",
-        "timestamp with time zone",
-        "timestamp without time zone",
-        "time without time zone",
-        "interval",
-        "inet",
-        "cidr",
-        "macaddr",
-        "enum",
-    }
-)
-_ARRAY_ELEMENTS = KNOWN - {
-    "bytea",
-    "interval",
-    "time without time zone",
-    "json",
-    "jsonb",
-    "inet",
-    "cidr",
-    "macaddr",
-}
 _FORM = re.compile(
-    r"^(?P<head>[a-z][a-z0-9_ ]*?)\s*(?:\(\s*(?P<args>\d+(?:\s*,\s*\d+)?)\s*\))?"
+    r'^(?P<head>"char"|[a-z][a-z0-9_ ]*?)\s*(?:\(\s*(?P<args>\d+(?:\s*,\s*-?\d+)?)\s*\))?'
     r"(?P<tail>\s+with(?:out)? time zone)?(?P<dims>(?:\[\])*)$"
 )
+_INTERVAL_FIELDS = re.compile(
+    r"^interval (?:year|month|day|hour|minute|second)(?: to (?:month|hour|minute|second))?"
+)
+_EXTENSION_SCHEMA = re.compile(rf"^[a-z_][a-z0-9_]*\.(?=(?:{'|'.join(sorted(EXTENSIONS))})(?:\[\])?$)")
+MONEY_DIGITS = (19, 2)
 
 
 @dataclass(frozen=True)
@@ -78,19 +47,40 @@ class PgType:
     """A PostgreSQL type.
 
     Attributes:
-        base: canonical name without arguments, one of `KNOWN`.
+        base: canonical name without arguments, one of `KINDS`.
         args: the type modifier's numbers: `(12, 2)` for `numeric(12,2)`, `(40,)` for `varchar(40)`.
         dimensions: 0 for a scalar, 1 for `text[]`.
+        as_text: the sinks hold PostgreSQL's own text of the values, which every value has.
     """
 
     base: str
     args: tuple[int, ...] = ()
     dimensions: int = 0
+    as_text: bool = False
 
     @property
     def element(self) -> PgType:
         """The type without its array dimensions."""
         return PgType(self.base, self.args)
+
+    @property
+    def kind(self) -> Kind:
+        """Its entry in the type map."""
+        return KINDS[self.base]
+
+    @property
+    def decimal(self) -> tuple[int, int] | None:
+        """Digits in all and after the point that hold each finite value, or None when nothing bounds them.
+
+        PostgreSQL also has scales below zero and above the precision: `numeric(5,-2)` holds 7 digits before
+        the point, `numeric(3,5)` 5 behind it.
+        """
+        if self.base == "money":
+            return MONEY_DIGITS
+        if self.base != "numeric" or not self.args:
+            return None
+        precision, scale = self.args[0], self.args[1] if len(self.args) > 1 else 0
+        return (precision - scale, 0) if scale < 0 else (max(precision, scale), scale)
 
     def __str__(self) -> str:
         """The type as PostgreSQL prints it."""
@@ -106,22 +96,35 @@ def parse_type(text: str) -> PgType:
     Raises:
         DataError: the name is not one that the platform carries without loss.
     """
-    match = _FORM.match(" ".join(text.lower().split()))
+    words = " ".join(text.lower().split())
+    match = _FORM.match(_EXTENSION_SCHEMA.sub("", _INTERVAL_FIELDS.sub("interval", words)))
     if match is None:
         raise DataError(f"type {text!r} is not a PostgreSQL type name such as 'bigint' or 'numeric(12,2)'")
     base = (match["head"] + (match["tail"] or "")).strip()
     base = _ALIASES.get(base, base)
-    if base not in KNOWN:
-        known = ", ".join(sorted(KNOWN))
-        raise DataError(
-            f"type {text!r} is not carried; known are: {known}; leave the column out of the table"
-        )
     args = tuple(int(part) for part in match["args"].split(",")) if match["args"] else ()
     dimensions = len(match["dims"]) // 2
-    if dimensions and base not in _ARRAY_ELEMENTS:
-        raise DataError(f"arrays of {base} are not carried: leave the column {text!r} out of the table")
-    if dimensions > 1:
-        raise DataError(f"type {text!r}: arrays are declared with one pair of brackets, as PostgreSQL does")
-    if base == "character" and not args:
+    _check(text, base, dimensions)
+    if base in ("character", "bit") and not args:
         args = (1,)
+    if base == "numeric" and len(args) == 1:
+        args = (args[0], 0)
     return PgType(base, args, dimensions)
+
+
+def _check(text: str, base: str, dimensions: int) -> None:
+    if base in REFUSED:
+        raise DataError(f"type {text!r} is not carried: {REFUSED[base]}; {ADVICE}")
+    if base not in KINDS:
+        known = ", ".join(sorted(KINDS))
+        raise DataError(f"type {text!r} is not carried; known are: {known}; {ADVICE}")
+    if dimensions and KINDS[base].no_array:
+        raise DataError(f"arrays of {base} are not carried ({text!r}): {KINDS[base].no_array}; {ADVICE}")
+    if dimensions > 1:
+        raise DataError(
+            f"type {text!r}: arrays are declared with one pair of brackets, as PostgreSQL does, and carried "
+            "with one dimension, since Debezium sends no more"
+        )
+
+
+ADVICE = "leave the column out of the table with `exclude`, or keep it at the source as text"

@@ -4,43 +4,48 @@ from __future__ import annotations
 
 from cdc.types.pgtype import PgType
 
-_CLICKHOUSE = {
-    "smallint": "Int16",
-    "integer": "Int32",
-    "bigint": "Int64",
-    "real": "Float32",
-    "double precision": "Float64",
-    "boolean": "Bool",
-    "uuid": "UUID",
-    "date": "Date32",
-    "timestamp with time zone": "DateTime64(6, 'UTC')",
-    "timestamp without time zone": "DateTime64(6, 'UTC')",
-    "enum": "LowCardinality(String)",
-}
 CLICKHOUSE_MAX_PRECISION = 76
+_NEVER_NULLABLE = ("Array(", "Map(")
 
 
 def clickhouse_type(pg: PgType, *, nullable: bool) -> str:
     """The ClickHouse column type.
 
-    An array cannot be Nullable in ClickHouse: a nullable array column has a companion column (see `cdc.ddl`)
-    and the reader's view shows a Variant, so that NULL and the empty array stay apart.
+    An array or a map cannot be Nullable in ClickHouse: such a nullable column has a companion column (see
+    `cdc.ddl`) and the reader's view shows a Variant, so that NULL and the empty array stay apart.
     """
-    if pg.dimensions:
-        return f"Array({clickhouse_type(pg.element, nullable=True)})"
-    name = _CLICKHOUSE.get(pg.base, "String")
-    if pg.base == "numeric" and pg.args and pg.args[0] <= CLICKHOUSE_MAX_PRECISION:
-        scale = pg.args[1] if len(pg.args) > 1 else 0
-        if scale <= pg.args[0]:
-            name = f"Decimal({pg.args[0]}, {scale})"
-    if not nullable:
+    if pg.dimensions and not pg.as_text:
+        # What cannot be NULL as an element travels as text inside an array.
+        element = clickhouse_type(pg.element, nullable=True)
+        return f"Array({'Nullable(String)' if element.startswith(_NEVER_NULLABLE) else element})"
+    name = "String" if pg.as_text else pg.kind.clickhouse
+    decimal = clickhouse_decimal(pg)
+    if decimal is not None:
+        name = f"Decimal({decimal[0]}, {decimal[1]})"
+    if not nullable or name.startswith(_NEVER_NULLABLE):
         return name
     if name.startswith("LowCardinality("):
         return "LowCardinality(Nullable(String))"
     return f"Nullable({name})"
 
 
+def clickhouse_decimal(pg: PgType) -> tuple[int, int] | None:
+    """Precision and scale when ClickHouse has a decimal that holds the type."""
+    decimal = None if pg.as_text else pg.decimal
+    return decimal if decimal is not None and decimal[0] <= CLICKHOUSE_MAX_PRECISION else None
+
+
+def needs_null_flag(clickhouse: str) -> bool:
+    """Whether a nullable column of this ClickHouse type has a companion column that tells NULL."""
+    return clickhouse.startswith(_NEVER_NULLABLE)
+
+
 def warehouse_type(pg: PgType) -> str:
-    """The warehouse's column type: the source's own; an enum is text, as its labels grow at the source."""
-    base = PgType("text", (), pg.dimensions) if pg.base == "enum" else pg
+    """The warehouse's column type: the source's own, except where the warehouse has no such type.
+
+    An enum is text, as its labels grow at the source; so is any other type of a user.
+    """
+    if pg.as_text:
+        return "text"
+    base = PgType(pg.kind.warehouse, (), pg.dimensions) if pg.kind.warehouse else pg
     return str(base)

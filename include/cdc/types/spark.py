@@ -6,31 +6,24 @@ from typing import Any
 
 from cdc.types.pgtype import PgType
 
-_SCALARS = {
-    "smallint": "short",
-    "integer": "integer",
-    "bigint": "long",
-    "real": "float",
-    "double precision": "double",
-    "boolean": "boolean",
-    "bytea": "binary",
-    "date": "date",
-    "timestamp with time zone": "timestamp",
-    "timestamp without time zone": "timestamp_ntz",
-}
 SPARK_MAX_PRECISION = 38
 
 
 def spark_type(pg: PgType) -> str | dict[str, Any]:
     """The Spark type in which a value travels from the parser to the writers.
 
-    What Spark has no exact type for travels as PostgreSQL's own text: a numeric without a precision or with
-    more than 38 digits, json, uuid, enums, time, interval, network addresses.
+    What Spark has no exact type for travels as text: a numeric without a precision or with more than 38
+    digits, json, uuid, enums, time, interval, network addresses, ranges, shapes.
     """
+    if pg.as_text:
+        return "string"
     if pg.dimensions:
         return {"type": "array", "elementType": spark_type(pg.element), "containsNull": True}
-    if pg.base == "numeric" and pg.args and pg.args[0] <= SPARK_MAX_PRECISION:
-        precision, scale = pg.args[0], pg.args[1] if len(pg.args) > 1 else 0
-        if scale <= precision:
-            return f"decimal({precision},{scale})"
-    return _SCALARS.get(pg.base, "string")
+    decimal = spark_decimal(pg)
+    return pg.kind.spark if decimal is None else f"decimal({decimal[0]},{decimal[1]})"
+
+
+def spark_decimal(pg: PgType) -> tuple[int, int] | None:
+    """Precision and scale when Spark has a decimal that holds the type."""
+    decimal = None if pg.as_text else pg.decimal
+    return decimal if decimal is not None and decimal[0] <= SPARK_MAX_PRECISION else None

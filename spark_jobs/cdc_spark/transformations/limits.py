@@ -1,35 +1,45 @@
-"""What a sink can hold beyond its types' names: the range of days."""
+"""What a sink can hold beyond its types' names: the range of days, and whether infinity is a day."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
-_EPOCH = date(1970, 1, 1)
-_MICROS_PER_DAY = 86_400_000_000
+MICROS_PER_DAY = 86_400_000_000
+INFINITE_DAYS = (-(2**31), 2**31 - 1)
+"""How -infinity and infinity travel in a date column."""
+INFINITE_MICROS = (-(2**63), 2**63 - 1)
+"""How -infinity and infinity travel in a timestamp column."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The first and the last day that a sink holds exactly."""
+    """The days that a sink holds exactly.
 
-    first_day: date
-    last_day: date
+    Attributes:
+        days: the first and the last day of a date, counted from 1970-01-01.
+        micros: the first and the last microsecond of a timestamp, counted from 1970-01-01T00:00Z.
+        infinite: -infinity and infinity are held as well.
+        words: the range for a person.
+    """
 
-    @property
-    def days(self) -> tuple[int, int]:
-        """Both ends as days since 1970-01-01."""
-        return (self.first_day - _EPOCH).days, (self.last_day - _EPOCH).days
-
-    @property
-    def micros(self) -> tuple[int, int]:
-        """Both ends as microseconds since 1970-01-01T00:00Z."""
-        first, last = self.days
-        return first * _MICROS_PER_DAY, (last + 1) * _MICROS_PER_DAY - 1
+    days: tuple[int, int]
+    micros: tuple[int, int]
+    infinite: bool
+    words: str
 
 
-CLICKHOUSE = Limits(date(1900, 1, 1), date(2299, 12, 31))
+CLICKHOUSE = Limits(
+    days=(-25_567, 120_529),
+    micros=(-25_567 * MICROS_PER_DAY, 120_530 * MICROS_PER_DAY - 1),
+    infinite=False,
+    words="1900-01-01 to 2299-12-31",
+)
 """ClickHouse's Date32 and DateTime64 (its documentation, "Date32")."""
 
-POSTGRES = Limits(date(1, 1, 1), date(9999, 12, 31))
-"""PostgreSQL holds more; these are the days that Spark and Arrow write and read without doubt."""
+POSTGRES = Limits(
+    days=(-2_440_588, 2_145_042_905),
+    micros=(-210_866_803_200_000_000, INFINITE_MICROS[1] - 1),
+    infinite=True,
+    words="4714-11-24 BC to 5874897-12-31 (a timestamp: to 294247-01-10T04:00:54)",
+)
+"""PostgreSQL's own range, but for its last 29 years of timestamps, which 64 bits from 1970 do not reach."""

@@ -2,6 +2,7 @@
 
 Debezium's settings that this reads: `decimal.handling.mode=string`, `time.precision.mode=microseconds`,
 `interval.handling.mode=string`, `binary.handling.mode=base64` (Debezium documentation, "Data type mappings").
+What it sends for every type and edge value was recorded: `tests/postgres_types/debezium_events.jsonl`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,22 +20,26 @@ import pyarrow.compute as pc
 
 from cdc.errors import DataError, SchemaChangedError, TerminalError
 from cdc.types import PgType
-from cdc.types.sinks import CLICKHOUSE_MAX_PRECISION
-from cdc_spark.schemas.arrow import arrow_type, exact_decimal
-from cdc_spark.transformations.limits import Limits
+from cdc.types.sinks import clickhouse_decimal
+from cdc.types.spark import spark_decimal
+from cdc_spark.schemas.arrow import arrow_type
+from cdc_spark.transformations import moments
+from cdc_spark.transformations.limits import POSTGRES, Limits
+from cdc_spark.transformations.moments import OutOfRangeError
+from cdc_spark.transformations.postgres_text import texts
+from cdc_spark.transformations.shapes import shape_text
 
 Values = Sequence[Any]
 _ERRORS = (pa.ArrowException, ValueError, TypeError, OverflowError, AttributeError)
 _SPECIAL_FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _UUID = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _NUMERIC = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-_NUMERIC_OR_SPECIAL = _NUMERIC[:-1] + r"$|^(?:NaN|-?Infinity)$"
+_SPECIAL_NUMERICS = {"NAN": "NaN", "POSITIVE_INFINITY": "Infinity", "NEGATIVE_INFINITY": "-Infinity"}
+"""Debezium's names of what is no finite number, and PostgreSQL's."""
 _INTERVAL = r"^-?P(?:[-+]?[0-9.]+[YMWD])*(?:T(?:[-+]?[0-9.]+[HMS])*)?$"
-_MICROS_PER_DAY = 86_400_000_000
-
-
-class OutOfRangeError(ValueError):
-    """The value is of the declared type, but the sink cannot hold it."""
+_TEXT_ELEMENTS = frozenset({"text", "json"})
+_JAVA_ARRAY = r"^\[+L?[A-Za-z.]*;?@[0-9a-f]+$"
+"""What Debezium makes of an inner array of texts."""
 
 
 def convert_column(
@@ -64,9 +70,29 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
     Raises:
         ValueError, TypeError: some value does not fit (Arrow's own errors are subclasses of these).
     """
+    if pg.as_text:
+        return _as_text(values, pg)
     if pg.dimensions:
         return _arrays(values, pg, limits)
-    return _CONVERTERS.get(pg.base, _text)(values, pg, limits)
+    return _CONVERTERS[pg.kind.form](values, pg, limits)
+
+
+def _as_text(values: Values, pg: PgType) -> pa.Array:
+    # A numeric of any width is text already; its declared digits are the source's to keep.
+    typed = replace(pg, as_text=False, args=() if pg.base == "numeric" else pg.args)
+    array = convert(values, typed, POSTGRES)
+    return pa.array(texts(hstore_texts(array) if typed.base == "hstore" else array), pa.string())
+
+
+def hstore_texts(values: pa.ChunkedArray) -> pa.Array:
+    """Debezium's JSON of hstores, or of lists of them, in PostgreSQL's text form."""
+
+    def text(value: Any) -> Any:
+        if isinstance(value, list):
+            return [text(element) for element in value]
+        return None if value is None else hstore_text(value)
+
+    return pa.array([text(value) for value in values.to_pylist()], values.type)
 
 
 def _reason(error: Exception) -> str:
@@ -114,13 +140,20 @@ def _number(value: Any) -> float | None:
 
 
 def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
-    text = _matching(values, _NUMERIC_OR_SPECIAL, "the text is no number")
-    decimal = exact_decimal(pg)
-    if pg.args and any(value in _SPECIAL_FLOATS for value in values):
-        raise OutOfRangeError("the sinks' decimals hold finite numbers only")
+    if any(value in _SPECIAL_NUMERICS for value in values):
+        if pg.decimal is not None:
+            raise OutOfRangeError("the sinks' decimals hold finite numbers only; or declare `as: text`")
+        numbers = [None if value in _SPECIAL_NUMERICS else value for value in values]
+        _matching(numbers, _NUMERIC, "the text is no number")
+        return pa.array([_SPECIAL_NUMERICS.get(value, value) for value in values], pa.string())
+    text = _matching(values, _NUMERIC, "the text is no number")
+    if len(pg.args) > 1 and pg.args[1] < 0:
+        # Debezium writes a fraction of a thousand zeros for a scale below zero.
+        text = pc.replace_substring_regex(text, r"\.0*$", "")
+    decimal = spark_decimal(pg)
     if decimal is not None:
         return text.cast(pa.decimal128(*decimal))
-    wide = exact_decimal(pg, CLICKHOUSE_MAX_PRECISION)
+    wide = clickhouse_decimal(pg)
     if wide is not None:
         text.cast(pa.decimal256(*wide))  # travels as text, but must fit
     return text
@@ -171,52 +204,83 @@ def _refuse_constant(name: str) -> None:
 
 
 def _bytea(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
+    return pa.array(_decoded(values), pa.binary())
+
+
+def _decoded(values: Values) -> list[bytes | None]:
     try:
-        decoded = [None if v is None else base64.b64decode(v, validate=True) for v in values]
+        return [None if v is None else base64.b64decode(v, validate=True) for v in values]
     except binascii.Error as error:
         raise ValueError(f"the text is not base64: {error}") from None
-    return pa.array(decoded, pa.binary())
+
+
+def _encoded(values: Values, pg: PgType, limits: Limits) -> pa.Array:
+    """PostgreSQL's own text in base64, which Debezium sends for types that it does not know."""
+    return _text([None if v is None else v.decode() for v in _decoded(values)], pg, limits)
+
+
+def _encoded_integer(values: Values, pg: PgType, limits: Limits) -> pa.Array:
+    return _matching(_encoded(values, pg, limits).to_pylist(), r"^[0-9]+$", "the text is no number").cast(
+        arrow_type(pg)
+    )
+
+
+def _bits(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
+    return pa.array([None if v is None else bit_text(v, pg.args[0]) for v in values], pa.string())
+
+
+def bit_text(value: Any, width: int) -> str:
+    """`bit(n)` in PostgreSQL's text form; Debezium sends a boolean for one bit, else bytes, lowest first.
+
+    Raises:
+        ValueError, TypeError: the value is none, or has more bits.
+    """
+    if width == 1:
+        if type(value) is not bool:
+            raise TypeError("expected true or false for bit(1)")
+        return "1" if value else "0"
+    number = int.from_bytes(base64.b64decode(value, validate=True), "little")
+    if number >> width:
+        raise ValueError(f"the value has more than {width} bits")
+    return format(number, f"0{width}b")
+
+
+def _hstore(values: Values, pg: PgType, limits: Limits) -> pa.Array:
+    array = _text(values, pg, limits)
+    for value in values:
+        if value is not None and not isinstance(orjson.loads(value), dict):
+            raise ValueError("expected a JSON object for hstore")
+    return array
+
+
+def hstore_text(value: str) -> str:
+    """Debezium's JSON of an hstore in PostgreSQL's text form."""
+    pairs = orjson.loads(value).items()
+    return ", ".join(f"{_quoted(k)}=>{'NULL' if v is None else _quoted(v)}" for k, v in pairs)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _shape(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
+    return pa.array([None if v is None else shape_text(v, pg.base) for v in values], pa.string())
 
 
 def _date(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
-    days = _whole_numbers(values).cast(pa.int32())
-    _check_range(days, limits.days, limits)
-    return days.view(pa.date32())
+    return moments.dates(_whole_numbers(values), limits)
 
 
 def _timestamp(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
-    micros = _whole_numbers(values).cast(pa.int64())
-    _check_range(micros, limits.micros, limits)
-    return micros.view(pa.timestamp("us"))
+    return moments.timestamps(_whole_numbers(values), limits)
 
 
 def _timestamptz(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
-    moments = pa.array(values, pa.string()).cast(pa.timestamp("us", tz="UTC"))
-    _check_range(moments.view(pa.int64()), limits.micros, limits)
-    return moments
-
-
-def _check_range(numbers: pa.Array, ends: tuple[int, int], limits: Limits) -> None:
-    extremes = pc.min_max(numbers).as_py()
-    if extremes["min"] is not None and not (ends[0] <= extremes["min"] and extremes["max"] <= ends[1]):
-        raise OutOfRangeError(f"the sink holds {limits.first_day} to {limits.last_day}")
+    return moments.zoned_timestamps(values, limits)
 
 
 def _time(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
-    return pa.array([None if value is None else time_text(value) for value in values], pa.string())
-
-
-def time_text(micros: int) -> str:
-    """A time of day in PostgreSQL's own text form, which has no trailing zeros.
-
-    Raises:
-        ValueError: not between 00:00:00 and 24:00:00.
-    """
-    if type(micros) is not int or not 0 <= micros <= _MICROS_PER_DAY:
-        raise ValueError("the number is no time of day in microseconds")
-    seconds, fraction = divmod(micros, 1_000_000)
-    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{text}.{fraction:06}".rstrip("0") if fraction else text
+    return pa.array([None if value is None else moments.time_text(value) for value in values], pa.string())
 
 
 def _arrays(values: Values, pg: PgType, limits: Limits) -> pa.Array:
@@ -230,24 +294,38 @@ def _arrays(values: Values, pg: PgType, limits: Limits) -> pa.Array:
             flat.extend(value)
     offsets.append(len(flat))
     elements = convert(flat, pg.element, limits)
+    if elements.null_count and pg.kind.form not in _TEXT_ELEMENTS:
+        _refuse_hidden_dimensions(values)
+    elif pg.kind.form in _TEXT_ELEMENTS and pc.any(pc.match_substring_regex(elements, _JAVA_ARRAY)).as_py():
+        raise OutOfRangeError("Debezium sends no values for an array of more than one dimension")
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), elements)
 
 
+def _refuse_hidden_dimensions(values: Values) -> None:
+    if any(value and all(element is None for element in value) for value in values):
+        raise OutOfRangeError(
+            "Debezium sends an array of more than one dimension as one of NULLs, so an array of nothing but "
+            "NULLs may be either"
+        )
+
+
 _CONVERTERS: dict[str, Callable[[Values, PgType, Limits], pa.Array]] = {
-    "smallint": _integer,
     "integer": _integer,
-    "bigint": _integer,
     "boolean": _boolean,
-    "real": _float,
-    "double precision": _float,
+    "float": _float,
     "numeric": _numeric,
+    "text": _text,
     "uuid": _uuid,
     "json": _json,
-    "jsonb": _json,
-    "bytea": _bytea,
+    "bytes": _bytea,
+    "bits": _bits,
+    "encoded": _encoded,
+    "encoded_integer": _encoded_integer,
     "date": _date,
-    "timestamp with time zone": _timestamptz,
-    "timestamp without time zone": _timestamp,
-    "time without time zone": _time,
+    "timestamptz": _timestamptz,
+    "timestamp": _timestamp,
+    "time": _time,
     "interval": _interval,
+    "hstore": _hstore,
+    **dict.fromkeys(("point", "line", "lseg", "box", "path", "polygon", "circle"), _shape),
 }

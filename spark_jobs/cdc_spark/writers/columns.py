@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cdc.ddl.columns import SinkColumn
-from cdc.types.sinks import CLICKHOUSE_MAX_PRECISION
-from cdc_spark.schemas.arrow import exact_decimal
+from cdc.types import PgType
+from cdc.types.sinks import clickhouse_decimal
 from cdc_spark.schemas.rows import Operation
+from cdc_spark.transformations.postgres_text import for_copy
+from cdc_spark.transformations.values import hstore_texts
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 _UNSIGNED = {"_version": pa.uint64(), "_lsn": pa.uint64()}
+_UNSIGNED_SOURCE = {"oid": pa.uint32(), "xid": pa.uint32(), "xid8": pa.uint64()}
+_MAP = pa.map_(pa.string(), pa.string())
 
 
 def for_clickhouse(rows: pa.Table, columns: tuple[SinkColumn, ...]) -> pa.Table:
@@ -34,9 +39,21 @@ def _clickhouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray:
     values = rows[column.name]
     if column.kind == "lineage":
         return values.cast(_UNSIGNED.get(column.name, values.type))
-    wide = exact_decimal(column.pg_type, CLICKHOUSE_MAX_PRECISION) if column.pg_type else None
+    return values if column.pg_type is None else _clickhouse_value(values, column, column.pg_type)
+
+
+def _clickhouse_value(values: pa.ChunkedArray, column: SinkColumn, pg: PgType) -> pa.ChunkedArray | pa.Array:
+    wide = clickhouse_decimal(pg)
     if wide is not None and pa.types.is_string(values.type):
         return values.cast(pa.decimal256(*wide))
+    if pg.as_text or pg.dimensions:
+        return values
+    if pg.base in _UNSIGNED_SOURCE:
+        return values.cast(_UNSIGNED_SOURCE[pg.base])
+    if pg.base == "hstore":
+        return pa.array(
+            [None if v is None else list(orjson.loads(v).items()) for v in values.to_pylist()], _MAP
+        )
     if column.clickhouse == "UUID":
         # A tombstone has none, and ClickHouse reads its text before it would take the default.
         return values.fill_null(_NO_UUID)
@@ -49,25 +66,9 @@ def _warehouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray | pa.Array
     if column.name == "_generation":
         return _generation(rows)
     values = rows[column.name]
-    if pa.types.is_binary(values.type):
-        return pa.array([None if v is None else f"\\x{v.hex()}" for v in values.to_pylist()], pa.string())
-    if pa.types.is_list(values.type):
-        return array_literals(values)
-    return values
-
-
-def array_literals(values: pa.ChunkedArray) -> pa.Array:
-    """Lists as PostgreSQL's array literals, every element in quotes and NULL without."""
-    text = values.cast(pa.list_(pa.string()))
-    return pa.array(
-        [None if v is None else f"{{{','.join(map(_element, v))}}}" for v in text.to_pylist()], pa.string()
-    )
-
-
-def _element(value: str | None) -> str:
-    if value is None:
-        return "NULL"
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if column.warehouse in ("hstore", "hstore[]"):
+        values = hstore_texts(values)
+    return for_copy(values)
 
 
 def _is_deleted(rows: pa.Table) -> pa.ChunkedArray:

@@ -16,7 +16,8 @@ from cdc.types import parse_type
 from cdc.types.spark import spark_type
 from cdc_spark.schemas import arrow_type
 from cdc_spark.transformations.limits import CLICKHOUSE, POSTGRES
-from cdc_spark.transformations.values import convert_column, time_text
+from cdc_spark.transformations.moments import time_text
+from cdc_spark.transformations.values import convert_column
 
 GOOD = [
     ("smallint", -32768, -32768),
@@ -25,7 +26,12 @@ GOOD = [
     ("double precision", "-Infinity", -math.inf),
     ("numeric(12,2)", "-9999999999.99", Decimal("-9999999999.99")),
     ("numeric(5)", "12345", Decimal(12345)),
-    ("numeric", "NaN", "NaN"),
+    ("numeric", "NAN", "NaN"),
+    ("numeric", "NEGATIVE_INFINITY", "-Infinity"),
+    ("numeric(5,-2)", "1234600.000", Decimal(1234600)),
+    ("money", "-0.01", Decimal("-0.01")),
+    ("bit(12)", "AAg=", "100000000000"),
+    ("point", {"x": 1.5, "y": -2.0, "wkb": "", "srid": None}, "(1.5,-2)"),
     ("numeric", "1.500", "1.500"),
     ("numeric(60,2)", "1.5", "1.5"),
     ("boolean", False, False),
@@ -55,7 +61,8 @@ BAD = [
     ("double precision", "high", SchemaChangedError),
     ("numeric(12,2)", "1.005", SchemaChangedError),
     ("numeric(12,2)", "12345678901", SchemaChangedError),
-    ("numeric(12,2)", "NaN", DataError),
+    ("numeric(12,2)", "NAN", DataError),
+    ("numeric(12,2)", "NaN", SchemaChangedError),
     ("numeric", "1,5", SchemaChangedError),
     ("boolean", 1, SchemaChangedError),
     ("varchar(2)", "abc", SchemaChangedError),
@@ -73,6 +80,10 @@ BAD = [
     ("interval", "1 day", SchemaChangedError),
     ("text[]", "a", SchemaChangedError),
     ("integer[]", [1, 2**40], SchemaChangedError),
+    ("integer[]", [None, None], DataError),
+    ("text[]", ["[Ljava.lang.String;@12d7cb4a"], DataError),
+    ("bit(12)", "ABA=", SchemaChangedError),
+    ("point", "(1,2)", SchemaChangedError),
 ]
 
 

@@ -80,15 +80,32 @@ def test_entries_are_printed_as_yaml() -> None:
         ({"row_security": True}, "row level security"),
         ({"has_children": True}, "is inherited by other tables"),
         (
-            {"columns": (*COLUMNS, SourceColumn("cash", "money", False, False))},
-            "has column 'cash': type 'money'",
+            {"columns": (*COLUMNS, SourceColumn("cash", "timetz", False, False))},
+            "has column 'cash': type 'timetz'",
         ),
         ({"columns": (*COLUMNS, SourceColumn("sum", "bigint", False, True))}, "the generated column 'sum'"),
+        (
+            {"columns": (*COLUMNS, SourceColumn("grid", "integer[]", False, False, dimensions=2))},
+            "an array of 2 dimensions",
+        ),
     ],
 )
 def test_what_cannot_be_captured_is_refused_with_the_reason(changes: dict[str, Any], said: str) -> None:
     assert refusal(table()) is None
     assert said in (refusal(table(**changes)) or "")
+
+
+def test_a_column_that_cannot_be_captured_may_be_excluded(pipeline: Pipeline) -> None:
+    declared = pipeline.table("order_items").model_copy(update={"exclude": ("at", "gone")})
+    columns = tuple(SourceColumn(c.name, str(c.pg_type), not c.nullable, False) for c in declared.columns)
+    found = table(
+        name="order_items",
+        key=("order_id", "line_no"),
+        columns=(*columns, SourceColumn("at", "timetz", False, False)),
+    )
+    assert differences(declared, found) == [
+        "public.order_items.gone is excluded and does not exist at the source"
+    ]
 
 
 def test_more_drivers_than_yarn_has_memory_for(pipeline: Pipeline) -> None:
@@ -123,5 +140,5 @@ def test_differences_between_source_and_pipeline_are_named(pipeline: Pipeline) -
         "public.order_items.order_id does not exist at the source",
         "public.order_items.quantity is bigint, declared is integer",
         "public.order_items.unit_price can be NULL, declared is nullable: false",
-        "public.order_items.extra is not declared: add it under columns",
+        "public.order_items.extra is not declared: add it under columns, or to exclude",
     ]

@@ -1,0 +1,93 @@
+"""The recorded types at a real source, and both sinks filled by the real writers; no JVM."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cdc.clients.clickhouse import connect_clickhouse
+from cdc.connections import Connections
+from cdc.ddl import clickhouse as clickhouse_ddl
+from cdc.ddl import warehouse as warehouse_ddl
+from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
+from cdc_spark.transformations.limits import CLICKHOUSE, POSTGRES
+from cdc_spark.writers.base import SinkBatch
+from cdc_spark.writers.clickhouse import ClickHouseWriter
+from cdc_spark.writers.warehouse import WarehouseWriter
+from local_stack.components.clickhouse import ClickHouse
+from tests.postgres_types.recording import Recorded, rows_of
+from tests.stack.cdc.conftest import SAMPLE, Postgres, running
+
+
+@dataclass
+class Lab:
+    """A source, two sinks, and a pipeline whose tables a test chooses."""
+
+    connections: Connections
+    sample: Pipeline
+
+    def pipeline(self, tables: Sequence[TableSpec]) -> Pipeline:
+        data = {
+            **self.sample.model_dump(by_alias=True),
+            "tables": [t.model_dump(by_alias=True) for t in tables],
+        }
+        return Pipeline.model_validate(data)
+
+    def source(self) -> psycopg.Connection:
+        return psycopg.connect(self.connections.get("cdc_source_admin").dsn(), autocommit=True)
+
+    def warehouse(self) -> psycopg.Connection:
+        return psycopg.connect(self.connections.get("cdc_warehouse").dsn(), autocommit=True)
+
+    def make(self, pipeline: Pipeline, table: TableSpec) -> None:
+        """The table and its view in both sinks."""
+        with self.warehouse() as session:
+            client = connect_clickhouse(self.connections.get("cdc_clickhouse"))
+            for sink in pipeline.sinks:
+                if isinstance(sink, ClickHouseSink):
+                    for statement in clickhouse_ddl.statements(pipeline, sink, table):
+                        client.command(statement)
+                else:
+                    for composed in warehouse_ddl.statements(pipeline, sink, table):
+                        session.execute(composed)
+            client.close()
+
+    def write(
+        self, pipeline: Pipeline, table: TableSpec, events: tuple[Recorded, ...]
+    ) -> dict[str, dict[int, str]]:
+        """Parse and write events as a stream does; returns by sink why which row was set aside."""
+        aside = {}
+        for sink in pipeline.sinks:
+            connection = self.connections.get(sink.connection)
+            if isinstance(sink, ClickHouseSink):
+                rows, bad = rows_of(table, events, CLICKHOUSE)
+                ClickHouseWriter(connection, sink, table).write(SinkBatch("kinds", rows))
+            else:
+                assert isinstance(sink, WarehouseSink)
+                rows, bad = rows_of(table, events, POSTGRES)
+                WarehouseWriter(connection, sink, table, "q").write(SinkBatch("kinds", rows))
+            aside[sink.name] = {events[position].id: why for position, why in bad.items()}
+        return aside
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    folder = Path(tempfile.mkdtemp(prefix="types-postgres-", dir="/tmp"))
+    server = Postgres(folder)
+    try:
+        with running(ClickHouse()) as stack:
+            source = server.create_database("source").model_copy(update={"id": "cdc_source_admin"})
+            warehouse = server.create_database("warehouse").model_copy(update={"id": "cdc_warehouse"})
+            yield Lab(
+                Connections([source, warehouse, stack.connections.get("cdc_clickhouse")]),
+                load_pipeline(SAMPLE),
+            )
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
