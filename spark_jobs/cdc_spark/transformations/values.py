@@ -34,6 +34,7 @@ _ERRORS = (pa.ArrowException, ValueError, TypeError, OverflowError, AttributeErr
 _SPECIAL_FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _UUID = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _NUMERIC = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_NO_FRACTION = r"\.0*$"
 _SPECIAL_NUMERICS = {"NAN": "NaN", "POSITIVE_INFINITY": "Infinity", "NEGATIVE_INFINITY": "-Infinity"}
 """Debezium's names of what is no finite number, and PostgreSQL's."""
 _INTERVAL = r"^-?P(?:[-+]?[0-9.]+[YMWD])*(?:T(?:[-+]?[0-9.]+[HMS])*)?$"
@@ -81,6 +82,10 @@ def _as_text(values: Values, pg: PgType) -> pa.Array:
     # A numeric of any width is text already; its declared digits are the source's to keep.
     typed = replace(pg, as_text=False, args=() if pg.base == "numeric" else pg.args)
     array = convert(values, typed, POSTGRES)
+    if pg.base == "character" and not pg.dimensions:
+        array = pc.utf8_rtrim(array, " ")
+    elif pg.base == "numeric" and not pg.dimensions and len(pg.args) > 1 and pg.args[1] < 0:
+        array = pc.replace_substring_regex(array, _NO_FRACTION, "")
     return pa.array(texts(hstore_texts(array) if typed.base == "hstore" else array), pa.string())
 
 
@@ -149,7 +154,7 @@ def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: A
     text = _matching(values, _NUMERIC, "the text is no number")
     if len(pg.args) > 1 and pg.args[1] < 0:
         # Debezium writes a fraction of a thousand zeros for a scale below zero.
-        text = pc.replace_substring_regex(text, r"\.0*$", "")
+        text = pc.replace_substring_regex(text, _NO_FRACTION, "")
     decimal = spark_decimal(pg)
     if decimal is not None:
         return text.cast(pa.decimal128(*decimal))
