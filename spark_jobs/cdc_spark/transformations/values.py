@@ -24,6 +24,7 @@ from cdc.types.sinks import clickhouse_decimal
 from cdc.types.spark import spark_decimal
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations import moments
+from cdc_spark.transformations.encodings import bit_text, hstore_texts
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.moments import OutOfRangeError
 from cdc_spark.transformations.postgres_text import texts
@@ -87,17 +88,6 @@ def _as_text(values: Values, pg: PgType) -> pa.Array:
     elif pg.base == "numeric" and not pg.dimensions and len(pg.args) > 1 and pg.args[1] < 0:
         array = pc.replace_substring_regex(array, _NO_FRACTION, "")
     return pa.array(texts(hstore_texts(array) if typed.base == "hstore" else array), pa.string())
-
-
-def hstore_texts(values: pa.ChunkedArray) -> pa.Array:
-    """Debezium's JSON of hstores, or of lists of them, in PostgreSQL's text form."""
-
-    def text(value: Any) -> Any:
-        if isinstance(value, list):
-            return [text(element) for element in value]
-        return None if value is None else hstore_text(value)
-
-    return pa.array([text(value) for value in values.to_pylist()], values.type)
 
 
 def _reason(error: Exception) -> str:
@@ -234,38 +224,12 @@ def _bits(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG0
     return pa.array([None if v is None else bit_text(v, pg.args[0]) for v in values], pa.string())
 
 
-def bit_text(value: Any, width: int) -> str:
-    """`bit(n)` in PostgreSQL's text form; Debezium sends a boolean for one bit, else bytes, lowest first.
-
-    Raises:
-        ValueError, TypeError: the value is none, or has more bits.
-    """
-    if width == 1:
-        if type(value) is not bool:
-            raise TypeError("expected true or false for bit(1)")
-        return "1" if value else "0"
-    number = int.from_bytes(base64.b64decode(value, validate=True), "little")
-    if number >> width:
-        raise ValueError(f"the value has more than {width} bits")
-    return format(number, f"0{width}b")
-
-
 def _hstore(values: Values, pg: PgType, limits: Limits) -> pa.Array:
     array = _text(values, pg, limits)
     for value in values:
         if value is not None and not isinstance(orjson.loads(value), dict):
             raise ValueError("expected a JSON object for hstore")
     return array
-
-
-def hstore_text(value: str) -> str:
-    """Debezium's JSON of an hstore in PostgreSQL's text form."""
-    pairs = orjson.loads(value).items()
-    return ", ".join(f"{_quoted(k)}=>{'NULL' if v is None else _quoted(v)}" for k, v in pairs)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _shape(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
