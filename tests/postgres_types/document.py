@@ -19,7 +19,7 @@ _HEAD = """# Types: what arrives where
 Made by `make types-doc` from the type map (`include/cdc/types/kinds.py`) and from what the real Debezium 3.7
 sent for each value (`tests/postgres_types/debezium_events.jsonl`); a test fails when this page is stale. "Set
 aside" lists recorded values that go to the dead letters of that sink, because its type cannot hold them:
-nothing is cut, clamped, zeroed or nulled. `as: text` on a column keeps PostgreSQL's own text in both sinks instead.
+nothing is cut, clamped, zeroed or nulled. `as: text` on a column keeps PostgreSQL's own text in both sinks.
 
 | at the source | in a pipeline | Debezium sends | ClickHouse | set aside | warehouse | set aside |
 |---|---|---|---|---|---|---|

@@ -24,6 +24,7 @@ from cdc.types.sinks import clickhouse_decimal
 from cdc.types.spark import spark_decimal
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations import moments
+from cdc_spark.transformations.encodings import bit_text, hstore_texts
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.moments import OutOfRangeError
 from cdc_spark.transformations.postgres_text import texts
@@ -34,6 +35,7 @@ _ERRORS = (pa.ArrowException, ValueError, TypeError, OverflowError, AttributeErr
 _SPECIAL_FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _UUID = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _NUMERIC = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_NO_FRACTION = r"\.0*$"
 _SPECIAL_NUMERICS = {"NAN": "NaN", "POSITIVE_INFINITY": "Infinity", "NEGATIVE_INFINITY": "-Infinity"}
 """Debezium's names of what is no finite number, and PostgreSQL's."""
 _INTERVAL = r"^-?P(?:[-+]?[0-9.]+[YMWD])*(?:T(?:[-+]?[0-9.]+[HMS])*)?$"
@@ -81,18 +83,11 @@ def _as_text(values: Values, pg: PgType) -> pa.Array:
     # A numeric of any width is text already; its declared digits are the source's to keep.
     typed = replace(pg, as_text=False, args=() if pg.base == "numeric" else pg.args)
     array = convert(values, typed, POSTGRES)
+    if pg.base == "character" and not pg.dimensions:
+        array = pc.utf8_rtrim(array, " ")
+    elif pg.base == "numeric" and not pg.dimensions and len(pg.args) > 1 and pg.args[1] < 0:
+        array = pc.replace_substring_regex(array, _NO_FRACTION, "")
     return pa.array(texts(hstore_texts(array) if typed.base == "hstore" else array), pa.string())
-
-
-def hstore_texts(values: pa.ChunkedArray) -> pa.Array:
-    """Debezium's JSON of hstores, or of lists of them, in PostgreSQL's text form."""
-
-    def text(value: Any) -> Any:
-        if isinstance(value, list):
-            return [text(element) for element in value]
-        return None if value is None else hstore_text(value)
-
-    return pa.array([text(value) for value in values.to_pylist()], values.type)
 
 
 def _reason(error: Exception) -> str:
@@ -149,7 +144,7 @@ def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: A
     text = _matching(values, _NUMERIC, "the text is no number")
     if len(pg.args) > 1 and pg.args[1] < 0:
         # Debezium writes a fraction of a thousand zeros for a scale below zero.
-        text = pc.replace_substring_regex(text, r"\.0*$", "")
+        text = pc.replace_substring_regex(text, _NO_FRACTION, "")
     decimal = spark_decimal(pg)
     if decimal is not None:
         return text.cast(pa.decimal128(*decimal))
@@ -229,38 +224,12 @@ def _bits(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG0
     return pa.array([None if v is None else bit_text(v, pg.args[0]) for v in values], pa.string())
 
 
-def bit_text(value: Any, width: int) -> str:
-    """`bit(n)` in PostgreSQL's text form; Debezium sends a boolean for one bit, else bytes, lowest first.
-
-    Raises:
-        ValueError, TypeError: the value is none, or has more bits.
-    """
-    if width == 1:
-        if type(value) is not bool:
-            raise TypeError("expected true or false for bit(1)")
-        return "1" if value else "0"
-    number = int.from_bytes(base64.b64decode(value, validate=True), "little")
-    if number >> width:
-        raise ValueError(f"the value has more than {width} bits")
-    return format(number, f"0{width}b")
-
-
 def _hstore(values: Values, pg: PgType, limits: Limits) -> pa.Array:
     array = _text(values, pg, limits)
     for value in values:
         if value is not None and not isinstance(orjson.loads(value), dict):
             raise ValueError("expected a JSON object for hstore")
     return array
-
-
-def hstore_text(value: str) -> str:
-    """Debezium's JSON of an hstore in PostgreSQL's text form."""
-    pairs = orjson.loads(value).items()
-    return ", ".join(f"{_quoted(k)}=>{'NULL' if v is None else _quoted(v)}" for k, v in pairs)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _shape(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001

@@ -10,8 +10,8 @@ from cdc.ddl.columns import SinkColumn
 from cdc.types import PgType
 from cdc.types.sinks import clickhouse_decimal
 from cdc_spark.schemas.rows import Operation
+from cdc_spark.transformations.encodings import hstore_texts
 from cdc_spark.transformations.postgres_text import for_copy
-from cdc_spark.transformations.values import hstore_texts
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 _UNSIGNED = {"_version": pa.uint64(), "_lsn": pa.uint64()}

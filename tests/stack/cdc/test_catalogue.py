@@ -24,8 +24,8 @@ ODD = """
     ALTER TABLE sales.odd DROP COLUMN gone;
     CREATE TABLE sales.keyless (a int);
     CREATE UNLOGGED TABLE sales.fast (a int PRIMARY KEY);
-    CREATE TABLE sales.cash (a int PRIMARY KEY, c money);
-    CREATE TABLE sales.sums (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a + 1) STORED);
+    CREATE TABLE sales.cash (a int PRIMARY KEY, c timetz);
+    CREATE TABLE sales.sums (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a + 1) VIRTUAL);
     CREATE TABLE sales.parent (a int PRIMARY KEY);
     CREATE TABLE sales.child (PRIMARY KEY (a)) INHERITS (sales.parent);
     CREATE TABLE sales.parts (a int PRIMARY KEY) PARTITION BY RANGE (a);

@@ -76,7 +76,8 @@ class Lab:
         return aside
 
 
-@pytest.fixture(scope="module")
+# The writers keep their connections by id, so there is one lab for all tests of a process.
+@pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="types-postgres-", dir="/tmp"))
     server = Postgres(folder)

@@ -17,18 +17,20 @@ UNTRUE = {
     ("t_date", 4), ("t_date", 5), ("t_date", 11),
     ("t_interval", 11), ("t_interval", 12), ("t_interval", 1011), ("t_interval", 1012),
     *(("t_array_numeric", n) for n in (2, 1002)),
-    *((f"t_array_{name}", n) for name in ("mood", "pair", "int4multirange", "ltree", "tsvector", "positive")
-      for n in (2, 1002)),
+    *((f"t_array_{name}", n) for n in (2, 1002)
+      for name in ("mood", "pair", "int4multirange", "ltree", "tsvector", "positive")),
 }  # fmt: skip
-"""Values of which Debezium's event says something else, which no reader can tell: dates before 1 or in the days
-that the calendar of 1582 left out, in a snapshot; infinite intervals; and arrays that it cannot convert, at which
-the pipeline's connector stops, while the recording's did not."""
+"""Values of which Debezium's event says something else, which no reader can tell: dates before 1 or in the
+days that the calendar of 1582 left out, in a snapshot; infinite intervals; and arrays that it cannot convert,
+at which the pipeline's connector stops, while the recording's did not."""
 
 APART = {name for name, _ in UNTRUE} | {
     "t_numeric_12_2", "t_price", "t_timestamp", "t_timestamptz", "t_moment", "t_stamp", "t_day",
     "t_array_date", "t_array_timestamp", "t_array_timestamptz",
 }  # fmt: skip
 """Cases with values that one sink does not hold, or of which the event is untrue."""
+OTHER_TEXT = {"interval", "money", "inet"}
+"""Types whose text is Debezium's, which PostgreSQL reads as the same value: it prints them by settings."""
 BEYOND_TEXT = {"t_timestamp", "t_timestamptz"}
 """Cases with a moment that 64 bits of microseconds do not hold."""
 
@@ -75,7 +77,7 @@ def _copied(lab: Lab, table: TableSpec, events: tuple[Recorded, ...], sql: str) 
     report = compare_table(pipeline, lab.connections, table, limit=1000)
     assert "\n".join(d.sentence() for d in report.examples) == ""
     with lab.source() as source, lab.warehouse() as warehouse:
-        same = [c.name for c in table.columns if not c.pg_type.as_text or not c.pg_type.dimensions]
+        same = [c.name for c in table.columns if not c.pg_type.as_text or c.pg_type.base not in OTHER_TEXT]
         listed = ", ".join(f'"{name}"::text' for name in same)
         relation = f'kinds."{table.table_name}"'
         wanted = source.execute(f"SELECT {listed} FROM {relation} ORDER BY id".encode()).fetchall()
