@@ -17,6 +17,8 @@ from cdc.spec import Pipeline
 from cdc.spec.names import split_qualified
 
 _PUBLISHED = "insert, update, delete, truncate"
+# A partitioned table's changes come under its own name, whichever partition a row is in.
+_OPTIONS = SQL("(publish = {}, publish_via_partition_root = true)").format(sql.Literal(_PUBLISHED))
 _HEARTBEAT_COLUMNS = (
     "(id integer PRIMARY KEY, beat_at timestamptz NOT NULL DEFAULT clock_timestamp(), lsn text, "
     "oldest_xact timestamptz)"
@@ -92,8 +94,8 @@ class SourceObjects:
         name = self._source.publication
         subject = f"publication {name}"
         row = connection.execute(
-            "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE "
-            "pubname = %s",
+            "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot "
+            "FROM pg_publication WHERE pubname = %s",
             (name,),
         ).fetchone()
         if row is None:
@@ -104,7 +106,7 @@ class SourceObjects:
         changes = [Change("source", subject, f"add {'.'.join(item)}") for item in sorted(wanted - now)]
         changes += [Change("source", subject, f"remove {'.'.join(item)}") for item in sorted(now - wanted)]
         if not row[0]:
-            changes.append(Change("source", subject, f"publish {_PUBLISHED}"))
+            changes.append(Change("source", subject, f"publish {_PUBLISHED}, via the partition root"))
         return changes
 
     def _grants(self) -> list[tuple[str, tuple[str, str]]]:
@@ -150,15 +152,14 @@ class SourceObjects:
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
         name = self._source.publication
         tables = SQL(", ").join(Identifier(*table) for table in self._published())
-        options = SQL(" ({})").format(SQL("publish = {}").format(sql.Literal(_PUBLISHED)))
         if connection.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", (name,)).fetchone() is None:
-            statement = SQL("CREATE PUBLICATION {} FOR TABLE {} WITH").format(Identifier(name), tables)
-            connection.execute(SQL("{}{}").format(statement, options))
+            create = SQL("CREATE PUBLICATION {} FOR TABLE {} WITH {}")
+            connection.execute(create.format(Identifier(name), tables, _OPTIONS))
             return
         if not self._publication_changes(connection):
             return
         connection.execute(SQL("ALTER PUBLICATION {} SET TABLE {}").format(Identifier(name), tables))
-        connection.execute(SQL("ALTER PUBLICATION {} SET{}").format(Identifier(name), options))
+        connection.execute(SQL("ALTER PUBLICATION {} SET {}").format(Identifier(name), _OPTIONS))
 
     def _grant(self, connection: psycopg.Connection[Any]) -> None:
         role = Identifier(self._role)
