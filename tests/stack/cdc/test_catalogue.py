@@ -118,7 +118,7 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
             "late",
             "mute",
             "aside",
-        )  # fmt: skip
+        )
     }
     assert "lineage columns" in refused["sales.lineage"]
 
