@@ -37,10 +37,15 @@ class SourceObjects:
         self._heartbeat = split_qualified(self._source.heartbeat_table)
         self._captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
 
+    def validate(self) -> None:
+        """Check the source without asking for what is missing; raises as `check`, or `UnavailableError`."""
+        with connect_postgres(self._admin, autocommit=True, application_name="cdc-validate") as connection:
+            self.check(connection)
+
     def pending(self) -> list[Change]:
         """Check the tables against the pipeline, then list what is missing beside them."""
         with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
-            self._check(connection)
+            self.check(connection)
             return [
                 *(
                     Change("source", f"table {'.'.join(name)}", "create")
@@ -70,7 +75,13 @@ class SourceObjects:
         for change in pending:
             on_step(str(change))
 
-    def _check(self, connection: psycopg.Connection[Any]) -> None:
+    def check(self, connection: psycopg.Connection[Any]) -> None:
+        """See that the source logs what is needed, and that its tables are what the pipeline declares.
+
+        Raises:
+            ConfigurationError: `wal_level` is not logical.
+            SchemaChangedError: a table is not as declared, or cannot be captured.
+        """
         row = connection.execute("SELECT current_setting('wal_level')").fetchone()
         if row is None or row[0] != "logical":
             raise ConfigurationError(

@@ -13,6 +13,7 @@ BEGIN; DELETE FROM t1 …
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -102,7 +103,7 @@ def parse_case(text: str, file: str) -> Case:
     head = _header(lines[: starts[0]] if starts else lines, file)
     sections = [
         _section(lines, start, end, count, file)
-        for count, (start, end) in enumerate(zip(starts, [*starts[1:], len(lines)], strict=True))
+        for count, (start, end) in enumerate(itertools.pairwise([*starts, len(lines)]))
     ]
     setups = [section for section in sections if section.title == "setup"]
     if len(setups) != 1 or sections[0] is not setups[0]:
