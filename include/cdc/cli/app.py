@@ -41,8 +41,8 @@ def main() -> None:
 def validate(env: EnvOption = None, as_json: JsonOption = False) -> None:
     """Check every pipeline file, and that its source has the declared tables and they can be captured.
 
-    The first mistake is named with file, line, field and what was expected. A source that cannot be asked from
-    here is no mistake of the file, and is said.
+    The first mistake is named with file, line, field and what was expected. A source that cannot be asked
+    from here is no mistake of the file, and is said.
     """
     settings = Settings(cdc_env=env) if env else Settings()
     pipelines = load_pipelines(settings.cdc_pipelines_dir, settings.cdc_env)
