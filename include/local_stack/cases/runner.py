@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from local_stack.cases.remove import remove
 from local_stack.cases.report import print_results, results_json
 from local_stack.cases.stage import Stage
 from local_stack.component import StackContext
-from local_stack.lifecycle import say, start_stack, stop_stack
+from local_stack.lifecycle import say, start_components, stop_stack
 from local_stack.run import interruptible
 from local_stack.stack import LocalStack
 
@@ -44,9 +45,12 @@ def run_cases(paths: Sequence[Path], as_json: bool, keep: bool, only: Sequence[s
     progress = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 200)
     stack = LocalStack.from_environment()
     ran_before = stack.record() is not None
+    if not ran_before:
+        # Airflow would launch the streams of the stack's own pipelines beside the cases'.
+        stack = replace(stack, components="local_stack.components:data_components")
     try:
         with interruptible():
-            ctx = start_stack(stack, progress)
+            ctx = stack.context() if ran_before else start_components(stack, progress)
             results = CaseRun(ctx, lambda text: say(progress, text), keep, tuple(only)).run(cases)
     finally:
         if not ran_before:

@@ -16,7 +16,7 @@ from cdc.errors import CdcError, ConfigurationError, SpecError
 from local_stack.cases.case_file import Case, Outcome, Section
 from local_stack.cases.checks import Checks
 from local_stack.cases.commands import Commands, finish
-from local_stack.cases.outcome import DeliveryResult, TableFacts, decide
+from local_stack.cases.outcome import DeliveryResult, TableFacts, decide, judge
 from local_stack.cases.place import Place
 from local_stack.cases.scripts import CaseScripts
 from local_stack.cases.source import CaseSource
@@ -66,6 +66,8 @@ class Stage:
     def end(self, case: Case, outcome: Outcome, reason: str) -> None:
         """A case is decided before the delivery is over."""
         self._ended.setdefault(case.file, DeliveryResult(self.delivery, outcome, reason))
+        if outcome != case.expect:
+            self.tell(f"{case.file} is {outcome}: {reason}")
         if (scripts := self._scripts.pop(case.file, None)) is not None:
             scripts.__exit__(None, None, None)
 
@@ -180,7 +182,11 @@ class Stage:
         self.tell(f"compare {len(self.tables)} tables: {name}")
         facts = self.checks.look(self.tables)
         for case in self.active:
-            self._found[case.file][name] = (tuple(facts[table] for table in case.tables), self._problem)
+            found = tuple(facts[table] for table in case.tables)
+            self._found[case.file][name] = (found, self._problem)
+            outcome, reason = judge(found, self._problem)
+            if outcome != case.expect:
+                self.tell(f"{case.file} is {outcome}: {reason}")
 
     def check_merged(self) -> None:
         """Compare again after `OPTIMIZE … FINAL`, and after a CLEANUP behind the moved start of the log."""
