@@ -18,6 +18,8 @@ CHANGES ?= $(changes)
 RESTART ?= $(restart)
 ROUNDS ?= $(rounds)
 COMPONENT ?= $(component)
+FILE ?= $(file)
+KEEP ?= $(keep)
 SERVICE ?= $(service)
 FOLLOW ?= $(follow)
 JSON ?= $(json)
@@ -42,6 +44,10 @@ cdc-check: bootstrap ## Make changes, then compare every row and column of sourc
 .PHONY: chaos
 chaos: bootstrap ## Kill components while changes flow, compare at the end (SEED=, ROUNDS=, COMPONENT=)
 	@$(STACK) chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPONENT),--component $(COMPONENT))
+
+.PHONY: case
+case: bootstrap ## Run SQL cases through the platform in four deliveries (FILE="a.sql folder", JSON=1, KEEP=1)
+	@$(STACK) case $(FILE) $(if $(JSON),--json) $(if $(KEEP),--keep)
 
 .PHONY: up
 up: bootstrap ## Start every component and wait until all are ready

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -161,6 +162,20 @@ def chaos(
         from local_stack.chaos import run_chaos
 
         _exit(run_chaos, seed=seed, rounds=rounds, component=component or None)
+
+
+@app.command()
+def case(
+    files: Annotated[list[Path], typer.Argument(help="Case files, or folders of *.sql.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    keep: Annotated[bool, typer.Option(help="Leave pipelines, databases and topics for looking.")] = False,
+    delivery: Annotated[list[str] | None, typer.Option(help="Only this delivery.")] = None,
+) -> None:
+    """Run SQL cases through the platform in four deliveries, and compare every row after each."""
+    with one_sentence():
+        from local_stack.cases.runner import run_cases
+
+        _exit(run_cases, paths=files, as_json=as_json, keep=keep, only=delivery or ())
 
 
 def _exit(job: Callable[..., int], **options: object) -> None:

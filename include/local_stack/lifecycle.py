@@ -27,10 +27,16 @@ def start_stack(stack: LocalStack, console: Console) -> StackContext:
         ConfigurationError: a prerequisite is missing.
         UnavailableError: a component does not start.
     """
+    ctx = start_components(stack, console)
+    resume_streams(ctx)
+    return ctx
+
+
+def start_components(stack: LocalStack, console: Console) -> StackContext:
+    """Start every component, with a bar for each; streams stay as they are. Raises as `start_stack`."""
     ctx = stack.start(lambda sentence: say(console, sentence))
     with StackProgress(console, State.RUNNING).shown() as progress:
         stack.wait_until_ready(progress.follow)
-    resume_streams(ctx)
     return ctx
 
 

@@ -25,7 +25,7 @@ from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
 from cdc_spark.transformations.cdc_transformer import TableContext
 from cdc_spark.writers import dead_letters
-from cdc_spark.writers.base import write_function
+from cdc_spark.writers.base import named, write_function
 from cdc_spark.writers.factory import limits_of, writer_for
 from cdc_spark.writers.summary import SCHEMA, Summary, total
 
@@ -122,12 +122,16 @@ class BatchProcessor:
     ) -> Summary:
         context = self._table_context(table, waits)
         own = records.where(F.col("topic") == context.topic).select(*parse.RECORD_COLUMNS)
-        if ranges is not None and ranges.records(context.topic) < SMALL_BATCH:
-            own = own.coalesce(1)
+        if ranges is not None:
+            # The other tables' partitions are empty here, and a task costs the same without a record.
+            small = ranges.records(context.topic) < SMALL_BATCH
+            own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
         rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
         here = self._context
         writer = writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
-        written = self._job.transform(table, rows).mapInArrow(write_function(writer, context.topic), SCHEMA)
+        ready = self._job.transform(table, rows)
+        function = named(ready.columns, write_function(writer, context.topic))
+        written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
         summary = total(Summary.from_json(row.summary) for row in written.collect())
         summary.raise_failure()
         for generation, lsn in summary.floors:

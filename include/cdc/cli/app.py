@@ -11,9 +11,10 @@ from rich.syntax import Syntax
 
 from cdc.cli import dead_letters, generation, render, stream, table
 from cdc.cli.context import errors, find_target, out
-from cdc.errors import CdcError
+from cdc.connections import Connections
+from cdc.errors import CdcError, ConfigurationError, UnavailableError
 from cdc.settings import Settings
-from cdc.spec import load_pipelines
+from cdc.spec import Pipeline, load_pipelines
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(stream.app, name="stream")
@@ -40,19 +41,48 @@ def main() -> None:
 
 @app.command()
 def validate(env: EnvOption = None, as_json: JsonOption = False) -> None:
-    """Check every pipeline file; the first mistake is named with file, line, field and what was expected."""
+    """Check every pipeline file, and that its source has the declared tables and they can be captured.
+
+    The first mistake is named with file, line, field and what was expected. A source that cannot be asked
+    from here is no mistake of the file, and is said.
+    """
     settings = Settings(cdc_env=env) if env else Settings()
     pipelines = load_pipelines(settings.cdc_pipelines_dir, settings.cdc_env)
+    sources = {pipeline.name: _source_verdict(pipeline, settings) for pipeline in pipelines}
     if as_json:
-        found = [{"pipeline": p.name, "tables": len(p.tables), "streams": len(p.streams)} for p in pipelines]
+        found = [
+            {
+                "pipeline": p.name,
+                "tables": len(p.tables),
+                "streams": len(p.streams),
+                "source": sources[p.name],
+            }
+            for p in pipelines
+        ]
         typer.echo(json.dumps(found, indent=2))
         return
     for pipeline in pipelines:
         streams = ", ".join(stream.name for stream in pipeline.streams)
         out.print(
             f"[green]valid[/] {pipeline.name} ({pipeline.environment}): {len(pipeline.tables)} tables "
-            f"in streams {streams}; sinks {', '.join(sink.name for sink in pipeline.sinks)}"
+            f"in streams {streams}; sinks {', '.join(sink.name for sink in pipeline.sinks)}; "
+            f"source {sources[pipeline.name]}"
         )
+
+
+def _source_verdict(pipeline: Pipeline, settings: Settings) -> str:
+    from cdc.services.source_objects import SourceObjects
+
+    try:
+        connections = Connections.from_file(settings.cdc_connections_file)
+        connections.get(pipeline.source.admin_connection)
+    except ConfigurationError:
+        return "not asked: there is no connection to it here"
+    try:
+        SourceObjects(pipeline, connections).validate()
+    except UnavailableError as error:
+        return f"not asked: {error}"
+    return "as declared"
 
 
 @app.command()

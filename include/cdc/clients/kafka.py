@@ -83,6 +83,37 @@ class KafkaClient:
             return None
         return TopicIdentity(name, str(found.topic_id), len(found.partitions))
 
+    def topics(self) -> set[str]:
+        """Every topic's name.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        try:
+            return set(self._admin.list_topics(timeout=self._timeout).topics)
+        except KafkaException as error:
+            raise UnavailableError(f"Kafka at {self.bootstrap}: list topics: {error}") from None
+
+    @_retried
+    def delete_topics(self, names: Iterable[str]) -> None:
+        """Delete topics; fine when one is gone already."""
+        wanted = list(names)
+        futures = self._admin.delete_topics(wanted, operation_timeout=self._timeout) if wanted else {}
+        for name, future in futures.items():
+            self._wait(future, f"delete topic {name}", *_GONE)
+
+    def delete_records(self, topics: Iterable[str]) -> None:
+        """Move the start of each partition's log to its end; what was there cannot be read again."""
+        ends = self.end_offsets(topics, "read_uncommitted")
+        places = [
+            TopicPartition(topic, partition, end)
+            for topic, partitions in ends.items()
+            for partition, end in partitions.items()
+        ]
+        futures = self._admin.delete_records(places, request_timeout=self._timeout) if places else {}
+        for place, future in futures.items():
+            self._wait(future, f"delete records of {place.topic}[{place.partition}]")
+
     def end_offsets(self, topics: Iterable[str], isolation: str = "read_committed") -> Offsets:
         """The offset after the last event of each partition; a topic that does not exist is left out.
 

@@ -23,6 +23,17 @@ _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
       c.relpersistence::text AS persistence, c.relrowsecurity AS row_security,
       pg_get_userbyid(c.relowner) AS owner,
+      CASE WHEN c.relispartition THEN (SELECT format('%%I.%%I', rn.nspname, r.relname)
+        FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+        WHERE r.oid = pg_partition_root(c.oid)) END AS partition_of,
+      -- a partition logs by its own identity, whatever that of the table is
+      CASE WHEN EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
+        WHERE p.relreplident = 'n') THEN 'n' ELSE c.relreplident::text END AS replica_identity,
+      NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident
+        AND NOT (SELECT k.indkey::int2[] FROM pg_index k WHERE k.indrelid = c.oid AND k.indisprimary)
+          <@ i.indkey::int2[]) AS identity_has_key,
+      EXISTS (SELECT 1 FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary AND NOT x.indimmediate)
+        AS key_deferrable,
       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
       coalesce((SELECT array_agg(a.attname ORDER BY k.position) FROM pg_index x
         CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k(number, position)
@@ -59,7 +70,6 @@ _KINDS = {
     "v": "is a view, which has no changes of its own: capture the tables it reads",
     "m": "is a materialized view, which has no changes of its own: capture the tables it reads",
     "f": "is a foreign table: capture it on its own server",
-    "p": "is partitioned: list its partitions as tables, or leave it out",
 }
 
 
@@ -84,7 +94,14 @@ class SourceColumn:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table, view or foreign table of the source."""
+    """A table, view or foreign table of the source.
+
+    Attributes:
+        partition_of: the partitioned table whose rows it holds some of.
+        replica_identity: PostgreSQL's letter; `n` also when a partition of the table has it.
+        identity_has_key: an index that is the replica identity has every column of the key.
+        key_deferrable: two rows may have the same key until the end of a transaction.
+    """
 
     schema: str
     name: str
@@ -95,6 +112,10 @@ class SourceTable:
     owner: str
     key: tuple[str, ...]
     columns: tuple[SourceColumn, ...]
+    partition_of: str | None = None
+    replica_identity: str = "d"
+    identity_has_key: bool = True
+    key_deferrable: bool = False
 
     @property
     def qualified(self) -> str:
@@ -118,8 +139,10 @@ def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
     if table.persistence != "p":
         word = "unlogged" if table.persistence == "u" else "temporary"
         return f"is {word}, so its changes are not in the write-ahead log: ALTER TABLE … SET LOGGED"
-    if not table.key:
-        return "has no primary key, by which its rows are told apart: add one"
+    if table.partition_of:
+        return f"is a partition of {table.partition_of}: capture that table, whose name its changes carry"
+    if why := _key_refusal(table):
+        return why
     if table.row_security:
         return (
             "has row level security, which would hide rows from the snapshot: disable it or leave the table "
@@ -130,6 +153,30 @@ def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
     for column in table.columns:
         if column.name not in excluded and (why := _column_refusal(column)):
             return why
+    return None
+
+
+def _key_refusal(table: SourceTable) -> str | None:
+    if not table.key:
+        return (
+            "has no primary key, by which its rows are told apart: add one (ALTER TABLE … ADD PRIMARY KEY), "
+            "or leave the table out"
+        )
+    if table.key_deferrable:
+        return (
+            "has a DEFERRABLE primary key: two rows may have one key for a while, so their changes cannot be "
+            "told apart, and PostgreSQL refuses its UPDATEs once it is published: make the key NOT DEFERRABLE"
+        )
+    if table.replica_identity == "n":
+        return (
+            "has REPLICA IDENTITY NOTHING, with which PostgreSQL refuses every UPDATE and DELETE once it is "
+            "published: ALTER TABLE … REPLICA IDENTITY DEFAULT, of its partitions too"
+        )
+    if not table.identity_has_key:
+        return (
+            "has an index without the primary key's columns as REPLICA IDENTITY, so a deleted row's key is "
+            "not logged: ALTER TABLE … REPLICA IDENTITY DEFAULT or FULL"
+        )
     return None
 
 
@@ -205,6 +252,10 @@ def _table(row: dict[str, Any]) -> SourceTable:
         has_children=row["has_children"],
         owner=row["owner"],
         key=tuple(row["key"]),
+        partition_of=row["partition_of"],
+        replica_identity=row["replica_identity"],
+        identity_has_key=row["identity_has_key"],
+        key_deferrable=row["key_deferrable"],
         columns=tuple(_column(item) for item in row["columns"] or ()),
     )
 

@@ -17,6 +17,9 @@ from cdc.spec import Pipeline
 from cdc.spec.names import split_qualified
 
 _PUBLISHED = "insert, update, delete, truncate"
+_PUBLISH: sql.Composable = SQL("publish = {}").format(sql.Literal(_PUBLISHED))
+# A partitioned table's changes come under its own name, whichever partition a row is in.
+_VIA_ROOT: sql.Composable = SQL("publish_via_partition_root = true")
 _HEARTBEAT_COLUMNS = (
     "(id integer PRIMARY KEY, beat_at timestamptz NOT NULL DEFAULT clock_timestamp(), lsn text, "
     "oldest_xact timestamptz)"
@@ -35,10 +38,15 @@ class SourceObjects:
         self._heartbeat = split_qualified(self._source.heartbeat_table)
         self._captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
 
+    def validate(self) -> None:
+        """Check the source without asking for what is missing; raises as `check`, or `UnavailableError`."""
+        with connect_postgres(self._admin, autocommit=True, application_name="cdc-validate") as connection:
+            self.check(connection)
+
     def pending(self) -> list[Change]:
         """Check the tables against the pipeline, then list what is missing beside them."""
         with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
-            self._check(connection)
+            self.check(connection)
             return [
                 *(
                     Change("source", f"table {'.'.join(name)}", "create")
@@ -68,7 +76,13 @@ class SourceObjects:
         for change in pending:
             on_step(str(change))
 
-    def _check(self, connection: psycopg.Connection[Any]) -> None:
+    def check(self, connection: psycopg.Connection[Any]) -> None:
+        """See that the source logs what is needed, and that its tables are what the pipeline declares.
+
+        Raises:
+            ConfigurationError: `wal_level` is not logical.
+            SchemaChangedError: a table is not as declared, or cannot be captured.
+        """
         row = connection.execute("SELECT current_setting('wal_level')").fetchone()
         if row is None or row[0] != "logical":
             raise ConfigurationError(
@@ -92,8 +106,8 @@ class SourceObjects:
         name = self._source.publication
         subject = f"publication {name}"
         row = connection.execute(
-            "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE "
-            "pubname = %s",
+            "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot "
+            "FROM pg_publication WHERE pubname = %s",
             (name,),
         ).fetchone()
         if row is None:
@@ -104,7 +118,7 @@ class SourceObjects:
         changes = [Change("source", subject, f"add {'.'.join(item)}") for item in sorted(wanted - now)]
         changes += [Change("source", subject, f"remove {'.'.join(item)}") for item in sorted(now - wanted)]
         if not row[0]:
-            changes.append(Change("source", subject, f"publish {_PUBLISHED}"))
+            changes.append(Change("source", subject, f"publish {_PUBLISHED}, via the partition root"))
         if _publishes_generated(connection) and connection.execute(
             "SELECT pubgencols <> 's' FROM pg_publication WHERE pubname = %s", (name,)
         ).fetchone() == (True,):
@@ -154,18 +168,18 @@ class SourceObjects:
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
         name = self._source.publication
         tables = SQL(", ").join(Identifier(*table) for table in self._published())
-        chosen: list[sql.Composable] = [SQL("publish = {}").format(sql.Literal(_PUBLISHED))]
+        chosen = [_PUBLISH, _VIA_ROOT]
         if _publishes_generated(connection):
             chosen.append(SQL("publish_generated_columns = stored"))
-        options = SQL(" ({})").format(SQL(", ").join(chosen))
+        options = SQL("({})").format(SQL(", ").join(chosen))
         if connection.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", (name,)).fetchone() is None:
-            statement = SQL("CREATE PUBLICATION {} FOR TABLE {} WITH").format(Identifier(name), tables)
-            connection.execute(SQL("{}{}").format(statement, options))
+            create = SQL("CREATE PUBLICATION {} FOR TABLE {} WITH {}")
+            connection.execute(create.format(Identifier(name), tables, options))
             return
         if not self._publication_changes(connection):
             return
         connection.execute(SQL("ALTER PUBLICATION {} SET TABLE {}").format(Identifier(name), tables))
-        connection.execute(SQL("ALTER PUBLICATION {} SET{}").format(Identifier(name), options))
+        connection.execute(SQL("ALTER PUBLICATION {} SET {}").format(Identifier(name), options))
 
     def _grant(self, connection: psycopg.Connection[Any]) -> None:
         role = Identifier(self._role)

@@ -42,6 +42,12 @@ def all_components() -> tuple[Component, ...]:
     )
 
 
+def data_components() -> tuple[Component, ...]:
+    """What carries data, without Airflow: for work that starts and stops streams itself."""
+    beside = (Smtp, AirflowApiServer, AirflowScheduler, AirflowDagProcessor, AirflowTriggerer)
+    return tuple(component for component in all_components() if not isinstance(component, beside))
+
+
 def before_stop() -> tuple[Callable[[StackContext], None], ...]:
     """What the supervisor calls before it stops the components."""
     return (stop_streams,)
@@ -58,6 +64,7 @@ __all__ = [
     "airflow_environment",
     "all_components",
     "before_stop",
+    "data_components",
     "spark_environment",
     "stop_leftover_containers",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -103,6 +103,17 @@ def write_function(
             yield pa.RecordBatch.from_pydict({"summary": [collector.summary.to_json()]})
 
     return write
+
+
+def named(
+    names: Sequence[str], function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Give batches their columns' names, which Spark must not see: it takes a dot or a backtick as syntax."""
+
+    def renamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return function(batch.rename_columns(list(names)) for batch in batches)
+
+    return renamed
 
 
 class _Collector:

@@ -30,6 +30,16 @@ ODD = """
     CREATE TABLE sales.child (PRIMARY KEY (a)) INHERITS (sales.parent);
     CREATE TABLE sales.parts (a int PRIMARY KEY) PARTITION BY RANGE (a);
     CREATE TABLE sales.part_one PARTITION OF sales.parts FOR VALUES FROM (0) TO (9);
+    CREATE TABLE sales.bare (a int PRIMARY KEY) PARTITION BY RANGE (a);
+    CREATE TABLE sales.bare_one PARTITION OF sales.bare FOR VALUES FROM (0) TO (9);
+    ALTER TABLE sales.bare_one REPLICA IDENTITY NOTHING;
+    CREATE TABLE sales.late (a int PRIMARY KEY DEFERRABLE);
+    CREATE TABLE sales.mute (a int PRIMARY KEY);
+    ALTER TABLE sales.mute REPLICA IDENTITY NOTHING;
+    CREATE TABLE sales.aside (a int PRIMARY KEY, b int NOT NULL UNIQUE);
+    ALTER TABLE sales.aside REPLICA IDENTITY USING INDEX aside_b_key;
+    CREATE TABLE sales.both (a int PRIMARY KEY, b int NOT NULL, UNIQUE (b, a));
+    ALTER TABLE sales.both REPLICA IDENTITY USING INDEX both_b_a_key;
     CREATE TABLE sales.lineage (a int PRIMARY KEY, _version int);
     CREATE VIEW sales.seen AS SELECT * FROM sales.odd;
 """
@@ -74,8 +84,10 @@ def test_types_keys_and_names_are_read_as_they_are(tables: dict[str, SourceTable
     ("name", "said"),
     [
         ("keyless", "has no primary key"), ("fast", "is unlogged"), ("cash", "has column 'c'"),
-        ("sums", "generated column 'b'"), ("parent", "is inherited"), ("parts", "is partitioned"),
-        ("seen", "is a view"),
+        ("sums", "generated column 'b'"), ("parent", "is inherited"), ("seen", "is a view"),
+        ("part_one", "is a partition of sales.parts"), ("bare", "REPLICA IDENTITY NOTHING"),
+        ("late", "has a DEFERRABLE primary key"), ("mute", "REPLICA IDENTITY NOTHING"),
+        ("aside", "a deleted row's key is not logged"),
     ],
 )  # fmt: skip
 def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: str) -> None:
@@ -84,12 +96,29 @@ def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: 
 
 def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline: Pipeline) -> None:
     found = discover(pipeline, connections, ["public.*", "sales.*"], "extra")
-    assert [item["source"] for item in found.found] == ["sales.child", "sales.odd", "sales.part_one"]
+    assert [item["source"] for item in found.found] == [
+        "sales.both", "sales.child", "sales.odd", "sales.parts",
+    ]  # fmt: skip
     assert {item["stream"] for item in found.found} == {"extra"}
     assert len(found.known) == 4
     refused = dict(found.refused)
     assert set(refused) == {
-        f"sales.{name}" for name in ("keyless", "fast", "cash", "sums", "parent", "parts", "seen", "lineage")
+        f"sales.{name}"
+        for name in (
+            "keyless",
+            "fast",
+            "cash",
+            "sums",
+            "parent",
+            "seen",
+            "lineage",
+            "part_one",
+            "bare",
+            "bare_one",
+            "late",
+            "mute",
+            "aside",
+        )
     }
     assert "lineage columns" in refused["sales.lineage"]
 

@@ -74,7 +74,10 @@ def test_entries_are_printed_as_yaml() -> None:
     ("changes", "said"),
     [
         ({"kind": "v"}, "is a view"),
-        ({"kind": "p"}, "is partitioned"),
+        ({"partition_of": "public.events"}, "is a partition of public.events: capture that table"),
+        ({"key_deferrable": True}, "make the key NOT DEFERRABLE"),
+        ({"replica_identity": "n"}, "REPLICA IDENTITY NOTHING"),
+        ({"identity_has_key": False}, "a deleted row's key is not logged"),
         ({"persistence": "u"}, "is unlogged"),
         ({"key": ()}, "has no primary key"),
         ({"row_security": True}, "row level security"),

@@ -1,0 +1,182 @@
+"""A case file: header lines, a setup and steps, each one script that is run exactly as written. Pure.
+
+-- tables: public.t1,public.t2
+-- partitions: 3            (optional: the partitions of the tables' topics)
+-- expect: equal            (or parked, dead-lettered, refused)
+-- setup
+CREATE TABLE t1 …
+-- step
+UPDATE t1 …
+-- step [session=A]
+BEGIN; DELETE FROM t1 …
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cdc.errors import DataError, SpecError
+from cdc.spec.names import join_qualified, split_qualified
+
+
+class Outcome(StrEnum):
+    """How a case ends in a delivery; the last two are never expected."""
+
+    EQUAL = "equal"
+    PARKED = "parked"
+    DEAD_LETTERED = "dead-lettered"
+    REFUSED = "refused"
+    DIFFERENT = "different"
+    FAILED = "failed"
+
+
+EXPECTABLE = tuple(Outcome)[:4]
+_HEADER = re.compile(r"--\s*(tables|partitions|expect)\s*:(.*)", re.IGNORECASE)
+_SECTION = re.compile(
+    r"--\s*(setup|step)\s*:?\s*(?:\[?\s*session\s*=\s*([A-Za-z0-9_]+)\s*\]?)?", re.IGNORECASE
+)
+# What was surely meant as a section; prose that begins with the same word is a comment.
+_NEARLY = re.compile(r"--\s*(setup|step)\s*(\[|session|\d+\s*$)", re.IGNORECASE)
+_LIST_ITEM = re.compile(r'(?:"(?:[^"]|"")*"|[^,"])+')
+
+
+@dataclass(frozen=True)
+class Section:
+    """One script.
+
+    Attributes:
+        title: what messages call it.
+        line: of the script's first line, counted from 1.
+        session: the connection that lives through the case; None is the default one.
+    """
+
+    title: str
+    line: int
+    text: str
+    session: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case as its file describes it.
+
+    Attributes:
+        file: the file as it was named.
+        tables: `schema.table`, quoted where PostgreSQL needs it.
+        partitions: of the tables' topics; None is the pipeline's own number.
+    """
+
+    file: str
+    tables: tuple[str, ...]
+    expect: Outcome
+    setup: Section
+    steps: tuple[Section, ...]
+    partitions: int | None = None
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether a step may leave a transaction open for a later one."""
+        return any(step.session for step in self.steps)
+
+    @property
+    def first_half(self) -> tuple[Section, ...]:
+        """The steps that come before whatever happens in the middle of a case."""
+        return self.steps[: (len(self.steps) + 1) // 2]
+
+    @property
+    def second_half(self) -> tuple[Section, ...]:
+        """The steps after it."""
+        return self.steps[len(self.first_half) :]
+
+
+def parse_case(text: str, file: str) -> Case:
+    """Read a case.
+
+    Raises:
+        SpecError: with file, line and what was expected.
+    """
+    lines = text.splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if _section_at(line, number, file)]
+    head = _header(lines[: starts[0]] if starts else lines, file)
+    sections = [
+        _section(lines, start, end, count, file)
+        for count, (start, end) in enumerate(itertools.pairwise([*starts, len(lines)]))
+    ]
+    setups = [section for section in sections if section.title == "setup"]
+    if len(setups) != 1 or sections[0] is not setups[0]:
+        where = starts[0] + 1 if starts else len(lines)
+        raise SpecError(file, where, "-- setup", f"expected one, before all steps; found {len(setups)}")
+    return Case(
+        file=file,
+        tables=_tables(head, file),
+        expect=_expect(head, file),
+        partitions=_partitions(head, file),
+        setup=sections[0],
+        steps=tuple(sections[1:]),
+    )
+
+
+def _section_at(line: str, number: int, file: str) -> bool:
+    if _SECTION.fullmatch(line.strip()):
+        return True
+    if _NEARLY.match(line.strip()):
+        raise SpecError(
+            file, number + 1, line.strip(), "expected `-- setup`, `-- step` or `-- step [session=A]`"
+        )
+    return False
+
+
+def _section(lines: list[str], start: int, end: int, count: int, file: str) -> Section:
+    match = _SECTION.fullmatch(lines[start].strip())
+    kind, session = match.groups() if match else ("", None)
+    body = "".join(lines[start + 1 : end])
+    title = "setup" if kind.lower() == "setup" else f"step {count}"
+    if title == "setup" and session:
+        raise SpecError(file, start + 1, "-- setup", "is run without a session: expected `-- setup` alone")
+    if not body.strip():
+        raise SpecError(file, start + 1, title, "is empty: expected SQL below it")
+    return Section(title, start + 2, body, session)
+
+
+def _header(lines: list[str], file: str) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if text and not text.startswith("--"):
+            raise SpecError(file, number, "-", f"expected `-- setup` before any SQL; got {text!r:.60}")
+        if match := _HEADER.fullmatch(text):
+            name = match[1].lower()
+            if name in found:
+                raise SpecError(file, number, name, f"is there already in line {found[name][0]}")
+            found[name] = (number, match[2].strip())
+    return found
+
+
+def _tables(head: dict[str, tuple[int, str]], file: str) -> tuple[str, ...]:
+    line, text = head.get("tables", (1, ""))
+    try:
+        names = [join_qualified(*split_qualified(item)) for item in _LIST_ITEM.findall(text)]
+    except DataError as error:
+        raise SpecError(file, line, "tables", str(error)) from None
+    if not names or len(set(names)) < len(names):
+        raise SpecError(file, line, "tables", f"expected `-- tables: public.t1,public.t2`; got {text!r}")
+    return tuple(names)
+
+
+def _expect(head: dict[str, tuple[int, str]], file: str) -> Outcome:
+    line, text = head.get("expect", (1, ""))
+    if text not in EXPECTABLE:
+        raise SpecError(file, line, "expect", f"expected one of {', '.join(EXPECTABLE)}; got {text!r}")
+    return Outcome(text)
+
+
+def _partitions(head: dict[str, tuple[int, str]], file: str) -> int | None:
+    if "partitions" not in head:
+        return None
+    line, text = head["partitions"]
+    if not text.isdigit() or not 1 <= int(text) <= 100:
+        raise SpecError(file, line, "partitions", f"expected a number from 1 to 100; got {text!r}")
+    return int(text)

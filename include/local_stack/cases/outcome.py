@@ -1,0 +1,134 @@
+"""What became of a case in a delivery: facts about its tables, judged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdc.comparison.report import TableReport
+from local_stack.cases.case_file import Case, Outcome
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """One table after a check.
+
+    Attributes:
+        parked: the reason, by sink.
+        letters: open dead letters by sink, and one of their messages.
+        report: the comparison, None when it could not be made.
+        problem: why not.
+    """
+
+    table: str
+    parked: Mapping[str, str] = field(default_factory=dict)
+    letters: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    report: TableReport | None = None
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able: rows on each side, and how many differ."""
+        rows = dict(self.report.rows) if self.report else {}
+        differing = {
+            sink: sum(kinds.values()) for sink, kinds in (self.report.counts if self.report else {}).items()
+        }
+        return {
+            "table": self.table,
+            "rows": rows,
+            "differing": differing,
+            "parked": dict(self.parked),
+            "dead_letters": {sink: count for sink, (count, _) in self.letters.items()},
+            "examples": [difference.sentence() for difference in self.report.examples] if self.report else [],
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True)
+class DeliveryResult:
+    """A case in one delivery.
+
+    Attributes:
+        reason: of every outcome but `equal`.
+        checks: each comparison that was made, and its outcome.
+        tables: as the deciding check found them.
+    """
+
+    delivery: str
+    outcome: Outcome
+    reason: str = ""
+    checks: Mapping[str, Outcome] = field(default_factory=dict)
+    tables: tuple[TableFacts, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A case in every delivery."""
+
+    case: Case
+    deliveries: tuple[DeliveryResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every outcome is the expected one."""
+        return bool(self.deliveries) and all(d.outcome == self.case.expect for d in self.deliveries)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "file": self.case.file,
+            "expect": self.case.expect,
+            "passed": self.passed,
+            "deliveries": [
+                {
+                    "delivery": d.delivery,
+                    "outcome": d.outcome,
+                    "reason": d.reason,
+                    "checks": dict(d.checks),
+                    "tables": [facts.as_dict() for facts in d.tables],
+                }
+                for d in self.deliveries
+            ],
+        }
+
+
+def judge(tables: Sequence[TableFacts], problem: str = "") -> tuple[Outcome, str]:
+    """The outcome and its reason.
+
+    Args:
+        tables: every table of the case.
+        problem: why the delivery as a whole may be incomplete; it explains what differs.
+    """
+    for facts in tables:
+        if facts.parked:
+            sinks = ", ".join(sorted(facts.parked))
+            return Outcome.PARKED, f"{facts.table} in {sinks}: {next(iter(facts.parked.values()))}"
+    for facts in tables:
+        if facts.letters:
+            counts = ", ".join(f"{count} in {sink}" for sink, (count, _) in sorted(facts.letters.items()))
+            message = next(iter(facts.letters.values()))[1]
+            return Outcome.DEAD_LETTERED, f"{facts.table}: {counts}: {message}"
+    for facts in tables:
+        if facts.report is None:
+            return Outcome.FAILED, f"{facts.table}: {facts.problem or problem or 'was not compared'}"
+    for facts in tables:
+        if facts.report is not None and not facts.report.equal:
+            said = "; ".join(difference.sentence() for difference in facts.report.examples[:3])
+            reason = f"{facts.table}: {facts.report.differences} differences: {said}"
+            return Outcome.DIFFERENT, f"{reason} ({problem})" if problem else reason
+    return Outcome.EQUAL, ""
+
+
+def decide(delivery: str, checks: Mapping[str, tuple[tuple[TableFacts, ...], str]]) -> DeliveryResult:
+    """Fold a delivery's checks, in their order, into its result: the first that is not equal counts."""
+    outcomes: dict[str, Outcome] = {}
+    deciding: tuple[Outcome, str, tuple[TableFacts, ...]] | None = None
+    for name, (tables, problem) in checks.items():
+        outcome, reason = judge(tables, problem)
+        outcomes[name] = outcome
+        if deciding is None or (deciding[0] is Outcome.EQUAL):
+            said = f"{name}: {reason}" if reason else ""
+            deciding = (outcome, said, tables)
+    if deciding is None:
+        return DeliveryResult(delivery, Outcome.FAILED, "nothing was compared")
+    return DeliveryResult(delivery, deciding[0], deciding[1], outcomes, deciding[2])

@@ -1,0 +1,41 @@
+"""What the cases came to, for a person and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from local_stack.cases.outcome import CaseResult, DeliveryResult, TableFacts
+
+
+def results_json(results: Sequence[CaseResult]) -> dict[str, Any]:
+    """All results, and whether every outcome is the expected one."""
+    return {"passed": all(r.passed for r in results), "cases": [result.as_dict() for result in results]}
+
+
+def print_results(results: Sequence[CaseResult], console: Console) -> None:
+    """For each case and delivery: the outcome, the reason, and each table's rows."""
+    for result in results:
+        verdict = "[green]as expected[/]" if result.passed else "[red]NOT as expected[/]"
+        console.print(f"{result.case.file}: expected {result.case.expect}: {verdict}", highlight=False)
+        for delivery in result.deliveries:
+            for text in delivery_lines(delivery):
+                console.print(text, markup=False, highlight=False)
+    passed = sum(result.passed for result in results)
+    console.print(f"{passed} of {len(results)} cases as expected", highlight=False)
+
+
+def delivery_lines(delivery: DeliveryResult) -> list[str]:
+    """One delivery in words."""
+    head = f"  {delivery.delivery}: {delivery.outcome}"
+    lines = [f"{head}: {delivery.reason}" if delivery.reason else head]
+    return lines + [f"    {_table_line(facts)}" for facts in delivery.tables]
+
+
+def _table_line(facts: TableFacts) -> str:
+    if facts.report is None:
+        return f"{facts.table}: {facts.problem}"
+    rows = ", ".join(f"{side} {count:,}" for side, count in facts.report.rows.items())
+    return f"{facts.table}: rows: {rows}; {facts.report.differences:,} differ"

@@ -1,0 +1,209 @@
+"""One delivery while it happens: its cases, their scripts, the platform around them, and what was found."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from cdc.errors import CdcError, ConfigurationError, SpecError
+from local_stack.cases.case_file import Case, Outcome, Section
+from local_stack.cases.checks import Checks
+from local_stack.cases.commands import Commands, finish
+from local_stack.cases.outcome import DeliveryResult, TableFacts, decide, judge
+from local_stack.cases.place import Place
+from local_stack.cases.scripts import CaseScripts
+from local_stack.cases.source import CaseSource
+
+Found = dict[str, tuple[tuple[TableFacts, ...], str]]
+
+
+class Stage:
+    """The cases of a delivery go on together; one that fails or is refused leaves the others alone."""
+
+    def __init__(
+        self, delivery: str, place: Place, cases: Sequence[Case], say: Callable[[str], None]
+    ) -> None:
+        """Nothing is started before it is needed."""
+        self._say, self._begun = say, time.monotonic()
+        self.delivery, self.place, self.cases = delivery, place, tuple(cases)
+        self.source, self.commands, self.checks = CaseSource(place), Commands(place), Checks(place)
+        self._scripts: dict[str, CaseScripts] = {}
+        self._ended: dict[str, DeliveryResult] = {}
+        self._found: dict[str, Found] = {case.file: {} for case in cases}
+        self._problem = ""
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Open the checks' connections when they are needed."""
+        self._exit.enter_context(self.checks)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End scripts and connections; the place itself is removed by who made it."""
+        for scripts in self._scripts.values():
+            scripts.__exit__(None, None, None)
+        self._exit.close()
+
+    @property
+    def active(self) -> tuple[Case, ...]:
+        """The cases that still take part."""
+        return tuple(case for case in self.cases if case.file not in self._ended)
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables of the active cases."""
+        return [table for case in self.active for table in case.tables]
+
+    def end(self, case: Case, outcome: Outcome, reason: str) -> None:
+        """A case is decided before the delivery is over."""
+        self._ended.setdefault(case.file, DeliveryResult(self.delivery, outcome, reason))
+        if outcome != case.expect:
+            self.tell(f"{case.file} is {outcome}: {reason}")
+        if (scripts := self._scripts.pop(case.file, None)) is not None:
+            scripts.__exit__(None, None, None)
+
+    def end_all(self, reason: str) -> None:
+        """The delivery itself failed."""
+        for case in self.active:
+            self.end(case, Outcome.FAILED, reason)
+
+    def tell(self, what: str) -> None:
+        """Say what begins now."""
+        self._say(f"  {self.delivery} {time.monotonic() - self._begun:4.0f} s: {what}")
+
+    def set_up(self) -> None:
+        """Make the database, the pipeline file and the cases' tables."""
+        self.tell("make the database, run the setups")
+        self.place.write()
+        self.source.create()
+        self.run(lambda case: (case.setup,))
+
+    def run(
+        self,
+        sections: Callable[[Case], Sequence[Section]],
+        only: Callable[[Case], bool] = lambda _: True,
+        *,
+        last: bool = False,
+    ) -> None:
+        """Run sections of each active case; the `last` ones end the case's sessions."""
+        for case in filter(only, self.active):
+            scripts = self._scripts.setdefault(case.file, CaseScripts(case, self.source.dsn))
+            try:
+                scripts.run(*sections(case))
+                if last:
+                    scripts.finish()
+            except SpecError as error:
+                self.end(case, Outcome.FAILED, str(error))
+            except psycopg.OperationalError as error:
+                self.end(case, Outcome.FAILED, f"{case.file}: the source went away: {error}")
+
+    def discover(self) -> None:
+        """`cdc discover --write`, again without the cases that have a table which is refused."""
+        while self.active:
+            found = self.commands.discover(self.tables)
+            refused = {entry["table"]: entry["reason"] for entry in found["refused"]}
+            known = {entry["source"] for entry in found["found"]}
+            before = len(self.active)
+            for case in self.active:
+                for table in case.tables:
+                    if table in refused:
+                        self.end(case, Outcome.REFUSED, f"{table} {refused[table]}")
+                    elif table not in known:
+                        self.end(case, Outcome.FAILED, f"{table} does not exist after the setup")
+            if len(self.active) == before:
+                return
+            self.place.write()
+
+    def capture(self, meanwhile: Callable[[subprocess.Popen[str]], None] = lambda _: None) -> bool:
+        """Discover and `cdc apply`, again without the cases whose tables apply refuses by name.
+
+        Args:
+            meanwhile: what happens while apply runs.
+
+        Returns:
+            Whether there is a case left.
+
+        Raises:
+            ConfigurationError: apply fails for another reason.
+        """
+        while True:
+            self.tell("cdc discover --write, cdc apply")
+            self.discover()
+            if not self.active:
+                return False
+            for case in self.active:
+                for table in case.tables if case.partitions else ():
+                    self.checks.make_topic(table, case.partitions or 0)
+            with self.commands.background("apply") as applying:
+                meanwhile(applying)
+                try:
+                    finish(applying, ("cdc apply",))
+                    return True
+                except ConfigurationError as error:
+                    named = [c for c in self.active if any(table in str(error) for table in c.tables)]
+                    if not named:
+                        raise
+                    for case in named:
+                        self.end(case, Outcome.REFUSED, str(error))
+            self.place.write()
+
+    def carried(self) -> None:
+        """Wait until all that is committed is in Kafka, and the running stream has carried it."""
+        if not self.active:
+            return
+        try:
+            self.source.wait_captured()
+            self._problem = self.checks.wait_carried()
+        except CdcError as error:
+            self._problem = str(error)
+
+    def captured(self) -> None:
+        """Wait until all that is committed is in Kafka."""
+        self.source.wait_captured()
+
+    def read_again(self) -> None:
+        """Forget how far the stream has come, and carry the topics from their beginning."""
+        self.commands.cdc("stream", "stop")
+        self.checks.want_stream()
+        shutil.rmtree(self.place.checkpoints)
+        self.commands.carry_everything()
+
+    def check(self, name: str) -> None:
+        """Compare every table of the active cases, and keep what was found under this name."""
+        self.tell(f"compare {len(self.tables)} tables: {name}")
+        facts = self.checks.look(self.tables)
+        for case in self.active:
+            found = tuple(facts[table] for table in case.tables)
+            self._found[case.file][name] = (found, self._problem)
+            outcome, reason = judge(found, self._problem)
+            if outcome != case.expect:
+                self.tell(f"{case.file} is {outcome}: {reason}")
+
+    def check_merged(self) -> None:
+        """Compare again after `OPTIMIZE … FINAL`, and after a CLEANUP behind the moved start of the log."""
+        self.checks.optimize(self.tables)
+        self.check("after OPTIMIZE FINAL")
+        whole = [t for c in self.active for t in c.tables if self._nothing_waits(c)]
+        self.checks.clean_up(whole)
+        self.check("after CLEANUP")
+
+    def results(self) -> dict[str, DeliveryResult]:
+        """The result of each case, by file."""
+        return {
+            case.file: self._ended.get(case.file) or decide(self.delivery, self._found[case.file])
+            for case in self.cases
+        }
+
+    def _nothing_waits(self, case: Case) -> bool:
+        # What is parked or a dead letter may be written later, so its tombstones are still needed.
+        newest = list(self._found[case.file].values())[-1][0]
+        return not any(facts.parked or facts.letters for facts in newest)

@@ -1,0 +1,89 @@
+"""A case file is read as it was written, and what is wrong in it is named with file and line."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdc.errors import SpecError
+from local_stack.cases.case_file import Outcome, parse_case
+
+WHOLE = """\
+-- What this is about.
+-- tables: public.t1, sales."My, Table"
+-- partitions: 2
+-- expect: dead-lettered
+-- setup
+CREATE TABLE t1 (id int PRIMARY KEY);
+
+-- a comment: step by step
+INSERT INTO t1 VALUES (1);
+-- step
+UPDATE t1 SET id = 2;
+-- step [session=A]
+BEGIN;
+-- step session=b_2
+SELECT '%s';
+"""
+
+
+def changed(old: str, new: str) -> str:
+    assert old in WHOLE
+    return WHOLE.replace(old, new)
+
+
+def test_header_and_sections_are_read() -> None:
+    case = parse_case(WHOLE, "a.sql")
+    assert case.tables == ("public.t1", 'sales."My, Table"')
+    assert (case.partitions, case.expect) == (2, Outcome.DEAD_LETTERED)
+    assert [(s.title, s.line, s.session) for s in (case.setup, *case.steps)] == [
+        ("setup", 6, None),
+        ("step 1", 11, None),
+        ("step 2", 13, "A"),
+        ("step 3", 15, "b_2"),
+    ]
+
+
+def test_a_script_is_kept_to_the_letter() -> None:
+    case = parse_case(WHOLE, "a.sql")
+    assert case.setup.text == "".join(WHOLE.splitlines(keepends=True)[5:9])
+    assert case.steps[2].text == "SELECT '%s';\n"
+
+
+def test_partitions_are_optional() -> None:
+    assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
+
+
+@pytest.mark.parametrize(("steps", "first"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2)])
+def test_the_first_half_holds_the_middle_step(steps: int, first: int) -> None:
+    head = WHOLE[: WHOLE.index("-- step\n")]
+    case = parse_case(head + "-- step\nSELECT 1;\n" * steps, "a.sql")
+    assert (len(case.first_half), len(case.second_half)) == (first, steps - first)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("-- tables: public.t1, sales", "-- nothing: sales", "a.sql:1: tables: expected"),
+        ("public.t1", "t1", "a.sql:2: tables: 't1' is not schema.table"),
+        ('sales."My, Table"', "public.t1", "a.sql:2: tables: expected"),
+        ("-- partitions: 2", "-- partitions: 0", "a.sql:3: partitions: expected a number"),
+        ("-- partitions: 2", "-- expect: equal", "a.sql:4: expect: is there already in line 3"),
+        ("dead-lettered", "different", "a.sql:4: expect: expected one of equal, parked"),
+        ("-- setup", "CREATE TABLE t2 (id int);", "a.sql:5: -: expected `-- setup` before any SQL"),
+        ("-- setup\n", "", "a.sql:5: -: expected `-- setup` before any SQL"),
+        ("-- step\n", "-- setup\n", "a.sql:5: -- setup: expected one, before all steps; found 2"),
+        ("[session=A]", "[sesion=A]", "a.sql:12: -- step [sesion=A]: expected"),
+        ("-- step\n", "-- step 1\n", "a.sql:10: -- step 1: expected"),
+        ("BEGIN;\n", "", "a.sql:12: step 2: is empty"),
+        ("-- setup", "-- setup [session=A]", "a.sql:5: -- setup: is run without a session"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_case(changed(old, new), "a.sql")
+    assert str(caught.value).startswith(said)
+
+
+def test_a_file_without_sections_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"a.sql:2: -- setup: expected one"):
+        parse_case("-- tables: public.t\n-- expect: equal\n", "a.sql")

@@ -1,0 +1,70 @@
+"""What became of a case follows from what was found of its tables."""
+
+from __future__ import annotations
+
+from cdc.comparison.report import Difference, TableReport
+from local_stack.cases.case_file import Outcome, parse_case
+from local_stack.cases.outcome import CaseResult, DeliveryResult, TableFacts, decide, judge
+
+EQUAL = TableReport("public.a", "a", {"source": 2, "clickhouse": 2}, {"clickhouse": {}})
+UNEQUAL = TableReport(
+    "public.b",
+    "b",
+    {"source": 2, "clickhouse": 1},
+    {"clickhouse": {"missing": 1}},
+    (Difference("missing", "clickhouse", (7,)),),
+)
+GOOD = TableFacts("public.a", report=EQUAL)
+BAD = TableFacts("public.b", report=UNEQUAL)
+CASE = parse_case("-- tables: public.a\n-- expect: equal\n-- setup\nSELECT 1;\n", "a.sql")
+
+
+def test_all_tables_must_be_equal() -> None:
+    assert judge([GOOD]) == (Outcome.EQUAL, "")
+    assert judge([GOOD, BAD]) == (
+        Outcome.DIFFERENT,
+        "public.b: 1 differences: clickhouse: row (7) is missing",
+    )
+
+
+def test_parked_comes_before_dead_letters_and_both_before_rows() -> None:
+    letters = {"warehouse": (3, "no number")}
+    both = TableFacts("public.b", {"clickhouse": "no event fits"}, letters, UNEQUAL)
+    assert judge([GOOD, both]) == (Outcome.PARKED, "public.b in clickhouse: no event fits")
+    lettered = TableFacts("public.b", {}, letters, EQUAL)
+    assert judge([lettered]) == (Outcome.DEAD_LETTERED, "public.b: 3 in warehouse: no number")
+
+
+def test_rows_that_cannot_be_compared_are_a_failure() -> None:
+    unknown = TableFacts("public.b", problem="column x does not exist")
+    assert judge([unknown]) == (Outcome.FAILED, "public.b: column x does not exist")
+
+
+def test_a_delivery_that_hangs_explains_what_differs() -> None:
+    outcome, reason = judge([BAD], "the stream stays 4 events behind")
+    assert outcome is Outcome.DIFFERENT
+    assert reason.endswith("(the stream stays 4 events behind)")
+
+
+def test_the_first_check_that_is_not_equal_decides() -> None:
+    result = decide("half", {"compared": ((GOOD,), ""), "after CLEANUP": ((BAD,), ""), "last": ((GOOD,), "")})
+    assert result.outcome is Outcome.DIFFERENT
+    assert result.reason.startswith("after CLEANUP: public.b")
+    assert list(result.checks.values()) == [Outcome.EQUAL, Outcome.DIFFERENT, Outcome.EQUAL]
+
+
+def test_a_case_passes_when_every_delivery_is_as_expected() -> None:
+    good, bad = DeliveryResult("after", Outcome.EQUAL), DeliveryResult("half", Outcome.PARKED)
+    assert CaseResult(CASE, (good,)).passed
+    assert not CaseResult(CASE, (good, bad)).passed
+    assert not CaseResult(CASE, ()).passed
+
+
+def test_the_json_has_rows_and_differences_of_each_table() -> None:
+    result = CaseResult(CASE, (decide("after", {"compared": ((BAD,), "")}),)).as_dict()
+    [delivery] = result["deliveries"]
+    assert (result["passed"], delivery["outcome"]) == (False, "different")
+    [table] = delivery["tables"]
+    assert table["rows"] == {"source": 2, "clickhouse": 1}
+    assert table["differing"] == {"clickhouse": 1}
+    assert table["examples"] == ["clickhouse: row (7) is missing"]

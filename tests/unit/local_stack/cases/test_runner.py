@@ -1,0 +1,55 @@
+"""Which files are read, and which cases share a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdc.errors import SpecError
+from cdc.spec import load_pipeline
+from local_stack.cases.case_file import Case, parse_case
+from local_stack.cases.place import ANCHOR, STREAM, pipeline_document
+from local_stack.cases.runner import grouped, read_cases
+from local_stack.context import REPO
+
+TEXT = "-- tables: {}\n-- expect: equal\n-- setup\nSELECT 1;\n"
+
+
+def case(*tables: str) -> Case:
+    return parse_case(TEXT.format(",".join(tables)), f"{tables}.sql")
+
+
+def test_cases_with_a_table_of_the_same_name_do_not_share_a_database() -> None:
+    one, same, other = case("public.a", "public.b"), case("public.b"), case("public.c")
+    assert grouped([one, same, other]) == [[one, other], [same]]
+
+
+def test_folders_and_files_are_read_once_and_in_order(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.sql").write_text(TEXT.format(f"public.{name}"), encoding="utf-8")
+    found = read_cases([tmp_path / "b.sql", tmp_path])
+    assert [Path(case.file).stem for case in found] == ["b", "a"]
+
+
+def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"no\.sql:0: -: cannot be read"):
+        read_cases([tmp_path / "no.sql"])
+    with pytest.raises(SpecError, match=r"holds no \*\.sql file"):
+        read_cases([tmp_path])
+
+
+def test_every_case_of_the_suite_can_be_read_and_shares_one_database() -> None:
+    assert len(grouped(read_cases([REPO / "tests" / "e2e" / "cases"]))) == 1
+
+
+def test_a_delivery_has_a_valid_pipeline_of_its_own(tmp_path: Path) -> None:
+    from ruamel.yaml import YAML
+
+    with (tmp_path / "case_1_half.yaml").open("w") as handle:
+        YAML(typ="rt").dump(pipeline_document("case_1_half"), handle)
+    pipeline = load_pipeline(tmp_path / "case_1_half.yaml")
+    assert [table.source for table in pipeline.tables] == [ANCHOR]
+    assert pipeline.stream(STREAM).query_name("warehouse") == "case_1_half.cases.warehouse"
+    assert {sink.raw_table("t")[0] for sink in pipeline.sinks} == {"case_1_half_raw"}
+    assert {pipeline.source.slot, pipeline.source.connector, pipeline.source.topic_prefix} == {"case_1_half"}
