@@ -21,11 +21,14 @@ from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
 from cdc_spark.readers.checkpoint import BatchRanges
+from cdc_spark.readers.lookups import TableLookups
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
 from cdc_spark.transformations.cdc_transformer import TableContext
+from cdc_spark.transformations.fill import OLD_KEY, OLD_KEY_HEADER
+from cdc_spark.transformations.kafka_parser import BadEvent
 from cdc_spark.writers import dead_letters
-from cdc_spark.writers.base import write_function
+from cdc_spark.writers.base import TableWriter, write_function
 from cdc_spark.writers.factory import limits_of, writer_for
 from cdc_spark.writers.summary import SCHEMA, Summary, total
 
@@ -100,10 +103,10 @@ class BatchProcessor:
             for table in self._context.stream.tables:
                 summary = self._write(table, records, None, None)
                 outcome[table.name] = summary
-                if schema_changed(summary.bad, summary.unlike, summary.judged):
+                if summary.uncapturable or schema_changed(summary.bad, summary.unlike, summary.judged):
                     raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
                 if summary.bad:
-                    self._write_dead_letters(table, frame, None)
+                    self._write_dead_letters(table, frame, None, summary)
         return outcome
 
     def _write(
@@ -114,13 +117,13 @@ class BatchProcessor:
         waits: Mapping[int, int] | None,
     ) -> Summary:
         context = self._table_context(table, waits)
-        own = records.where(F.col("topic") == context.topic).select(*parse.RECORD_COLUMNS)
+        own = records.where(F.col("topic") == context.topic).drop("topic")
         if ranges is not None and ranges.records(context.topic) < SMALL_BATCH:
             own = own.coalesce(1)
         rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
         here = self._context
-        writer = writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
-        written = self._job.transform(table, rows).mapInArrow(write_function(writer, context.topic), SCHEMA)
+        function = write_function(self._writer(table), context.topic)
+        written = self._job.transform(table, rows).mapInArrow(function, SCHEMA)
         summary = total(Summary.from_json(row.summary) for row in written.collect())
         summary.raise_failure()
         for generation, lsn in summary.floors:
@@ -135,24 +138,28 @@ class BatchProcessor:
         summary: Summary,
         waits: Mapping[int, int] | None,
     ) -> None:
-        if not schema_changed(summary.bad, summary.unlike, summary.judged):
-            self._write_dead_letters(table, frame, waits)
+        if not (summary.uncapturable or schema_changed(summary.bad, summary.unlike, summary.judged)):
+            self._write_dead_letters(table, frame, waits, summary)
             return
         here = self._context
         begins = ranges.begins(here.pipeline.topic(table)) if ranges is not None else {}
-        reason = f"no event of the table fits the pipeline any more: {'; '.join(summary.examples)}"
+        what = (
+            "events cannot name their rows" if summary.uncapturable else "no event fits the pipeline any more"
+        )
+        reason = f"{what}: {'; '.join(summary.examples)}"
         self._ops.park(here.pipeline.name, table.name, here.sink.name, reason, {**begins, **summary.bad_from})
         log.error("table parked", query=here.query, table=table.source, sink=here.sink.name, reason=reason)
 
     def _write_dead_letters(
-        self, table: TableSpec, frame: DataFrame, waits: Mapping[int, int] | None
+        self, table: TableSpec, frame: DataFrame, waits: Mapping[int, int] | None, summary: Summary
     ) -> None:
         context, here = self._table_context(table, waits), self._context
         origin = dead_letters.Origin(
             here.pipeline.name, here.stream.name, here.sink.name, self._letters_query
         )
         records = frame.where(F.col("topic") == context.topic).select(*dead_letters.RECORD_COLUMNS)
-        function = dead_letters.dead_letter_function(context, origin, self._ops)
+        late = [BadEvent(*event) for event in summary.late]
+        function = dead_letters.dead_letter_function(context, origin, self._ops, late)
         kept = total(Summary.from_json(row.summary) for row in records.mapInArrow(function, SCHEMA).collect())
         kept.raise_failure()
         log.warning("dead letters", query=here.query, table=table.source, count=kept.bad)
@@ -163,9 +170,25 @@ class BatchProcessor:
         return self._context.stream.query_name(self._context.sink.name)
 
     def _table_context(self, table: TableSpec, waits: Mapping[int, int] | None) -> TableContext:
-        topic = self._context.pipeline.topic(table)
-        generations = self._context.generations.for_topic(topic)
-        return TableContext(table, topic, generations, limits_of(self._context.sink), waits)
+        here = self._context
+        topic = here.pipeline.topic(table)
+        lookups = TableLookups(
+            here.pipeline.name,
+            here.sink.name,
+            table,
+            topic,
+            self._writer(table),
+            here.connections.get(here.pipeline.source.connection),
+            here.connections.get(here.pipeline.kafka.connection).bootstrap_servers(),
+            self._ops,
+        )
+        return TableContext(
+            table, topic, here.generations.for_topic(topic), limits_of(here.sink), lookups, waits
+        )
+
+    def _writer(self, table: TableSpec) -> TableWriter:
+        here = self._context
+        return writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
 
     def _is_due(
         self, table: TableSpec, ranges: BatchRanges | None, parked: Mapping[str, ParkedTable]
@@ -200,11 +223,13 @@ class BatchProcessor:
 
 @contextmanager
 def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
-    """Read Kafka once when several tables share the batch."""
+    """What the parser reads of the records; Kafka is read once when several tables share the batch."""
+    old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
+    records = frame.select("topic", *parse.RECORD_COLUMNS, old.alias(OLD_KEY))
     if tables < 2:
-        yield frame
+        yield records
         return
-    kept = frame.select("topic", *parse.RECORD_COLUMNS).persist()
+    kept = records.persist()
     try:
         yield kept
     finally:

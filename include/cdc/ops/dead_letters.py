@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from psycopg.rows import DictRow
@@ -62,6 +62,17 @@ class DeadLetterStore(OpsDatabase):
             (pipeline, table, sink),
         )
         return int(row["n"]) if row else 0
+
+    def keys_with_dead_letters(
+        self, pipeline: str, table: str, sink: str, keys: Collection[bytes]
+    ) -> frozenset[bytes]:
+        """Those of these Kafka keys whose events include one that was not replayed."""
+        rows = self.rows(
+            "SELECT DISTINCT key FROM cdc_ops.dead_letters WHERE pipeline = %s "
+            'AND "table" = %s AND sink = %s AND replayed_at IS NULL AND key = ANY(%s)',
+            (pipeline, table, sink, list(keys)),
+        )
+        return frozenset(bytes(row["key"]) for row in rows)
 
     def mark_replayed(self, query: str, topic: str, partition: int, offset: int) -> None:
         """A dead letter was written to its sink after all."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from cdc.errors import CdcError
 from cdc.ops import DeadLetter, OpsStore
 from cdc_spark.transformations.cdc_transformer import TableContext
+from cdc_spark.transformations.kafka_parser import BadEvent
 from cdc_spark.transformations.parse import bad_events
 from cdc_spark.writers.summary import Summary
 
@@ -28,15 +29,22 @@ class Origin:
 
 
 def dead_letter_function(
-    context: TableContext, origin: Origin, ops: OpsStore
+    context: TableContext, origin: Origin, ops: OpsStore, late: Sequence[BadEvent] = ()
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Kafka's records → the ops store, those that cannot be written; yields one summary."""
+    """Kafka's records → the ops store, those that cannot be written; yields one summary.
+
+    Args:
+        context: the table.
+        origin: whose dead letters they are.
+        ops: the ops store.
+        late: bad events that their records alone do not show.
+    """
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         summary = Summary()
         try:
             for batch in batches:
-                letters = letters_of(batch, context, origin)
+                letters = letters_of(batch, context, origin, late)
                 ops.add_dead_letters(letters)
                 summary.bad += len(letters)
         except CdcError as error:
@@ -50,9 +58,11 @@ def dead_letter_function(
     return write
 
 
-def letters_of(batch: pa.RecordBatch, context: TableContext, origin: Origin) -> list[DeadLetter]:
+def letters_of(
+    batch: pa.RecordBatch, context: TableContext, origin: Origin, late: Sequence[BadEvent] = ()
+) -> list[DeadLetter]:
     """The bad events of a batch with their raw bytes."""
-    bad = {(event.partition, event.offset): event for event in bad_events(batch, context)}
+    bad = {(event.partition, event.offset): event for event in [*late, *bad_events(batch, context)]}
     if not bad:
         return []
     letters = []

@@ -21,9 +21,12 @@ class Summary:
     Attributes:
         events: Kafka records that were read, tombstones and parked ones included.
         unlike: of the bad events, those that do not have the declared shape.
+        uncapturable: of the bad events, those that no repetition of the source's rows could mend.
+        superseded: partial events that were not written, since a newer row is in the sink or on its way.
         until: for each Kafka partition, the offset after the last record.
         bad_from: for each Kafka partition, the first bad event.
         floors: [generation, LSN] of each truncate.
+        late: (partition, offset, error, message) of bad events that their records alone do not show.
         examples: the first few reasons of bad events.
         max_source_ts: the latest commit time at the source among the rows, in microseconds.
         failure: (error class, message) when the sink refused.
@@ -38,17 +41,21 @@ class Summary:
     truncates: int = 0
     bad: int = 0
     unlike: int = 0
+    uncapturable: int = 0
+    superseded: int = 0
     until: dict[int, int] = field(default_factory=dict)
     bad_from: dict[int, int] = field(default_factory=dict)
     floors: list[list[int]] = field(default_factory=list)
+    late: list[tuple[int, int, str, str]] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     max_source_ts: int | None = None
     failure: tuple[str, str] | None = None
 
     @property
     def judged(self) -> int:
-        """Events that were either written or found bad."""
-        return self.inserted + self.updated + self.deleted + self.truncates + self.bad
+        """Events that were written, found to be superseded, or found bad."""
+        written = self.inserted + self.updated + self.deleted + self.truncates
+        return written + self.superseded + self.bad
 
     def to_json(self) -> str:
         """The form in which it leaves the executor."""
@@ -60,6 +67,7 @@ class Summary:
         data = orjson.loads(text)
         for name in ("until", "bad_from"):
             data[name] = {int(partition): offset for partition, offset in data[name].items()}
+        data["late"] = [tuple(event) for event in data["late"]]
         data["failure"] = tuple(data["failure"]) if data["failure"] else None
         return cls(**data)
 
@@ -83,6 +91,7 @@ def total(summaries: Iterable[Summary]) -> Summary:
         for partition, offset in one.bad_from.items():
             out.bad_from[partition] = min(out.bad_from.get(partition, offset), offset)
         out.floors += one.floors
+        out.late += one.late
         out.examples = (out.examples + one.examples)[:MAX_EXAMPLES]
         if one.max_source_ts is not None:
             out.max_source_ts = max(out.max_source_ts or 0, one.max_source_ts)
