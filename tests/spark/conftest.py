@@ -35,6 +35,7 @@ from local_stack.components.clickhouse import ClickHouse
 from local_stack.components.control import Control
 from local_stack.components.jvm import QUICK_START
 from local_stack.components.kafka import Kafka
+from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
 from local_stack.context import REPO, Places, create_context
 from local_stack.supervisor.process import spawn, stop_child
@@ -83,7 +84,7 @@ class Servers:
     def __init__(self, home: Path) -> None:
         places = Places(REPO, home, Places.from_environment(os.environ).jars)
         self.components: dict[str, Component] = {
-            c.name: c for c in (Kafka(), Warehouse(), Control(), ClickHouse())
+            c.name: c for c in (Kafka(), Source(), Warehouse(), Control(), ClickHouse())
         }
         self.ctx: StackContext = create_context(places, tuple(self.components.values()), os.environ)
         self._running: dict[str, tuple[Command, subprocess.Popen[bytes]]] = {}
@@ -153,14 +154,26 @@ class Lab:
     def key(self, source: str, row: dict[str, Any]) -> bytes:
         return json.dumps({name: row[name] for name in self.pipeline.table(source).key}).encode()
 
-    def send(self, source: str, op: str, row: dict[str, Any], **source_fields: Any) -> None:
+    def send(
+        self, source: str, op: str, row: dict[str, Any], old_key: bytes | None = None, **source_fields: Any
+    ) -> None:
         partition = row[self.pipeline.table(source).key[0]] % 3
-        self.send_raw(source, self.key(source, row), self.event(source, op, row, **source_fields), partition)
+        value = self.event(source, op, row, **source_fields)
+        self.send_raw(source, self.key(source, row), value, partition, old_key)
         if op == "d":
             self.send_raw(source, self.key(source, row), None, partition)
 
-    def send_raw(self, source: str, key: bytes | None, value: bytes | None, partition: int = 0) -> None:
+    def send_raw(
+        self,
+        source: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int = 0,
+        old_key: bytes | None = None,
+    ) -> None:
         headers: list[tuple[str, str | bytes | None]] = [("h", b"1")]
+        if old_key is not None:
+            headers.append(("__debezium.oldkey", old_key))
         self.producer.produce(self.topic(source), value, key, partition, headers=headers)
 
     def truncate(self, source: str, **source_fields: Any) -> None:
@@ -199,6 +212,12 @@ class Lab:
         with connect_postgres(self.connections.get(sink.connection), autocommit=True) as connection:
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             return cursor.execute(named).fetchall()
+
+    def source(self, statement: str, values: tuple[Any, ...] = ()) -> None:
+        """Run a statement as the owner of the source's tables."""
+        admin = self.connections.get(self.pipeline.source.admin_connection)
+        with connect_postgres(admin, autocommit=True) as connection:
+            connection.execute(statement, values)
 
     def both(self, query: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return self.clickhouse(query), self.warehouse(query)

@@ -17,7 +17,7 @@ from cdc.model.toast import Partial, State
 from cdc_spark.transformations.cdc_transformer import TableContext, Wrong, told, versions
 from cdc_spark.transformations.decide import Answers, Decision, Hole, Identity, decide
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
-from cdc_spark.transformations.memory import Block, Place, TaskMemory
+from cdc_spark.transformations.memory import MARKS, Block, Place, TaskMemory
 from cdc_spark.transformations.values import convert_column
 
 OLD_KEY_HEADER = "__debezium.oldkey"
@@ -58,7 +58,7 @@ class Filler:
         """
         holes = self._holes(envelopes, rows, wrong, records)
         states = {**dict.fromkeys(envelopes.missing, State.LOST), **dict.fromkeys(wrong, State.LOST)}
-        block = Block(envelopes.keys, rows, states, self._without_row(envelopes))
+        block = Block(envelopes.keys, rows.select(MARKS), rows, states, self._without_row(envelopes))
         decisions: dict[int, Decision] = {}
         if holes:
             answers = Answers(self._context)
@@ -125,9 +125,9 @@ class Filler:
     def _rebuilt(
         self, rows: pa.RecordBatch, holes: list[Hole], decisions: Mapping[int, Decision], answers: Answers
     ) -> pa.RecordBatch:
-        blocks = [block.rows if block.whole else None for block in self._memory.blocks]
-        pools: dict[int, pa.RecordBatch | pa.Table] = {len(blocks): rows}
-        pools |= {number: block for number, block in enumerate(blocks) if block is not None}
+        here = len(self._memory.blocks)
+        pools: dict[int, pa.RecordBatch | pa.Table] = {here: rows}
+        pools |= {n: block.rows for n, block in enumerate(self._memory.blocks) if block.rows is not None}
         pools |= {-number: pool for number, pool in enumerate(answers.pools, 1)}
         columns = dict(zip(rows.schema.names, rows.columns, strict=True))
         by_position = {hole.position: hole for hole in holes}
@@ -138,7 +138,7 @@ class Filler:
                 if decision.place is not None and (decision.repair or number in by_position[position].columns)
             }
             if places:
-                columns[column.name] = _taken(column.name, pools, places, here=len(blocks))
+                columns[column.name] = _taken(column.name, pools, places, here=here)
         repairs = {p: d.repair for p, d in decisions.items() if d.repair is not None}
         for at, name in enumerate(("_version", "_lsn")):
             values = columns[name].to_numpy(zero_copy_only=False).copy()

@@ -21,9 +21,9 @@ VALUE_BYTES = 32_000_000
 MAX_KEYS = 200_000
 """Events that are remembered at all: about as many as one micro-batch has."""
 
+MARKS = ["_version", "_lsn", "_op"]
 Place = tuple[int, int]
 """A row: the number of its block, its position there."""
-_MARKS = ["_version", "_lsn", "_op"]
 
 
 @dataclass
@@ -32,23 +32,24 @@ class Block:
 
     Attributes:
         keys: Kafka's key of each row.
-        rows: the rows, of which only `_MARKS` are left once `whole` is False.
+        marks: version, LSN and op of each event.
+        rows: their rows, filled; None when they are not remembered any more.
         states: of rows whose values cannot be used.
         bad: key and version of events that have no row.
     """
 
     keys: Sequence[bytes | None]
-    rows: pa.RecordBatch
+    marks: pa.RecordBatch
+    rows: pa.RecordBatch | None
     states: dict[int, State] = field(default_factory=dict)
     bad: Sequence[tuple[bytes | None, int]] = ()
-    whole: bool = True
 
     def changes(self, number: int, wanted: frozenset[bytes]) -> Iterable[tuple[bytes, Change]]:
         """The events of these keys."""
         hits = [(i, key) for i, key in enumerate(self.keys) if key in wanted and key is not None]
-        marks = self.rows.select(_MARKS).take(pa.array([i for i, _ in hits], pa.int64())).to_pydict()
-        known = State.WHOLE if self.whole else State.LOST
-        for (i, key), version, lsn, op in zip(hits, *(marks[name] for name in _MARKS), strict=True):
+        marks = self.marks.take(pa.array([i for i, _ in hits], pa.int64())).to_pydict()
+        known = State.LOST if self.rows is None else State.WHOLE
+        for (i, key), version, lsn, op in zip(hits, *(marks[name] for name in MARKS), strict=True):
             state = self.states.get(i, known)
             yield key, Change(version, lsn, op == Operation.DELETE, state, (number, i))
         for key, version in self.bad:
@@ -68,11 +69,11 @@ class TaskMemory:
         self.blocks.append(block)
         room = VALUE_BYTES
         for known in reversed(self.blocks):
-            if not known.whole:
+            if known.rows is None:
                 break
             room -= known.rows.nbytes
             if room < 0:
-                known.rows, known.whole = known.rows.select(_MARKS), False
+                known.rows = None
         while sum(len(known.keys) for known in self.blocks) > MAX_KEYS and len(self.blocks) > 1:
             self.blocks.popleft()
             self.forgotten = True

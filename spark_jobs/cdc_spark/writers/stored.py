@@ -32,8 +32,11 @@ def newest_rows(sink: ClickHouseSink, table: TableSpec) -> str:
 
 def _shown(column: SinkColumn) -> str:
     name = quote_ch(column.name)
-    # Arrow has no UUID.
-    return f"toString(raw.{name}) AS {name}" if "UUID" in column.clickhouse else f"raw.{name} AS {name}"
+    if column.pg_type is None or column.pg_type.base != "uuid":
+        return f"raw.{name} AS {name}"
+    # Arrow has no UUID that ClickHouse writes.
+    text = f"arrayMap(u -> toString(u), raw.{name})" if column.pg_type.dimensions else f"toString(raw.{name})"
+    return f"{text} AS {name}"
 
 
 def from_clickhouse(read: pa.Table, columns: tuple[SinkColumn, ...]) -> pa.Table:
