@@ -171,9 +171,8 @@ class Lab:
         partition: int = 0,
         old_key: bytes | None = None,
     ) -> None:
-        headers: list[tuple[str, str | bytes | None]] = [("h", b"1")]
-        if old_key is not None:
-            headers.append(("__debezium.oldkey", old_key))
+        moved = [] if old_key is None else [("__debezium.oldkey", old_key)]
+        headers: list[tuple[str, str | bytes | None]] = [("h", b"1"), *moved]
         self.producer.produce(self.topic(source), value, key, partition, headers=headers)
 
     def truncate(self, source: str, **source_fields: Any) -> None:
@@ -215,8 +214,7 @@ class Lab:
 
     def source(self, statement: str, values: tuple[Any, ...] = ()) -> None:
         """Run a statement as the owner of the source's tables."""
-        admin = self.connections.get(self.pipeline.source.admin_connection)
-        with connect_postgres(admin, autocommit=True) as connection:
+        with connect_postgres(self.connections.get("cdc_source_admin"), autocommit=True) as connection:
             connection.execute(statement, values)
 
     def both(self, query: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

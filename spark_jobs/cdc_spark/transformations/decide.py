@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from cdc.errors import SchemaChangedError
-from cdc.model.toast import Choice, Origin, Partial, State, Stored, from_records, from_sink
+from cdc.model.toast import Choice, Origin, Partial, Question, State, Stored, from_records, from_sink
 from cdc.model.version import pack
+from cdc.spec import ColumnSpec
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext, source_columns
 from cdc_spark.transformations.kafka_parser import Envelopes
@@ -91,7 +92,7 @@ class Answers:
         for row, (identity, *mark) in enumerate(zip(self._identities(answer.rows), *marks, strict=True)):
             self._stored[identity] = Stored(*mark), (-len(self.pools), row)
 
-    def from_sink(self, hole: Hole, question: Any) -> Choice | None:
+    def from_sink(self, hole: Hole, question: Question) -> Choice | None:
         """The rule's decision with the sink's rows; None when they were not looked up yet."""
         asked = [i for i in (hole.identity, hole.old_identity) if i is not None]
         if any(identity not in self._stored for identity in asked):
@@ -154,7 +155,7 @@ class Answers:
         return zip(*(rows[column.name].to_pylist() for column in self._key_columns), strict=True)
 
     @property
-    def _key_columns(self) -> tuple[Any, ...]:
+    def _key_columns(self) -> tuple[ColumnSpec, ...]:
         return self._context.table.key_columns
 
 

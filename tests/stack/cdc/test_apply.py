@@ -30,7 +30,7 @@ def events(stack: Any, topic: str) -> list[dict[str, Any]]:
     return [event for event, _ in events_with_headers(stack, topic)]
 
 
-def events_with_headers(stack: Any, topic: str) -> list[tuple[dict[str, Any], dict[str, bytes]]]:
+def events_with_headers(stack: Any, topic: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Every committed change event of a topic, with Kafka's headers."""
     bootstrap = stack.connections.get("cdc_kafka").bootstrap_servers()
     ends = KafkaClient(bootstrap).end_offsets([topic]).get(topic, {})
@@ -39,7 +39,7 @@ def events_with_headers(stack: Any, topic: str) -> list[tuple[dict[str, Any], di
          "auto.offset.reset": "earliest", "enable.partition.eof": True}
     )  # fmt: skip
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-    found: list[tuple[dict[str, Any], dict[str, bytes]]] = []
+    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
     at_end: set[int | None] = set()
     while len(at_end) < len(ends):
         message = consumer.poll(10)
@@ -183,7 +183,7 @@ def test_9_a_long_value_that_was_not_touched_is_a_placeholder_and_a_moved_row_na
         for statement, values in statements:
             connection.execute(statement, values)
 
-    def ours() -> list[tuple[dict[str, Any], dict[str, bytes]]]:
+    def ours() -> list[tuple[dict[str, Any], dict[str, Any]]]:
         found = events_with_headers(stack, "dbserver1.public.products")
         rows = [(e, h) for e, h in found if (e["after"] or e["before"])["id"] in (900, 901)]
         return sorted(rows, key=lambda row: (row[0]["source"]["lsn"], row[0]["op"] == "c"))
