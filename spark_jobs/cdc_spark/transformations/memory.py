@@ -48,9 +48,10 @@ class Block:
         """The events of these keys."""
         hits = [(i, key) for i, key in enumerate(self.keys) if key in wanted and key is not None]
         marks = self.marks.take(pa.array([i for i, _ in hits], pa.int64())).to_pydict()
-        known = State.LOST if self.rows is None else State.WHOLE
         for (i, key), version, lsn, op in zip(hits, *(marks[name] for name in MARKS), strict=True):
-            state = self.states.get(i, known)
+            state = self.states.get(i, State.WHOLE)
+            if state is State.WHOLE and self.rows is None:
+                state = State.LOST
             yield key, Change(version, lsn, op == Operation.DELETE, state, (number, i))
         for key, version in self.bad:
             if key is not None and key in wanted:
