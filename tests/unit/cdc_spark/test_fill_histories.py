@@ -142,7 +142,7 @@ def row_types(context: TableContext) -> pa.Schema:
 @pytest.mark.parametrize("block", range(4))
 def test_the_sink_ends_like_the_source(table, block, room, monkeypatch):
     monkeypatch.setattr(memory, "VALUE_BYTES", room)
-    for seed in range(block * 40, block * 40 + 40):
+    for seed in range(block * 15, block * 15 + 15):
         chance = random.Random(seed)
         pipe = Pipe(
             TableContext(table, "t", {n: [(0, 1)] for n in range(PARTITIONS)}, CLICKHOUSE, World(table))
