@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from cdc.model.floors import Floor
 from cdc.spec import TableSpec
 from cdc.types.kinds import EXTENSIONS, KINDS
 from cdc.types.pgtype import parse_type
@@ -123,7 +124,7 @@ def test_values_come_back_from_the_sinks_as_they_were_written(lab):
     values.append((2, *(None for _ in VALUES)))
     for writer in writers(lab, table):
         rows = rows_of(table, values, None, (4, 6, 8))
-        writer.write(SinkBatch("t", pa.Table.from_batches([rows]), frozenset({(0, 7)})))
+        writer.write(SinkBatch("t", pa.Table.from_batches([rows]), frozenset({Floor(0, 7)})))
         found = writer.newest(pa.table({"id": pa.array([0, 1, 2, 3], pa.int64())}))
         assert found.floor == (0, 7)
         back = found.rows.sort_by("id")

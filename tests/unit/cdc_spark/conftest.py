@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from cdc.model.columns import Steps
+from cdc.model.floors import NO_FLOOR, Floor
 from cdc.spec import TableSpec
 from cdc_spark.schemas import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext
@@ -43,7 +44,7 @@ class World:
     sink: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     source_rows: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     letters: frozenset[bytes] = frozenset()
-    floor: tuple[int, int] = (0, 0)
+    floor: Floor = NO_FLOOR
     end: int = 50
     generations: Steps = field(default_factory=lambda: GENERATIONS)
     failure: Exception | None = None

@@ -8,8 +8,10 @@ from decimal import Decimal
 import pytest
 
 from cdc.errors import SchemaChangedError
+from cdc.model.floors import NO_FLOOR, Floor
 from cdc.model.version import pack
 from cdc_spark.transformations import memory
+from cdc_spark.transformations.cdc_transformer import Trust
 
 GONE = "__debezium_unavailable_value"
 ROW = {"id": 1, "name": "a", "price": "1.50", "labels": ["x", None]}
@@ -94,7 +96,7 @@ def test_a_row_that_is_gone_at_the_source_waits_for_its_delete(run, changes, wor
 @pytest.mark.parametrize("case", ["tombstone", "truncated", "letter"])
 def test_a_sinks_row_that_is_not_the_state_before_is_not_used(run, changes, world, case):
     world.sink = {1: (*STORED[:6], case == "tombstone")}
-    world.floor = (1, 101) if case == "truncated" else (0, 0)
+    world.floor = Floor(1, 101) if case == "truncated" else NO_FLOOR
     world.letters = frozenset({key(1)} if case == "letter" else ())
     world.source_rows = {1: SOURCE}
     rows, _, _ = split(run(changes("u", {"name": GONE}, 5)))
@@ -205,3 +207,41 @@ def test_a_hot_key_with_thousands_of_partial_updates_is_one_look_up(run, changes
     assert {r["name"] for r in rows} == {"stored"}
     assert len(rows) == 4000
     assert world.asked == [("sink", [1])]
+
+
+def test_a_sink_that_lacks_events_fills_nothing_but_the_records_do(run, changes, world):
+    world.sink = {1: STORED}
+    world.source_rows = {1: SOURCE}
+    first, second = changes("u", {"name": GONE}, 5), changes("u", {"name": GONE}, 6)
+    assert [r["name"] for r in split(run(first, trust=Trust.SINK))[0]] == ["stored"]
+    assert [r["name"] for r in split(run(first, trust=Trust.RECORDS))[0]] == ["source"]
+    inserted = changes("c", {"name": "long"}, 4)
+    rows, _, _ = split(run(inserted, first, second, trust=Trust.RECORDS))
+    assert [r["name"] for r in rows] == ["long"] * 3
+
+
+@pytest.mark.parametrize("each", [1, 100])
+def test_between_dead_letters_events_are_missing_so_only_the_source_fills(run, changes, world, each):
+    world.sink = {1: STORED}
+    world.source_rows = {1: SOURCE, 2: (2, *SOURCE[1:])}
+    letters = [
+        changes("c", {"name": "long"}, 1),
+        changes("u", {"name": GONE}, 4),
+        changes("d", {}, 6, lsn=2000),
+        changes("c", {"name": GONE}, 9, lsn=2000, number=2, old=1, partition=1),
+    ]
+    rows, _, _ = split(run(*letters, each=each, trust=Trust.NOTHING))
+    assert [(r["id"], r["name"]) for r in rows] == [(1, "long"), (1, "source"), (2, "source")]
+
+
+def test_a_letter_that_the_sink_has_surpassed_is_not_written(run, changes, world):
+    world.sink = {1: (*STORED[:4], pack(1, 6), 100, False)}
+    rows, _, seen = split(run(changes("u", {"name": GONE}, 5), trust=Trust.NOTHING))
+    assert (rows, seen["superseded"], world.asked) == ([], 1, [("sink", [1])])
+
+
+def test_a_repair_row_has_the_present_generation_and_not_its_letters(run, changes, world):
+    world.source_rows = {1: SOURCE}
+    world.generations = {0: [(0, 1), (40, 3)], 1: [(0, 1)]}
+    rows, _, _ = split(run(changes("u", {"name": GONE}, 5), generations={0: [(0, 1)]}, trust=Trust.NOTHING))
+    assert rows[0]["_version"] == pack(3, 49, repair=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from cdc.model.floors import NO_FLOOR
 from cdc_spark.transformations import memory
 from cdc_spark.transformations.cdc_transformer import TableContext
 from cdc_spark.transformations.limits import CLICKHOUSE
@@ -51,7 +52,7 @@ class Pipe:
         types = row_types(self.context)
         table = {name: pa.array([row[name] for row in found], types.field(name).type) for name in names}
         table["_is_deleted"] = pa.array([row["_op"] == "d" for row in found], pa.bool_())
-        return StoredRows(pa.table(table), (0, 0))
+        return StoredRows(pa.table(table), NO_FLOOR)
 
     def source(self, keys: pa.Table) -> SourceRows:
         ends = {number: len(records) for number, records in enumerate(self.topic)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cdc.model.floors import Floor
 from cdc.model.toast import Change, Choice, Origin, Partial, Question, State, Stored, from_records, from_sink
 from cdc.model.version import pack
 
@@ -73,8 +74,8 @@ def test_a_moved_row_is_that_of_the_old_key_just_before_the_move(old, expected):
         (Stored(98, 5, True), {}, Origin.SOURCE),
         (Stored(98, 1000, False), {}, Origin.SINK),
         (Stored(98, 1001, False), {}, Origin.SOURCE),  # a repair row of a later time
-        (Stored(98, 5, False), {"floor": (0, 6)}, Origin.SOURCE),
-        (Stored(98, 5, False), {"floor": (0, 5)}, Origin.SINK),
+        (Stored(98, 5, False), {"floor": Floor(0, 6)}, Origin.SOURCE),
+        (Stored(98, 5, False), {"floor": Floor(0, 5)}, Origin.SINK),
         (Stored(98, 5, False), {"only_source": True}, Origin.SOURCE),
         (Stored(100, 5, False), {"only_source": True}, Origin.SINK),  # the event itself: it was filled well
         (Stored(102, 5, False), {"only_source": True}, Origin.SUPERSEDED),
@@ -88,8 +89,8 @@ def test_a_row_of_an_earlier_generation_lies_below_a_floor_of_this_one():
     row = Stored(pack(1, 5), 10_000, False)
     event = Partial(pack(2, 6), 20_000)
     question = Question(Origin.SINK, event.version)
-    assert from_sink(event, question, row, floor=(2, 3)).origin is Origin.SOURCE
-    assert from_sink(event, question, row, floor=(1, 10_000)).origin is Origin.SINK
+    assert from_sink(event, question, row, floor=Floor(2, 3)).origin is Origin.SOURCE
+    assert from_sink(event, question, row, floor=Floor(1, 10_000)).origin is Origin.SINK
 
 
 @pytest.mark.parametrize(
