@@ -193,7 +193,7 @@ def test_9_a_long_value_that_was_not_touched_is_a_placeholder_and_a_moved_row_na
     assert [e["op"] for e in (insert, update, delete, create)] == ["c", "u", "d", "c"]
     assert insert["after"]["description"] == long
     assert update["after"]["description"] == create["after"]["description"] == "__debezium_unavailable_value"
-    assert plain == {}
+    assert "__debezium.oldkey" not in plain
     assert json.loads(headers["__debezium.oldkey"]) == {"id": 900}
     assert create["source"]["lsn"] == delete["source"]["lsn"]
 
