@@ -65,7 +65,6 @@ def test_airflow_dags_test_registers_the_connectors(stack):
     assert done.returncode == 0
 
 
-@pytest.mark.drill
 @pytest.mark.timeout(300)
 def test_the_notebook_runs(stack, tmp_path):
     done = stack.shell(f"python notebooks/execute.py --output {tmp_path}/executed.ipynb", 280)
