@@ -15,12 +15,8 @@ RACE_LIMIT_S = 60.0
 
 def after(stage: Stage) -> None:
     """Every step comes when the snapshot is done and the stream runs."""
-    if not stage.capture():
+    if not _flowing(stage):
         return
-    stage.tell("start the stream on YARN, wait for the snapshot in the sinks")
-    stage.commands.cdc("stream", "start")
-    stage.source.wait_streaming()
-    stage.carried()
     stage.tell("run the steps")
     stage.run(lambda case: case.steps, last=True)
     stage.carried()
@@ -78,12 +74,8 @@ def one_batch(stage: Stage) -> None:
 
 def replayed(stage: Stage) -> None:
     """The driver is killed in between, and afterwards the topics are read again from their beginning."""
-    if not stage.capture():
+    if not _flowing(stage):
         return
-    stage.tell("start the stream on YARN, wait for the snapshot in the sinks")
-    stage.commands.cdc("stream", "start")
-    stage.source.wait_streaming()
-    stage.carried()
     stage.run(lambda case: case.first_half)
     stage.tell("kill the driver, run the other half of the steps")
     stage.commands.kill_driver()
@@ -94,6 +86,17 @@ def replayed(stage: Stage) -> None:
     stage.read_again()
     stage.check("read again")
     stage.check_merged()
+
+
+def _flowing(stage: Stage) -> bool:
+    """Capture, start the stream, wait for the snapshot in the sinks; False when no case is left."""
+    if not stage.capture():
+        return False
+    stage.tell("start the stream on YARN, wait for the snapshot in the sinks")
+    stage.commands.cdc("stream", "start")
+    stage.source.wait_streaming()
+    stage.carried()
+    return True
 
 
 DELIVERIES: Mapping[str, Callable[[Stage], None]] = {
