@@ -15,7 +15,7 @@ _TOLD = "run_cdc_job: "
 
 
 def run_spark_submit(
-    command: Sequence[str], env: Mapping[str, str], spark_home: Path, timeout_s: float | None = 180.0
+    command: Sequence[str], env: Mapping[str, str], spark_home: Path, timeout_s: float | None
 ) -> None:
     """Submit in cluster mode, until the resource manager has accepted; or run here, until the job has ended.
 

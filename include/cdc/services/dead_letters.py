@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdc.ops import DeadLetter, OpsStore
-from cdc.services.bounded_jobs import run_here
+from cdc.services.submit import run_here
 from cdc.settings import Settings
 from cdc.spec import Pipeline, StreamSpec
 

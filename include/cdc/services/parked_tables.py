@@ -10,7 +10,7 @@ from cdc.clients.kafka import KafkaClient, Offsets
 from cdc.errors import UnavailableError
 from cdc.model.parking import ParkedTable, resume_from
 from cdc.ops import OpsStore
-from cdc.services.bounded_jobs import run_here
+from cdc.services.submit import run_here
 from cdc.settings import Settings
 from cdc.spec import Pipeline, TableSpec
 

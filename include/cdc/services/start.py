@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cdc.clients.spark_submit import run_spark_submit
 from cdc.clients.yarn import Application, YarnClient
 from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
-from cdc.services.launch import build_py_files, command_line, submission
 from cdc.services.streams import Restart, Reuse, ensure_decision, find_live, stop_stream
+from cdc.services.submit import submit
 from cdc.settings import Settings
 from cdc.spec import Pipeline, StreamSpec
 
@@ -47,25 +45,11 @@ def start_stream(
         if isinstance(decision, Restart):
             on_step(stop_stream(yarn, ops, stream).sentence)
         ops.request_run(pipeline.name, stream.name)
-        _submit(pipeline, stream, pipeline_file, settings)
+        submit(pipeline, stream, pipeline_file, settings)
         application = _appeared(yarn, stream)
         ops.record_launch(pipeline.name, stream.name, application.id, wanted)
         on_step(f"{stream.app_name}: submitted as {application.id}")
         return application
-
-
-def _submit(pipeline: Pipeline, stream: StreamSpec, pipeline_file: Path, settings: Settings) -> None:
-    with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
-        # spark-submit copies what it is given before it returns.
-        described = submission(
-            pipeline,
-            stream,
-            settings,
-            settings.cdc_connections_file.absolute(),
-            pipeline_file.absolute(),
-            py_files=build_py_files(Path(folder)),
-        )
-        run_spark_submit(command_line(described), described.env, settings.spark_home)
 
 
 def _appeared(
