@@ -134,10 +134,12 @@ CREATE TABLE IF NOT EXISTS cdc_ops.applied_tables (
 CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
   pipeline     text NOT NULL,
   source       text NOT NULL,
-  kind         text NOT NULL CHECK (kind IN ('initial', 'incremental', 'blocking')),
+  kind         text NOT NULL,
   requested_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, source)
 );
+ALTER TABLE cdc_ops.snapshots DROP CONSTRAINT IF EXISTS snapshots_kind_check,
+  ADD CONSTRAINT snapshots_kind_check CHECK (kind IN ('initial', 'incremental', 'blocking'));
 
 CREATE TABLE IF NOT EXISTS cdc_ops.alerts (
   id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

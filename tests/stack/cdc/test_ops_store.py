@@ -291,6 +291,17 @@ class TestTopics:
         ops.record_snapshot("p", "public.x", "blocking")
         assert ops.snapshotted("p") == {"public.x"}
 
+    def test_an_older_store_takes_every_kind_of_snapshot(self, ops: OpsStore, dsn: str) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                "ALTER TABLE cdc_ops.snapshots DROP CONSTRAINT snapshots_kind_check, "
+                "ADD CHECK (kind IN ('initial', 'incremental'))"
+            )
+            connection.execute("COMMENT ON SCHEMA cdc_ops IS 'older'")
+        ops.ensure_schema()
+        ops.record_snapshot("p", "public.a b", "blocking")
+        assert ops.snapshotted("p") == {"public.a b"}
+
     def test_alerts_newest_first(self, ops: OpsStore) -> None:
         for text in ("one", "two"):
             ops.record_alert("p", Verdict(Level.BREACH, "slot", text, {"mb": 1.5}, "do"))
