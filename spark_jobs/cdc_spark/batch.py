@@ -13,7 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StructType
 
 from cdc.connections import Connections
-from cdc.errors import SchemaChangedError, UnavailableError
+from cdc.errors import RefusedError, SchemaChangedError, UnavailableError
 from cdc.model.generations import Generations
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore
@@ -21,11 +21,13 @@ from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
 from cdc_spark.readers.checkpoint import BatchRanges
+from cdc_spark.readers.lookups import TableLookups
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
-from cdc_spark.transformations.cdc_transformer import TableContext
+from cdc_spark.transformations.cdc_transformer import TableContext, Trust
+from cdc_spark.transformations.fill import OLD_KEY, OLD_KEY_HEADER
 from cdc_spark.writers import dead_letters
-from cdc_spark.writers.base import named, write_function
+from cdc_spark.writers.base import TableWriter, named, write_function
 from cdc_spark.writers.factory import limits_of, writer_for
 from cdc_spark.writers.summary import SCHEMA, Summary, total
 
@@ -65,6 +67,7 @@ class BatchProcessor:
         self._job = job
         self._ops = ops
         self._known_parked: dict[str, ParkedTable] | None = None
+        self._resuming: frozenset[str] = frozenset()
 
     def process(self, frame: DataFrame, ranges: BatchRanges | None) -> Outcome:
         """One batch of the stream.
@@ -83,7 +86,9 @@ class BatchProcessor:
         with _shared(frame, len(due)) as records:
             for table in due:
                 waits = parked[table.name].offsets if table.name in parked else None
-                summary = self._write(table, records, ranges, waits)
+                # While a table is resumed, its rows in the sink may lack what is being read again.
+                trust = Trust.RECORDS if table.name in self._resuming else Trust.SINK
+                summary = self._write(table, records, ranges, waits, trust)
                 outcome[table.name] = summary
                 if summary.bad:
                     self._keep_bad(table, frame, ranges, summary, waits)
@@ -98,7 +103,7 @@ class BatchProcessor:
         outcome: Outcome = {}
         with _shared(frame, len(self._context.stream.tables)) as records:
             for table in self._context.stream.tables:
-                summary = self._write(table, records, None, None)
+                summary = self._write(table, records, None, None, Trust.RECORDS)
                 outcome[table.name] = summary
                 if _of_the_table(summary):
                     raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
@@ -108,7 +113,7 @@ class BatchProcessor:
 
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
-        summary = self._write(table, frame, None, None)
+        summary = self._write(table, _parsed(frame), None, None, Trust.NOTHING)
         if summary.bad:
             self._write_dead_letters(table, frame, summary, None)
         return summary
@@ -119,18 +124,18 @@ class BatchProcessor:
         records: DataFrame,
         ranges: BatchRanges | None,
         waits: Mapping[int, int] | None,
+        trust: Trust,
     ) -> Summary:
-        context = self._table_context(table, waits)
-        own = records.where(F.col("topic") == context.topic).select(*parse.RECORD_COLUMNS)
+        context = self._table_context(table, waits, trust)
+        own = records.where(F.col("topic") == context.topic).drop("topic")
         if ranges is not None:
             # The other tables' partitions are empty here, and a task costs the same without a record.
             small = ranges.records(context.topic) < SMALL_BATCH
             own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
         rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
         here = self._context
-        writer = writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
         ready = self._job.transform(table, rows)
-        function = named(ready.columns, write_function(writer, context.topic))
+        function = named(ready.columns, write_function(self._writer(table), context.topic))
         written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
         summary = total(Summary.from_json(row.summary) for row in written.collect())
         summary.raise_failure()
@@ -151,7 +156,12 @@ class BatchProcessor:
             return
         here = self._context
         begins = ranges.begins(here.pipeline.topic(table)) if ranges is not None else {}
-        reason = f"no event of the table can be written any more: {'; '.join(summary.examples)}"
+        what = (
+            "events cannot name their rows"
+            if summary.uncapturable
+            else "no event of the table can be written any more"
+        )
+        reason = f"{what}: {'; '.join(summary.examples)}"
         self._ops.park(here.pipeline.name, table.name, here.sink.name, reason, {**begins, **summary.bad_from})
         log.error("table parked", query=here.query, table=table.source, sink=here.sink.name, reason=reason)
 
@@ -163,8 +173,9 @@ class BatchProcessor:
             here.pipeline.name, here.stream.name, here.sink.name, self._letters_query
         )
         records = frame.where(F.col("topic") == context.topic).select(*dead_letters.RECORD_COLUMNS)
-        refused = {(partition, offset): message for partition, offset, message in summary.refused}
-        function = dead_letters.dead_letter_function(context, origin, self._ops, refused)
+        known = {(partition, offset): (error, message) for partition, offset, error, message in summary.late}
+        known |= {(p, o): (RefusedError.__name__, message) for p, o, message in summary.refused}
+        function = dead_letters.dead_letter_function(context, origin, self._ops, known)
         kept = total(Summary.from_json(row.summary) for row in records.mapInArrow(function, SCHEMA).collect())
         kept.raise_failure()
         log.warning("dead letters", query=here.query, table=table.source, count=kept.bad)
@@ -174,10 +185,29 @@ class BatchProcessor:
         # The same event is the same dead letter, whichever run meets it.
         return self._context.stream.query_name(self._context.sink.name)
 
-    def _table_context(self, table: TableSpec, waits: Mapping[int, int] | None) -> TableContext:
-        topic = self._context.pipeline.topic(table)
-        generations = self._context.generations.for_topic(topic)
-        return TableContext(table, topic, generations, limits_of(self._context.sink), waits)
+    def _table_context(
+        self, table: TableSpec, waits: Mapping[int, int] | None, trust: Trust = Trust.SINK
+    ) -> TableContext:
+        here = self._context
+        topic = here.pipeline.topic(table)
+        steps = here.generations.for_topic(topic)
+        lookups = TableLookups(
+            here.pipeline.name,
+            here.sink.name,
+            table,
+            topic,
+            self._writer(table),
+            here.connections.get(here.pipeline.source.connection),
+            here.connections.get(here.pipeline.kafka.connection).bootstrap_servers(),
+            self._ops,
+            # The context of a replay knows the generations of its letters alone.
+            None if trust is Trust.NOTHING else steps,
+        )
+        return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust)
+
+    def _writer(self, table: TableSpec) -> TableWriter:
+        here = self._context
+        return writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
 
     def _is_due(
         self, table: TableSpec, ranges: BatchRanges | None, parked: Mapping[str, ParkedTable]
@@ -206,6 +236,7 @@ class BatchProcessor:
             self._tell_away(error)
             return self._known_parked
         self._known_parked = {table.table: table for table in tables if not table.released}
+        self._resuming = frozenset(table.table for table in tables if table.released)
         return self._known_parked
 
     def _try(self, call: Callable[[], object]) -> None:
@@ -220,16 +251,25 @@ class BatchProcessor:
 
 
 def _of_the_table(summary: Summary) -> bool:
-    return summary.swamped or schema_changed(summary.bad, summary.unlike, summary.judged)
+    if summary.swamped or summary.uncapturable:
+        return True
+    return schema_changed(summary.bad, summary.unlike, summary.judged)
+
+
+def _parsed(frame: DataFrame) -> DataFrame:
+    """What the parser reads of the records."""
+    old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
+    return frame.select("topic", *parse.RECORD_COLUMNS, old.alias(OLD_KEY))
 
 
 @contextmanager
 def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
-    """Read Kafka once when several tables share the batch."""
+    """The records for the parser; Kafka is read once when several tables share the batch."""
+    records = _parsed(frame)
     if tables < 2:
-        yield frame
+        yield records
         return
-    kept = frame.select("topic", *parse.RECORD_COLUMNS).persist()
+    kept = records.persist()
     try:
         yield kept
     finally:

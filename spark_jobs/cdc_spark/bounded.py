@@ -21,8 +21,8 @@ from cdc.ops import DeadLetter
 from cdc.spec import SinkSpec, TableSpec
 from cdc_spark.batch import BatchProcessor, Outcome, QueryContext
 from cdc_spark.job_run import JobRun
-from cdc_spark.query import checked_generations
 from cdc_spark.readers.bounds import Bounds, parse_bounds
+from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.writers.refused import MAX_REFUSED
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pyspark.worker  # noqa: F401 what the daemon runs in each fork
 from pyspark.daemon import manager
 
+import cdc_spark.readers.lookups
 import cdc_spark.transformations.parse
 import cdc_spark.writers.dead_letters
 import cdc_spark.writers.factory  # noqa: F401 for the forks

@@ -13,8 +13,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
-from cdc.errors import CdcError, UnavailableError
-from cdc.model.generations import Generations, check_topic
+from cdc.errors import CdcError
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_spark.batch import BatchProcessor, Outcome, QueryContext
@@ -23,6 +22,7 @@ from cdc_spark.jobs import BaseJob
 from cdc_spark.leases import LeaseKeeper
 from cdc_spark.progress import QueryIdentity
 from cdc_spark.readers.checkpoint import OffsetLog
+from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.writers.factory import fence
 
@@ -209,19 +209,3 @@ class SinkQuery:
         if isinstance(step, Broken):
             self.broken = error
         self._due = self._services.clock() + step.delay_s
-
-
-def checked_generations(topics: tuple[str, ...], kafka: KafkaClient, ops: OpsStore) -> Generations:
-    """The recorded generations, after a look at whether the topics are still the recorded ones.
-
-    Raises:
-        GenerationError: a topic is another one now.
-        UnavailableError: Kafka or the ops store does not answer, or `cdc apply` has not made the topic yet.
-    """
-    for topic in topics:
-        actual, recorded = kafka.topic_identity(topic), ops.topic_identity(topic)
-        if actual is None or recorded is None:
-            where = "in Kafka" if actual is None else "recorded in the ops store"
-            raise UnavailableError(f"topic {topic} is not {where} yet: run `cdc apply`")
-        check_topic(recorded, actual)
-    return ops.generations(topics)

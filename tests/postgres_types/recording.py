@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from cdc.types import parse_type
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations.cdc_transformer import TableContext
 from cdc_spark.transformations.limits import Limits
+from cdc_spark.transformations.lookups import Lookups
 from cdc_spark.transformations.parse import row_function
 
 EVENTS = Path(__file__).with_name("debezium_events.jsonl")
@@ -78,13 +79,14 @@ def rows_of(
     table: TableSpec, events: tuple[Recorded, ...], limits: Limits
 ) -> tuple[pa.Table, dict[int, str]]:
     """What the parser makes of events: rows for a writer, and by position why an event was set aside."""
-    context = TableContext(table, "kinds", {0: [(0, 0)]}, limits)
+    context = TableContext(table, "kinds", {0: [(0, 0)]}, limits, cast("Lookups", None))
     batch = pa.RecordBatch.from_pydict(
         {
             "key": [event.key for event in events],
             "value": [event.value for event in events],
             "partition": pa.array([0] * len(events), pa.int32()),
             "offset": pa.array(range(len(events)), pa.int64()),
+            "old_key": pa.nulls(len(events), pa.binary()),
         }
     )
     made = pa.Table.from_batches(row_function(context)(iter([batch])))

@@ -40,6 +40,7 @@ from local_stack.components.clickhouse import ClickHouse
 from local_stack.components.control import Control
 from local_stack.components.jvm import QUICK_START
 from local_stack.components.kafka import Kafka
+from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
 from local_stack.context import REPO, Places, create_context
 from local_stack.supervisor.process import spawn, stop_child
@@ -88,7 +89,7 @@ class Servers:
     def __init__(self, home: Path) -> None:
         places = Places(REPO, home, Places.from_environment(os.environ).jars)
         self.components: dict[str, Component] = {
-            c.name: c for c in (Kafka(), Warehouse(), Control(), ClickHouse())
+            c.name: c for c in (Kafka(), Source(), Warehouse(), Control(), ClickHouse())
         }
         self.ctx: StackContext = create_context(places, tuple(self.components.values()), os.environ)
         self._running: dict[str, tuple[Command, subprocess.Popen[bytes]]] = {}
@@ -158,14 +159,25 @@ class Lab:
     def key(self, source: str, row: dict[str, Any]) -> bytes:
         return json.dumps({name: row[name] for name in self.pipeline.table(source).key}).encode()
 
-    def send(self, source: str, op: str, row: dict[str, Any], **source_fields: Any) -> None:
+    def send(
+        self, source: str, op: str, row: dict[str, Any], old_key: bytes | None = None, **source_fields: Any
+    ) -> None:
         partition = row[self.pipeline.table(source).key[0]] % 3
-        self.send_raw(source, self.key(source, row), self.event(source, op, row, **source_fields), partition)
+        value = self.event(source, op, row, **source_fields)
+        self.send_raw(source, self.key(source, row), value, partition, old_key)
         if op == "d":
             self.send_raw(source, self.key(source, row), None, partition)
 
-    def send_raw(self, source: str, key: bytes | None, value: bytes | None, partition: int = 0) -> None:
-        headers: list[tuple[str, str | bytes | None]] = [("h", b"1")]
+    def send_raw(
+        self,
+        source: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int = 0,
+        old_key: bytes | None = None,
+    ) -> None:
+        moved = [] if old_key is None else [("__debezium.oldkey", old_key)]
+        headers: list[tuple[str, str | bytes | None]] = [("h", b"1"), *moved]
         self.producer.produce(self.topic(source), value, key, partition, headers=headers)
 
     def truncate(self, source: str, **source_fields: Any) -> None:
@@ -246,6 +258,11 @@ class Lab:
         admin = AdminClient({"bootstrap.servers": self.connections.get("cdc_kafka").bootstrap_servers()})
         for done in admin.delete_records([TopicPartition(self.topic(source), partition, before)]).values():
             done.result(30)
+
+    def source(self, statement: str, values: tuple[Any, ...] = ()) -> None:
+        """Run a statement as the owner of the source's tables."""
+        with connect_postgres(self.connections.get("cdc_source_admin"), autocommit=True) as connection:
+            connection.execute(statement, values)
 
     def both(self, query: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return self.clickhouse(query), self.warehouse(query)

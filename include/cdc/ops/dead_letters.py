@@ -85,6 +85,15 @@ class DeadLetterStore(OpsDatabase):
         """How many were not replayed."""
         return self.count_dead_letters(pipeline, table, sink).get((table, sink), 0)
 
+    def open_keys(self, pipeline: str, table: str, sink: str) -> list[bytes | None]:
+        """The Kafka keys of the events that were not replayed."""
+        rows = self.rows(
+            "SELECT DISTINCT key FROM cdc_ops.dead_letters "
+            'WHERE pipeline = %s AND "table" = %s AND sink = %s AND replayed_at IS NULL',
+            (pipeline, table, sink),
+        )
+        return [None if row["key"] is None else bytes(row["key"]) for row in rows]
+
     def count_dead_letters(
         self, pipeline: str, table: str | None = None, sink: str | None = None, *, only_open: bool = True
     ) -> dict[tuple[str, str], int]:

@@ -65,6 +65,9 @@ def _values() -> dict[str, str]:
         "key.converter.schemas.enable": "false",
         "value.converter": _JSON,
         "value.converter.schemas.enable": "false",
+        # The header that names the old key of a moved row; Connect's default has no form that can be read.
+        "header.converter": _JSON,
+        "header.converter.schemas.enable": "false",
     }
 
 

@@ -57,10 +57,3 @@ CREATE TABLE IF NOT EXISTS order_items (
   options     text[],
   PRIMARY KEY (order_id, line_no)
 );
-
--- Tables with long values say the whole row in the log. With the default identity PostgreSQL leaves a long value
--- that an update did not change out of the log, and such an event would be a dead letter.
-ALTER TABLE customers REPLICA IDENTITY FULL;
-ALTER TABLE products REPLICA IDENTITY FULL;
-ALTER TABLE orders REPLICA IDENTITY FULL;
-ALTER TABLE order_items REPLICA IDENTITY FULL;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 import orjson
 import pyarrow as pa
@@ -15,7 +16,19 @@ from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.schemas.rows import Operation, row_schema
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
 from cdc_spark.transformations.limits import Limits
+from cdc_spark.transformations.lookups import Lookups
 from cdc_spark.transformations.values import convert_column
+
+
+class Trust(Enum):
+    """What may fill a value that an event does not say; what it does not name is not believed."""
+
+    SINK = "sink"
+    """The task's records and the sink's rows."""
+    RECORDS = "records"
+    """The task's records: the sink's rows may lack events that are being read again."""
+    NOTHING = "nothing"
+    """Neither: between two of the records others may be missing, as between dead letters."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,9 @@ class TableContext:
     topic: str
     generations: Steps
     limits: Limits
+    lookups: Lookups
     parked: Mapping[int, int] | None = None
+    trust: Trust = Trust.SINK
 
 
 @dataclass
@@ -36,6 +51,7 @@ class Seen:
     events: int = 0
     tombstones: int = 0
     parked: int = 0
+    superseded: int = 0
     until: dict[int, int] = field(default_factory=dict)
 
     def add(self, envelopes: Envelopes) -> None:
@@ -50,22 +66,16 @@ class Seen:
         return orjson.dumps(self.__dict__, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def to_rows(
-    envelopes: Envelopes, context: TableContext, now: datetime
-) -> tuple[pa.RecordBatch, list[BadEvent]]:
-    """Build rows; events with a value that does not fit are left out and told."""
-    wrong: dict[int, tuple[str, str]] = {}
-    columns = []
-    by_column = (
-        zip(*envelopes.values, strict=True) if envelopes.values else ([] for _ in context.table.columns)
-    )
-    for column, values in zip(context.table.columns, by_column, strict=True):
-        array, misfits = convert_column(values, column.pg_type, context.limits)
-        for position, (kind, reason) in misfits.items():
-            wrong.setdefault(position, (kind.__name__, f"column {column.name!r}: {reason}"))
-        for position in _missing(column, values, envelopes.ops):
-            wrong.setdefault(position, (SchemaChangedError.__name__, _missing_message(column)))
-        columns.append(array)
+Wrong = dict[int, tuple[str, str]]
+"""By an event's position: the error's class name, and why it cannot be written."""
+
+
+def to_rows(envelopes: Envelopes, context: TableContext, now: datetime) -> tuple[pa.RecordBatch, Wrong]:
+    """Build a row for each event; one with a value that does not fit is told, and its row must not be used.
+
+    Values that an event does not say are NULL.
+    """
+    columns, wrong = source_columns(envelopes, context)
     moments = pa.array(envelopes.moments, pa.int64()).view(pa.timestamp("us", tz="UTC"))
     rows = pa.RecordBatch.from_arrays(
         [
@@ -82,10 +92,32 @@ def to_rows(
         ],
         schema=row_schema(context.table),
     )
-    if not wrong:
-        return rows, []
-    bad = [BadEvent(envelopes.partitions[i], envelopes.offsets[i], *why) for i, why in sorted(wrong.items())]
-    return rows.filter(pa.array([i not in wrong for i in range(len(envelopes.ops))])), bad
+    return rows, wrong
+
+
+def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa.Array], Wrong]:
+    """The table's columns from the events' values; what does not fit is NULL and told."""
+    wrong: Wrong = {}
+    columns = []
+    by_column = (
+        zip(*envelopes.values, strict=True) if envelopes.values else ([] for _ in context.table.columns)
+    )
+    for number, (column, values) in enumerate(zip(context.table.columns, by_column, strict=True)):
+        array, misfits = convert_column(values, column.pg_type, context.limits)
+        for position, (kind, reason) in misfits.items():
+            wrong.setdefault(position, (kind.__name__, f"column {column.name!r}: {reason}"))
+        for position in _nulls(number, column, values, envelopes):
+            wrong.setdefault(position, (SchemaChangedError.__name__, _missing_message(column)))
+        columns.append(array)
+    return columns, wrong
+
+
+def told(envelopes: Envelopes, wrong: Wrong) -> list[BadEvent]:
+    """The events that `to_rows` found to be bad."""
+    return [
+        BadEvent(envelopes.partitions[i], envelopes.offsets[i], *why, envelopes.keys[i])
+        for i, why in sorted(wrong.items())
+    ]
 
 
 def marker_rows(
@@ -106,7 +138,8 @@ def marker_rows(
         for t, v in zip(truncates, versioned, strict=True)
     ]
     for event in bad:
-        note = orjson.dumps({"error": event.error, "message": event.message}).decode()
+        why = {"error": event.error, "message": event.message, "late": event.late}
+        note = orjson.dumps(why).decode()
         entries.append(
             {"_op": Operation.BAD, "_partition": event.partition, "_offset": event.offset, "_note": note}
         )
@@ -116,10 +149,15 @@ def marker_rows(
     )
 
 
-def _missing(column: ColumnSpec, values: Sequence[object], ops: Sequence[str]) -> list[int]:
+def _nulls(number: int, column: ColumnSpec, values: Sequence[object], envelopes: Envelopes) -> list[int]:
     if column.nullable or None not in values:
         return []
-    return [i for i, (value, op) in enumerate(zip(values, ops, strict=True)) if value is None and op != "d"]
+    ops, missing = envelopes.ops, envelopes.missing
+    return [
+        i
+        for i, (value, op) in enumerate(zip(values, ops, strict=True))
+        if value is None and op != "d" and not (i in missing and number in missing[i].columns)
+    ]
 
 
 def _missing_message(column: ColumnSpec) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from cdc.errors import CdcError, DataError, SchemaChangedError
+from cdc.errors import CdcError, DataError, SchemaChangedError, UnsupportedSourceError
 from cdc.model.events import EFFECTS, Effect
 from cdc.spec import TableSpec
 from cdc_spark.transformations import placeholders
@@ -24,12 +24,31 @@ Record = tuple[bytes | None, bytes | None, int, int]
 
 @dataclass(frozen=True)
 class BadEvent:
-    """An event that cannot be written, and why."""
+    """An event that cannot be written, and why.
+
+    Attributes:
+        late: its record alone does not show it: it was found when missing values were looked up.
+    """
 
     partition: int
     offset: int
     error: str
     message: str
+    key: bytes | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What an event does not say of its row, since the update did not touch a long value.
+
+    Attributes:
+        record: the event's position among the records that were parsed.
+        columns: positions of the columns.
+    """
+
+    record: int
+    columns: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -47,10 +66,12 @@ class Envelopes:
 
     Attributes:
         values: the source columns' values in declared order; of a delete, the key's alone.
+        missing: what has to be filled, by the position in these lists; its values are None here.
         moments: the commit's time at the source in microseconds.
         until: for each partition, the offset after the last record that was seen.
     """
 
+    keys: list[bytes | None] = field(default_factory=list)
     ops: list[str] = field(default_factory=list)
     values: list[tuple[Any, ...]] = field(default_factory=list)
     lsns: list[int] = field(default_factory=list)
@@ -58,6 +79,7 @@ class Envelopes:
     moments: list[int] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    missing: dict[int, Missing] = field(default_factory=dict)
     bad: list[BadEvent] = field(default_factory=list)
     truncates: list[Truncate] = field(default_factory=list)
     until: dict[int, int] = field(default_factory=dict)
@@ -98,10 +120,10 @@ class KafkaParser:
                 try:
                     self._read(out, key, value, partition, offset)
                 except CdcError as error:
-                    out.bad.append(BadEvent(partition, offset, type(error).__name__, str(error)))
+                    out.bad.append(BadEvent(partition, offset, type(error).__name__, str(error), key))
                 except orjson.JSONDecodeError as error:
                     message = f"received {value[:60]!r}, expected JSON of a Debezium envelope: {error}"
-                    out.bad.append(BadEvent(partition, offset, DataError.__name__, message))
+                    out.bad.append(BadEvent(partition, offset, DataError.__name__, message, key))
         return out
 
     def _read(self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int) -> None:
@@ -123,10 +145,13 @@ class KafkaParser:
             return
         identity = self._identity(key)
         if effect is Effect.ROW:
-            values = self._after(envelope.get("after"), identity, value)
+            values = self._after(envelope.get("after"), identity)
         else:
-            values = tuple(identity.get(name) for name in self._names)
+            values, value = tuple(identity.get(name) for name in self._names), key or b""
+        if placeholders.may_hold(value):
+            values = self._without_placeholders(out, values)
         tx_id = source.get("txId")
+        out.keys.append(key)
         out.ops.append(op)
         out.values.append(values)
         out.lsns.append(lsn)
@@ -148,7 +173,7 @@ class KafkaParser:
             raise DataError(f"received key {key[:120]!r}, expected JSON with {', '.join(self._key)}")
         return identity
 
-    def _after(self, after: Any, identity: dict[str, Any], raw: bytes) -> tuple[Any, ...]:
+    def _after(self, after: Any, identity: dict[str, Any]) -> tuple[Any, ...]:
         if type(after) is not dict:
             raise DataError(f"received after={after!r:.60}, expected the row's columns")
         try:
@@ -161,9 +186,22 @@ class KafkaParser:
             raise DataError(
                 f"received key {identity!r:.120} beside a row with {self._pick_key(after)!r:.120}"
             )
-        if placeholders.may_hold(raw):
-            placeholders.refuse(self._names, values)
         return tuple(values)
+
+    def _without_placeholders(self, out: Envelopes, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        columns = placeholders.held(values)
+        if not columns:
+            return values
+        key = [self._names[column] for column in columns if self._names[column] in self._key_names]
+        if key:
+            raise UnsupportedSourceError(
+                f"received Debezium's placeholder of an unchanged TOAST value in key column "
+                f"{', '.join(map(repr, key))}, expected the key: no row can be named by it. Store the column "
+                "in the row (ALTER TABLE … ALTER COLUMN … SET STORAGE MAIN) or set REPLICA IDENTITY FULL on "
+                "the table, then resume the table"
+            )
+        out.missing[len(out.ops)] = Missing(out.events - 1, columns)
+        return tuple(None if position in columns else value for position, value in enumerate(values))
 
     def _unlike(self, after: Mapping[str, Any]) -> SchemaChangedError:
         declared = set(self._names)

@@ -19,6 +19,8 @@ _INFINITE_DATES = {
     -622_191_234: INFINITE_DAYS[1],
 }
 """What Debezium makes of infinite dates, in a stream and in a snapshot: days that no date can be."""
+INFINITE_DATE = {"-infinity": -2_147_472_691, "infinity": 2_146_033_979}
+"""Those of a stream."""
 
 
 class OutOfRangeError(ValueError):

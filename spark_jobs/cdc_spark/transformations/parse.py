@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, to_rows
+from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, to_rows, told
+from cdc_spark.transformations.fill import Filler
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser
 
 RECORD_COLUMNS = ("key", "value", "partition", "offset")
@@ -19,7 +20,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
     """Kafka's records → rows of `schemas.rows.row_schema`, the marker rows last."""
 
     def rows(batches: Arrows) -> Arrows:
-        parser = KafkaParser(context.table, context.parked)
+        parser, filler = KafkaParser(context.table, context.parked), Filler(context)
         seen = Seen()
         bad: list[BadEvent] = []
         truncating: list[Envelopes] = []
@@ -27,13 +28,14 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
             if not batch.num_rows:
                 continue
             envelopes = parser.parse(records(batch))
-            built, misfits = to_rows(envelopes, context, datetime.now(UTC))
+            filled = filler.complete(envelopes, *to_rows(envelopes, context, datetime.now(UTC)), batch)
             seen.add(envelopes)
-            bad += [*envelopes.bad, *misfits]
+            seen.superseded += filled.superseded
+            bad += [*envelopes.bad, *filled.bad]
             if envelopes.truncates:
                 truncating.append(envelopes)
-            if built.num_rows:
-                yield built
+            if filled.rows.num_rows:
+                yield filled.rows
         if seen.events:
             yield marker_rows(context, datetime.now(UTC), bad, truncating, seen)
 
@@ -41,10 +43,12 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 
 
 def bad_events(batch: pa.RecordBatch, context: TableContext) -> list[BadEvent]:
-    """The events of a batch that cannot be written, in the order of their coordinates."""
+    """The events of a batch that cannot be written whatever else is known, in the order of coordinates."""
     envelopes = KafkaParser(context.table, context.parked).parse(records(batch))
-    _, misfits = to_rows(envelopes, context, datetime.now(UTC))
-    return sorted([*envelopes.bad, *misfits], key=lambda event: (event.partition, event.offset))
+    _, wrong = to_rows(envelopes, context, datetime.now(UTC))
+    return sorted(
+        [*envelopes.bad, *told(envelopes, wrong)], key=lambda event: (event.partition, event.offset)
+    )
 
 
 def records(batch: pa.RecordBatch) -> Iterator[tuple[bytes | None, bytes | None, int, int]]:

@@ -16,12 +16,20 @@ _POINTS_AT = {2: 9, 3: 13}
 """Where the points begin: behind byte order, type and count; a polygon has a count of rings before it."""
 
 
-def shape_text(value: Shape, base: str) -> str:
+class PostgresText(str):
+    """A shape in PostgreSQL's own text form, read from a table instead of an event."""
+
+    __slots__ = ()
+
+
+def shape_text(value: Shape | PostgresText, base: str) -> str:
     """The text form of a value of type `base`.
 
     Raises:
         ValueError, TypeError: the value is no such shape.
     """
+    if isinstance(value, PostgresText):
+        return str(value)
     if not isinstance(value, dict):
         raise TypeError(f"expected the {base} as a JSON object")
     try:

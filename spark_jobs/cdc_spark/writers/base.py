@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from cdc.errors import CdcError, RefusedError, SchemaChangedError, TransientError
+from cdc.errors import CdcError, RefusedError, SchemaChangedError, TransientError, UnsupportedSourceError
 from cdc.model.floors import Floor, floor_of
 from cdc_spark.schemas.rows import Operation
+from cdc_spark.transformations.lookups import StoredRows
 from cdc_spark.writers.refused import MAX_REFUSED, Refused
 from cdc_spark.writers.summary import MAX_EXAMPLES, Summary
 
@@ -71,6 +73,15 @@ class TableWriter(ABC):
 
         Raises:
             CdcError: as `write`, for another reason than a row.
+        """
+
+    @abstractmethod
+    def newest(self, keys: pa.Table) -> StoredRows:
+        """The newest row of each of these keys, a tombstone too, in the types of `schemas.row_schema`.
+
+        Raises:
+            TransientError: worth another attempt.
+            TerminalError: a person has to change something.
         """
 
 
@@ -200,11 +211,15 @@ class _Collector:
                 self.summary.events += seen["events"]
                 self.summary.tombstones += seen["tombstones"]
                 self.summary.parked += seen["parked"]
+                self.summary.superseded += seen["superseded"]
                 self.summary.until |= {int(partition): offset for partition, offset in seen["until"].items()}
 
-    def _bad(self, partition: int, offset: int, note: dict[str, str]) -> None:
+    def _bad(self, partition: int, offset: int, note: dict[str, Any]) -> None:
         self.summary.bad += 1
         self.summary.unlike += note["error"] in _OF_THE_TABLE
+        self.summary.uncapturable += note["error"] == UnsupportedSourceError.__name__
+        if note.get("late"):
+            self.summary.late.append((partition, offset, note["error"], note["message"]))
         self.summary.bad_from[partition] = min(self.summary.bad_from.get(partition, offset), offset)
         if len(self.summary.examples) < MAX_EXAMPLES:
             self.summary.examples.append(f"{note['error']}: {note['message']}")

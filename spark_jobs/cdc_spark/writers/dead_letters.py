@@ -8,15 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from cdc.errors import CdcError, RefusedError
+from cdc.errors import CdcError
 from cdc.model.columns import versions
 from cdc.ops import DeadLetter, OpsStore
 from cdc_spark.transformations.cdc_transformer import TableContext
 from cdc_spark.transformations.parse import bad_events
 from cdc_spark.writers.summary import Summary
 
-Refusals = Mapping[tuple[int, int], str]
-"""The sink's message by (partition, offset), of the rows that only the sink refused."""
+Reasons = Mapping[tuple[int, int], tuple[str, str]]
+"""Error and message by (partition, offset), of bad events that their records alone do not show."""
 RECORD_COLUMNS = ("key", "value", "partition", "offset", "timestamp", "headers")
 
 
@@ -31,15 +31,22 @@ class Origin:
 
 
 def dead_letter_function(
-    context: TableContext, origin: Origin, ops: OpsStore, refused: Refusals
+    context: TableContext, origin: Origin, ops: OpsStore, known: Reasons
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Kafka's records → the ops store, those that cannot be written; yields one summary."""
+    """Kafka's records → the ops store, those that cannot be written; yields one summary.
+
+    Args:
+        context: the table.
+        origin: whose dead letters they are.
+        ops: the ops store.
+        known: bad events that their records alone do not show.
+    """
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         summary = Summary()
         try:
             for batch in batches:
-                letters = letters_of(batch, context, origin, refused)
+                letters = letters_of(batch, context, origin, known)
                 ops.add_dead_letters(letters)
                 summary.bad += len(letters)
         except CdcError as error:
@@ -54,11 +61,10 @@ def dead_letter_function(
 
 
 def letters_of(
-    batch: pa.RecordBatch, context: TableContext, origin: Origin, refused: Refusals
+    batch: pa.RecordBatch, context: TableContext, origin: Origin, known: Reasons
 ) -> list[DeadLetter]:
-    """The bad events of a batch with their raw bytes: those that do not fit, and those the sink refused."""
-    bad = {place: (RefusedError.__name__, message) for place, message in refused.items()}
-    bad |= {(e.partition, e.offset): (e.error, e.message) for e in bad_events(batch, context)}
+    """The bad events of a batch with their raw bytes: those that are known, and those that do not fit."""
+    bad = {**known, **{(e.partition, e.offset): (e.error, e.message) for e in bad_events(batch, context)}}
     if not bad:
         return []
     records = [r for r in batch.to_pylist() if (r["partition"], r["offset"]) in bad]

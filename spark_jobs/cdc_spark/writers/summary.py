@@ -21,9 +21,12 @@ class Summary:
     Attributes:
         events: Kafka records that were read, tombstones and parked ones included.
         unlike: of the bad events, those that do not have the declared shape, or that the sink refused.
+        uncapturable: of the bad events, those that no repetition of the source's rows could mend.
+        superseded: partial events that were not written, since a newer row is in the sink or on its way.
         until: for each Kafka partition, the offset after the last record.
         bad_from: for each Kafka partition, the first bad event.
         floors: [generation, LSN] of each truncate.
+        late: (partition, offset, error, message) of bad events that their records alone do not show.
         examples: the first few reasons of bad events.
         refused: [partition, offset, the sink's message] of each bad event that only the sink refused.
         swamped: a sink refused more rows than it was asked about one by one.
@@ -40,9 +43,12 @@ class Summary:
     truncates: int = 0
     bad: int = 0
     unlike: int = 0
+    uncapturable: int = 0
+    superseded: int = 0
     until: dict[int, int] = field(default_factory=dict)
     bad_from: dict[int, int] = field(default_factory=dict)
     floors: list[list[int]] = field(default_factory=list)
+    late: list[tuple[int, int, str, str]] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     refused: list[tuple[int, int, str]] = field(default_factory=list)
     swamped: bool = False
@@ -51,8 +57,9 @@ class Summary:
 
     @property
     def judged(self) -> int:
-        """Events that were either written or found bad."""
-        return self.inserted + self.updated + self.deleted + self.truncates + self.bad
+        """Events that were written, found to be superseded, or found bad."""
+        written = self.inserted + self.updated + self.deleted + self.truncates
+        return written + self.superseded + self.bad
 
     def to_json(self) -> str:
         """The form in which it leaves the executor."""
@@ -64,6 +71,7 @@ class Summary:
         data = orjson.loads(text)
         for name in ("until", "bad_from"):
             data[name] = {int(partition): offset for partition, offset in data[name].items()}
+        data["late"] = [tuple(event) for event in data["late"]]
         data["failure"] = tuple(data["failure"]) if data["failure"] else None
         return cls(**data)
 
@@ -89,6 +97,7 @@ def total(summaries: Iterable[Summary]) -> Summary:
         out.floors += one.floors
         out.refused += one.refused
         out.swamped |= one.swamped
+        out.late += one.late
         out.examples = (out.examples + one.examples)[:MAX_EXAMPLES]
         if one.max_source_ts is not None:
             out.max_source_ts = max(out.max_source_ts or 0, one.max_source_ts)

@@ -17,10 +17,17 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection
 from cdc.ddl.columns import SinkColumn, sink_columns
 from cdc.ddl.warehouse import FENCE, FLOORS, LEDGER, raw_name
-from cdc.errors import FencedError
-from cdc.model.floors import Floor
+from cdc.errors import DataError, FencedError
+from cdc.model.floors import NO_FLOOR, Floor
 from cdc.model.lease import is_fenced
-from cdc.spec import TableSpec, WarehouseSink
+from cdc.spec import ColumnSpec, TableSpec, WarehouseSink
+from cdc.types import PgType
+from cdc_spark.readers.postgres_rows import rows_by_key
+from cdc_spark.schemas.arrow import arrow_type
+from cdc_spark.transformations.limits import POSTGRES
+from cdc_spark.transformations.lookups import StoredRows
+from cdc_spark.transformations.read_back import debezium_value
+from cdc_spark.transformations.values import convert_column
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_warehouse
 from cdc_spark.writers.failures import postgres_failures
@@ -28,6 +35,13 @@ from cdc_spark.writers.refused import Refused, write_pieces
 
 _CONNECTIONS: dict[str, psycopg.Connection] = {}
 """Connections of this worker process; Spark uses its Python workers again."""
+
+MARKS = {
+    "_version": PgType("bigint"),
+    "_lsn": PgType("bigint"),
+    "_is_deleted": PgType("boolean"),
+}
+"""What a row that is read back has beside the source's columns."""
 
 _CSV = pacsv.WriteOptions(include_header=False, quoting_style="needed")
 
@@ -91,6 +105,33 @@ class WarehouseWriter(TableWriter):
             _CONNECTIONS.pop(self.connection.id, None)
             connection.close()
             raise
+
+    def newest(self, keys: pa.Table) -> StoredRows:
+        """The warehouse keeps one row of each key."""
+        columns = self.table.columns
+        names = [*(column.name for column in columns), *MARKS]
+        connection, relation = self._connection(), raw_name(self.sink, self.table)
+        try:
+            doing = f"reading {'.'.join(self.sink.raw_table(self.table.name))}"
+            with postgres_failures(doing), connection.transaction(), connection.cursor() as cursor:
+                raw = list(rows_by_key(cursor, relation, names, keys))
+                cursor.execute(self._floor_statement(), (self.table.name,))
+                floor = cursor.fetchone()
+        except Exception:
+            _CONNECTIONS.pop(self.connection.id, None)
+            connection.close()
+            raise
+        rows = {
+            column.name: _read_back([row[at] for row in raw], column) for at, column in enumerate(columns)
+        }
+        for at, (name, pg) in enumerate(MARKS.items(), len(columns)):
+            rows[name] = pa.array([debezium_value(row[at], pg) for row in raw], arrow_type(pg))
+        return StoredRows(pa.table(rows), Floor(*floor) if floor else NO_FLOOR)
+
+    def _floor_statement(self) -> Composed:
+        return SQL(
+            "SELECT generation, lsn FROM {} WHERE table_name = %s ORDER BY generation DESC, lsn DESC LIMIT 1"
+        ).format(Identifier(self.sink.raw_schema, FLOORS))
 
     def _check_fence(self, cursor: psycopg.Cursor) -> None:
         if self.epoch is None:
@@ -170,6 +211,16 @@ class WarehouseWriter(TableWriter):
             )
             _CONNECTIONS[self.connection.id] = connection
         return connection
+
+
+def _read_back(raw: list[bytes | None], column: ColumnSpec) -> pa.Array:
+    if column.pg_type.as_text:
+        return pa.array([None if value is None else value.decode() for value in raw], pa.string())
+    values = [debezium_value(value, column.pg_type) for value in raw]
+    array, misfits = convert_column(values, column.pg_type, POSTGRES)
+    for _, reason in misfits.values():
+        raise DataError(f"column {column.name!r} in the warehouse: {reason}; run `cdc apply`")
+    return array
 
 
 def raise_fence(connection: Connection, sink: WarehouseSink, query: str, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -26,6 +27,11 @@ from cdc.spec import Pipeline
 
 def events(stack: Any, topic: str) -> list[dict[str, Any]]:
     """Every committed change event of a topic."""
+    return [event for event, _ in events_with_headers(stack, topic)]
+
+
+def events_with_headers(stack: Any, topic: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every committed change event of a topic, with Kafka's headers."""
     bootstrap = stack.connections.get("cdc_kafka").bootstrap_servers()
     ends = KafkaClient(bootstrap).end_offsets([topic]).get(topic, {})
     consumer = Consumer(
@@ -33,7 +39,7 @@ def events(stack: Any, topic: str) -> list[dict[str, Any]]:
          "auto.offset.reset": "earliest", "enable.partition.eof": True}
     )  # fmt: skip
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-    found: list[dict[str, Any]] = []
+    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
     at_end: set[int | None] = set()
     while len(at_end) < len(ends):
         message = consumer.poll(10)
@@ -41,7 +47,7 @@ def events(stack: Any, topic: str) -> list[dict[str, Any]]:
         if message.error():
             at_end.add(message.partition())
         elif (value := message.value()) is not None:
-            found.append(json.loads(value))
+            found.append((json.loads(value), dict(message.headers() or [])))
     consumer.close()
     return found
 
@@ -159,6 +165,37 @@ def test_8_changes_of_the_new_table_flow_too(stack: Any) -> None:
             for event in events(stack, "dbserver1.public.products")
         )
     )
+
+
+def test_9_a_long_value_that_was_not_touched_is_a_placeholder_and_a_moved_row_names_its_old_key(
+    stack: Any,
+) -> None:
+    long = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(400))
+    statements = (
+        (
+            "INSERT INTO products (id, sku, name, description, price) VALUES (900, 'long', 'a', %s, 1)",
+            (long,),
+        ),
+        ("UPDATE products SET name = 'b' WHERE id = 900", ()),
+        ("UPDATE products SET id = 901 WHERE id = 900", ()),
+    )
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
+        for statement, values in statements:
+            connection.execute(statement, values)
+
+    def ours() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        found = events_with_headers(stack, "dbserver1.public.products")
+        rows = [(e, h) for e, h in found if (e["after"] or e["before"])["id"] in (900, 901)]
+        return sorted(rows, key=lambda row: (row[0]["source"]["lsn"], row[0]["op"] == "c"))
+
+    wait_for(lambda: len(ours()) == 4)
+    (insert, _), (update, plain), (delete, _), (create, headers) = ours()
+    assert [e["op"] for e in (insert, update, delete, create)] == ["c", "u", "d", "c"]
+    assert insert["after"]["description"] == long
+    assert update["after"]["description"] == create["after"]["description"] == "__debezium_unavailable_value"
+    assert "__debezium.oldkey" not in plain
+    assert json.loads(headers["__debezium.oldkey"]) == {"id": 900}
+    assert create["source"]["lsn"] == delete["source"]["lsn"]
 
 
 def test_a_source_that_is_not_as_declared_is_refused(stack: Any, pipeline: Pipeline) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from cdc.model.columns import Steps
+from cdc.model.floors import NO_FLOOR, Floor
 from cdc.spec import TableSpec
+from cdc_spark.schemas import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext
 from cdc_spark.transformations.limits import CLICKHOUSE
+from cdc_spark.transformations.lookups import SourceRows, StoredRows
 from cdc_spark.transformations.parse import row_function
 
+GENERATIONS: Steps = {0: [(0, 1), (100, 2)], 1: [(0, 1)]}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 COLUMNS = [
@@ -30,9 +36,49 @@ def table() -> TableSpec:
     return TableSpec.model_validate({"source": "public.things", "key": ["id"], "columns": COLUMNS})
 
 
+@dataclass
+class World:
+    """A sink and a source in memory: rows by key, and what was asked of them."""
+
+    table: TableSpec
+    sink: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    source_rows: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    letters: frozenset[bytes] = frozenset()
+    floor: Floor = NO_FLOOR
+    end: int = 50
+    generations: Steps = field(default_factory=lambda: GENERATIONS)
+    failure: Exception | None = None
+    asked: list[tuple[str, list[int]]] = field(default_factory=list)
+
+    def stored(self, keys: pa.Table) -> StoredRows:
+        self.asked.append(("sink", keys["id"].to_pylist()))
+        found = [self.sink[key] for key in keys["id"].to_pylist() if key in self.sink]
+        types = [arrow_type(column.pg_type) for column in self.table.columns]
+        types += [pa.int64(), pa.int64(), pa.bool_()]
+        names = [*(column.name for column in self.table.columns), "_version", "_lsn", "_is_deleted"]
+        columns = [[row[at] for row in found] for at in range(len(names))]
+        arrays = (pa.array(values, kind) for values, kind in zip(columns, types, strict=True))
+        return StoredRows(pa.table(dict(zip(names, arrays, strict=True))), self.floor)
+
+    def source(self, keys: pa.Table) -> SourceRows:
+        self.asked.append(("source", keys["id"].to_pylist()))
+        if self.failure is not None:
+            raise self.failure
+        rows = [self.source_rows[key] for key in keys["id"].to_pylist() if key in self.source_rows]
+        return SourceRows(self.generations, {0: self.end, 1: self.end}, 9000, rows)
+
+    def dead_letters(self, keys: Collection[bytes]) -> frozenset[bytes]:
+        return self.letters & frozenset(keys)
+
+
 @pytest.fixture
-def context(table: TableSpec) -> TableContext:
-    return TableContext(table, "p.public.things", {0: [(0, 1), (100, 2)], 1: [(0, 1)]}, CLICKHOUSE)
+def world(table: TableSpec) -> World:
+    return World(table)
+
+
+@pytest.fixture
+def context(table: TableSpec, world: World) -> TableContext:
+    return TableContext(table, "p.public.things", GENERATIONS, CLICKHOUSE, world)
 
 
 @pytest.fixture
@@ -50,18 +96,18 @@ def event() -> Callable[..., bytes]:
 def run(context: TableContext) -> Callable[..., list[dict[str, Any]]]:
     """Records (key, value, partition, offset) → the rows and markers that leave the parsing stage."""
 
-    def run(*records: tuple[bytes | None, bytes | None, int, int], **changed: Any) -> list[dict[str, Any]]:
-        keys, values, partitions, offsets = zip(*records, strict=True)
-        batch = pa.RecordBatch.from_arrays(
-            [
-                pa.array(keys, pa.binary()),
-                pa.array(values, pa.binary()),
-                pa.array(partitions, pa.int32()),
-                pa.array(offsets, pa.int64()),
-            ],
-            names=["key", "value", "partition", "offset"],
-        )
+    def run(*records: tuple[Any, ...], each: int = 10_000, **changed: Any) -> list[dict[str, Any]]:
+        """`each`: records of one Arrow batch; a fifth element of a record is its old key."""
+        whole = [(*record, None)[:5] for record in records]
+        types = {"key": pa.binary(), "value": pa.binary(), "partition": pa.int32(), "offset": pa.int64()}
+        schema = pa.schema({**types, "old_key": pa.binary()})
+        batches = [
+            pa.RecordBatch.from_pylist(
+                [dict(zip(schema.names, record, strict=True)) for record in whole[at : at + each]], schema
+            )
+            for at in range(0, len(whole), each)
+        ]
         used = TableContext(**{**context.__dict__, **changed})
-        return [row for out in row_function(used)(iter([batch])) for row in out.to_pylist()]
+        return [row for out in row_function(used)(iter(batches)) for row in out.to_pylist()]
 
     return run

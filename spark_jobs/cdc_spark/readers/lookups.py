@@ -1,0 +1,104 @@
+"""Answers for the filling of unchanged TOAST values: the sink, the source, the ops store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import psycopg
+import pyarrow as pa
+from psycopg.sql import Identifier
+
+from cdc.clients.kafka import KafkaClient
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connection
+from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
+from cdc.model.columns import Steps
+from cdc.ops import OpsStore
+from cdc.spec import TableSpec
+from cdc_spark.readers.generations import checked_generations
+from cdc_spark.readers.postgres_rows import rows_by_key
+from cdc_spark.transformations.keys import doubtful
+from cdc_spark.transformations.lookups import SourceRows, StoredRows
+from cdc_spark.transformations.read_back import debezium_value
+from cdc_spark.writers.base import TableWriter
+
+
+@dataclass(frozen=True)
+class TableLookups:
+    """The lookups of one table for one sink; made on the driver, pickled, used on executors.
+
+    Nothing is connected before something is asked, which most tasks never do.
+
+    Args:
+        writer: knows the sink.
+        source: the capturing role, which may read the table.
+        bootstrap: Kafka's bootstrap servers.
+        generations: the topic's as it is now; None to ask the ops store for them, after a look at whether the
+            topic is the recorded one.
+    """
+
+    pipeline: str
+    sink: str
+    table: TableSpec
+    topic: str
+    writer: TableWriter
+    source_connection: Connection
+    bootstrap: str
+    ops: OpsStore
+    generations: Steps | None = None
+
+    def stored(self, keys: pa.Table) -> StoredRows:
+        """The sink's own rows, tombstones included."""
+        return self.writer.newest(keys)
+
+    def dead_letters(self, keys: Collection[bytes]) -> frozenset[bytes]:
+        """Those of the keys that may have an open dead letter; all of them when nobody can tell."""
+        try:
+            return doubtful(keys, self.ops.open_keys(self.pipeline, self.table.name, self.sink), self.table)
+        except UnavailableError:
+            return frozenset(keys)
+        finally:
+            self.ops.close()
+
+    def source(self, keys: pa.Table) -> SourceRows:
+        """The topic's ends, then the source's rows, then its log position under the rows' table lock.
+
+        The SELECT's own lock lasts until the transaction ends and excludes TRUNCATE, so a TRUNCATE has either
+        happened before the rows were read or gets a later position.
+        """
+        kafka, generations = KafkaClient(self.bootstrap), self.generations
+        if generations is None:
+            generations = checked_generations((self.topic,), kafka, self.ops).for_topic(self.topic)
+            self.ops.close()
+        ends = kafka.end_offsets([self.topic], "read_uncommitted").get(self.topic, {})
+        relation = Identifier(self.table.schema_name, self.table.table_name)
+        columns = self.table.columns
+        with connect_postgres(
+            self.source_connection,
+            application_name="cdc-fill",
+            statement_timeout_s=int(self.writer.deadline_s),
+        ) as connection:
+            try:
+                cursor = connection.cursor()
+                raw = list(rows_by_key(cursor, relation, [column.name for column in columns], keys))
+                cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+                position = cursor.fetchone()
+            except psycopg.Error as error:
+                raise self._failure(error) from error
+        values = [
+            tuple(debezium_value(value, column.pg_type) for value, column in zip(row, columns, strict=True))
+            for row in raw
+        ]
+        return SourceRows(generations, ends, position[0] if position else 0, values)
+
+    def _failure(self, error: psycopg.Error) -> Exception:
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        message = f"reading {self.table.source} at the source: PostgreSQL said: {said}"
+        if isinstance(error, psycopg.errors.UndefinedColumn | psycopg.errors.UndefinedTable):
+            return SchemaChangedError(
+                f"{message}; expected the table as the pipeline declares it: run `cdc discover`"
+            )
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            return ConfigurationError(f"{message}; run `cdc apply`, which grants it")
+        return UnavailableError(message)

@@ -1,0 +1,112 @@
+"""Where a partial event's missing values come from; every way in which a row could be the wrong one."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdc.model.floors import Floor
+from cdc.model.toast import Change, Choice, Origin, Partial, Question, State, Stored, from_records, from_sink
+from cdc.model.version import pack
+
+EVENT = Partial(version=100, lsn=1000)
+MOVED = Partial(version=100, lsn=1000, moved=True)
+WHOLE, LOST, SETTLED, SKIPPED = State.WHOLE, State.LOST, State.SETTLED, State.SKIPPED
+ASK_SINK = Question(Origin.SINK, 100)
+ASK_OLD = Question(Origin.OLD_KEY_IN_SINK, 90)
+
+
+def change(version, state=WHOLE, *, deleted=False, lsn=0):
+    return Change(version, lsn, deleted, state)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ([], ASK_SINK),
+        ([change(98)], Choice(Origin.RECORDS, change(98))),
+        ([change(98), change(96)], Choice(Origin.RECORDS, change(98))),
+        ([change(98, lsn=1000)], Choice(Origin.RECORDS, change(98, lsn=1000))),
+        ([change(98, lsn=1001)], Question(Origin.SOURCE, 100)),  # before a suffix that came twice
+        ([change(102)], ASK_SINK),
+        ([change(96), change(98, LOST)], Question(Origin.SOURCE, 100)),
+        ([change(96, LOST), change(98)], Choice(Origin.RECORDS, change(98))),
+        ([change(98, deleted=True)], Question(Origin.SOURCE, 100)),
+        ([change(98, SETTLED)], Choice(Origin.SUPERSEDED)),
+        ([change(98, SKIPPED)], ASK_SINK),
+        ([change(96), change(98, SKIPPED)], Choice(Origin.RECORDS, change(96))),
+    ],
+)
+def test_the_records_decide_when_the_event_before_is_among_them(own, expected):
+    assert from_records(EVENT, own) == expected
+
+
+def test_forgotten_records_leave_only_the_source():
+    assert from_records(EVENT, [], forgotten=True) == Question(Origin.SOURCE, 100)
+    known = change(98)
+    assert from_records(EVENT, [known], forgotten=True) == Choice(Origin.RECORDS, known)
+
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        ([], Question(Origin.SOURCE, 0)),
+        ([change(88)], Question(Origin.SOURCE, 0)),  # the delete of the move was not read: more may come
+        ([change(90, deleted=True, lsn=7)], Question(Origin.SOURCE, 0)),  # another delete
+        ([change(90, deleted=True, lsn=1000)], ASK_OLD),
+        ([change(88), change(90, deleted=True, lsn=1000)], Choice(Origin.RECORDS, change(88))),
+        ([change(90, deleted=True, lsn=1000), change(92)], ASK_OLD),  # a later life of the old key
+        ([change(88, LOST), change(90, deleted=True, lsn=1000)], Question(Origin.SOURCE, 90)),
+    ],
+)
+def test_a_moved_row_is_that_of_the_old_key_just_before_the_move(old, expected):
+    own = [change(60)]  # an earlier life of the new key says nothing
+    assert from_records(MOVED, own, old) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "expected"),
+    [
+        (Stored(98, 5, False), {}, Origin.SINK),
+        (Stored(100, 5, False), {}, Origin.SINK),
+        (Stored(102, 5, False), {}, Origin.SUPERSEDED),
+        (Stored(102, 5, True), {}, Origin.SUPERSEDED),
+        (None, {}, Origin.SOURCE),
+        (Stored(98, 5, True), {}, Origin.SOURCE),
+        (Stored(98, 1000, False), {}, Origin.SINK),
+        (Stored(98, 1001, False), {}, Origin.SOURCE),  # a repair row of a later time
+        (Stored(98, 5, False), {"floor": Floor(0, 6)}, Origin.SOURCE),
+        (Stored(98, 5, False), {"floor": Floor(0, 5)}, Origin.SINK),
+        (Stored(98, 5, False), {"only_source": True}, Origin.SOURCE),
+        (Stored(100, 5, False), {"only_source": True}, Origin.SINK),  # the event itself: it was filled well
+        (Stored(102, 5, False), {"only_source": True}, Origin.SUPERSEDED),
+    ],
+)
+def test_the_sink_decides_with_its_newest_row(own, options, expected):
+    assert from_sink(EVENT, ASK_SINK, own, **options).origin is expected
+
+
+def test_a_row_of_an_earlier_generation_lies_below_a_floor_of_this_one():
+    row = Stored(pack(1, 5), 10_000, False)
+    event = Partial(pack(2, 6), 20_000)
+    question = Question(Origin.SINK, event.version)
+    assert from_sink(event, question, row, floor=Floor(2, 3)).origin is Origin.SOURCE
+    assert from_sink(event, question, row, floor=Floor(1, 10_000)).origin is Origin.SINK
+
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        (Stored(88, 5, False), Origin.OLD_KEY_IN_SINK),
+        (Stored(90, 5, True), Origin.SOURCE),  # the move's own tombstone
+        (Stored(88, 1001, False), Origin.SOURCE),  # a repair row of a later time
+        (Stored(92, 5, False), Origin.SOURCE),  # a later life of the old key
+        (None, Origin.SOURCE),
+    ],
+)
+def test_the_old_keys_row_must_be_older_than_the_move(old, expected):
+    assert from_sink(MOVED, ASK_OLD, None, old).origin is expected
+
+
+def test_what_cannot_be_the_row_before_is_not_used():
+    question = Question(Origin.SOURCE, 100)
+    assert from_sink(EVENT, question, Stored(98, 5, False)).origin is Origin.SOURCE
