@@ -172,6 +172,29 @@ def status(
         out.print(render.status(found))
 
 
+@app.command()
+def watermarks(
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+    prove: Annotated[bool, typer.Option("--prove", help="Prove anew what can be proven now.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what each table is complete up to in each sink, or why that is not known."""
+    from cdc.services import watermarks as service
+
+    target = find_target(pipeline, env)
+    if prove:
+        errors.print("waiting until Debezium and the sinks have what the source has now", highlight=False)
+        found = list(service.prove(target.pipeline, target.connections))
+    else:
+        with target.ops() as ops:
+            found = ops.watermarks(target.pipeline.name)
+    if as_json:
+        typer.echo(json.dumps([render.watermark_json(one) for one in found], indent=2, default=str))
+    else:
+        out.print(render.watermarks(target.pipeline.name, found))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def submit(
     context: typer.Context,

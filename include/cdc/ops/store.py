@@ -7,9 +7,10 @@ from cdc.ops.leases import LeaseStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
 from cdc.ops.topics import TopicStore
+from cdc.ops.watermarks import WatermarkStore
 
 
-class OpsStore(LeaseStore, ProgressStore, DeadLetterStore, ParkingStore, TopicStore):
+class OpsStore(LeaseStore, ProgressStore, DeadLetterStore, ParkingStore, TopicStore, WatermarkStore):
     """Everything the platform knows about itself, in schema `cdc_ops` of the control PostgreSQL.
 
     How it works: one connection for each process, made at the first call and again after a failure; threads
