@@ -6,7 +6,9 @@ them are complete beyond the day's end. Take it as a pattern for your own.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG
+from typing import Any
+
+from airflow.sdk import DAG, Param
 
 from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
@@ -16,7 +18,7 @@ from cdc_airflow.pipelines import declared_pipelines, watermark_asset
 
 TABLES = ("orders_fact", "order_items")
 SHOPS = [p for p in declared_pipelines() if {t.name for t in p.tables}.issuperset(TABLES)]
-WAREHOUSE = {
+WAREHOUSE: dict[str, Any] = {
     "prepare": [
         "CREATE SCHEMA IF NOT EXISTS marts",
         """CREATE TABLE IF NOT EXISTS marts.daily_revenue (day date, currency text, orders bigint,
@@ -32,7 +34,7 @@ WAREHOUSE = {
         GROUP BY o.currency""",
     ],
 }
-CLICKHOUSE = {
+CLICKHOUSE: dict[str, Any] = {
     "prepare": [
         "CREATE DATABASE IF NOT EXISTS marts",
         """CREATE TABLE IF NOT EXISTS marts.daily_revenue (day Date, currency String, orders UInt64,
@@ -59,6 +61,15 @@ for shop in SHOPS:
         max_active_runs=1,
         tags=["cdc", "example", shop.name],
         default_args=TASK_DEFAULTS | {"on_failure_callback": FailureMail.of(shop)},
+        params={
+            "again_from": Param(
+                None,
+                type=["null", "string"],
+                format="date",
+                title="Build again from",
+                description="Days from this one on are built again, such as after late corrections.",
+            ),
+        },
     ) as dag:
         for sink in shop.sinks:
             BuildClosedDaysOperator(
@@ -67,6 +78,7 @@ for shop in SHOPS:
                 sink=sink.name,
                 build="daily_revenue",
                 tables=TABLES,
+                again_from="{{ params.again_from or '' }}",
                 **(CLICKHOUSE if sink.type == "clickhouse" else WAREHOUSE),
             )
     globals()[dag.dag_id] = dag

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -54,9 +54,19 @@ def build_closed_days(
     sink_name: str,
     build: DayBuild,
     connections: Connections,
+    *,
+    again_from: date | None = None,
     on_day: Callable[[date], None] = lambda _: None,
 ) -> BuildReport:
     """Build every day that is over and was not built.
+
+    Args:
+        pipeline: the pipeline.
+        sink_name: where it is built.
+        build: what is built.
+        connections: of the sink and the ops store.
+        again_from: days from this one on are built again.
+        on_day: called before each day.
 
     A run that dies between a day's statements and its record builds that day once more, from nothing.
 
@@ -76,7 +86,9 @@ def build_closed_days(
             for statement in build.prepare:
                 run(statement, None)
             candidates = [_day(row[0]) for row in run(build.candidates, None)]
-            days = days_to_build(candidates, closed, ops.built_days(pipeline.name, build.name, sink.name))
+            built = ops.built_days(pipeline.name, build.name, sink.name)
+            done = {day for day in built if again_from is None or day < again_from}
+            days = days_to_build(candidates, closed, done)
             for day in days:
                 on_day(day)
                 with transaction():
@@ -128,9 +140,3 @@ def _day(value: object) -> date:
     if isinstance(value, date):
         return value
     raise ConfigurationError(f"the build's candidates are {value!r}, expected a column of type date")
-
-
-def lines(report: BuildReport) -> Sequence[str]:
-    """The report for a log."""
-    built = [f"built {day.isoformat()}" for day in report.days]
-    return [*built, report.waiting] if report.waiting else built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -25,8 +26,11 @@ class BuildClosedDaysOperator(BaseOperator):
         sink: where it is built.
         build: the name under which the built days are remembered.
         tables: what is read, by the tables' names in the sinks.
+        again_from: an ISO date; days from it on are built again. Empty for none.
         prepare, candidates, statements: as in `cdc.services.closed_days.DayBuild`.
     """
+
+    template_fields: Sequence[str] = ("again_from",)
 
     def __init__(
         self,
@@ -38,11 +42,13 @@ class BuildClosedDaysOperator(BaseOperator):
         prepare: Sequence[str],
         candidates: str,
         statements: Sequence[str],
+        again_from: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.pipeline, self.sink, self.build = pipeline, sink, build
         self.tables = tuple(tables)
+        self.again_from = again_from
         self.prepare, self.candidates, self.statements = tuple(prepare), candidates, tuple(statements)
 
     def execute(self, context: Any) -> list[str]:
@@ -53,7 +59,12 @@ class BuildClosedDaysOperator(BaseOperator):
         connections = CdcHook().connections([pipeline.ops.connection, pipeline.sink(self.sink).connection])
         build = DayBuild(self.build, self.tables, self.prepare, self.candidates, self.statements)
         report = build_closed_days(
-            pipeline, self.sink, build, connections, lambda day: self.log.info("building %s", day)
+            pipeline,
+            self.sink,
+            build,
+            connections,
+            again_from=date.fromisoformat(self.again_from) if self.again_from else None,
+            on_day=lambda day: self.log.info("building %s", day),
         )
         if not report.days:
             raise AirflowSkipException(f"no day to build: {report.waiting}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -25,18 +26,36 @@ class ProveWatermarksOperator(BaseOperator):
 
     Args:
         pipeline: the pipeline's name.
+        capture_patience_s: how long Debezium may take to confirm what the source's log has now.
+        sink_patience_s: how long the sinks may take to write what Kafka has then.
     """
 
-    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+    template_fields: Sequence[str] = ("capture_patience_s", "sink_patience_s")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str,
+        capture_patience_s: float | str = 60,
+        sink_patience_s: float | str = 60,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(outlets=[watermark_alias(pipeline)], **kwargs)
         self.pipeline = pipeline
+        self.capture_patience_s = capture_patience_s
+        self.sink_patience_s = sink_patience_s
 
     def execute(self, context: Any) -> dict[str, str]:
         """Prove, log, tell; returns what was found, by `table in sink`."""
         from cdc.services.watermarks import prove
 
         pipeline, _ = find_pipeline(self.pipeline)
-        found = prove(pipeline, CdcHook().connections(connection_ids(pipeline)))
+        found = prove(
+            pipeline,
+            CdcHook().connections(connection_ids(pipeline)),
+            capture_patience_s=float(self.capture_patience_s),
+            sink_patience_s=float(self.sink_patience_s),
+        )
         events = context["outlet_events"][watermark_alias(self.pipeline)]
         for one in found:
             log = self.log.info if one.holds else self.log.warning
