@@ -68,6 +68,17 @@ A day is closed by the time before which no transaction is open at the source: a
 midnight can be committed after it.
 {_MORE}"""
 
+MAINTENANCE = f"""
+### Merges, dedup and purges
+For each pipeline, one sink after the other, within the budget of `policies.maintenance`:
+
+- ClickHouse: `OPTIMIZE … FINAL` of the partitions with most parts, so that old versions of rows go.
+- Both sinks: tombstones go once no event behind them can be written again, and rows that a TRUNCATE removed.
+- The warehouse: vacuum and statistics. The ops store: old batches, alerts and replayed dead letters.
+
+Safe at any time, also while streams run. The log has figures before and after.
+{_MORE}"""
+
 REPLAY = f"""
 ### Writes dead letters once more
 An event that could not be written is kept with its bytes and a sentence (`cdc dead-letters list`). Once its

@@ -16,6 +16,9 @@ from cdc.spec import Pipeline, load_pipeline, load_pipelines
 ENSURE_SCHEDULE = "*/10 * * * *"
 """How often each stream's DAG looks whether its driver lives, beside being told by `cdc_connectors`."""
 
+ALL = "all"
+"""What a DAG's form says for "not narrowed"."""
+
 Schedule = CronTriggerTimetable | MultipleCronTriggerTimetable | None
 
 

@@ -17,6 +17,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 REPO = Path(__file__).resolve().parents[2]
 DAG_IDS = {
+    "cdc_clickhouse_maintenance",
     "cdc_connectors",
     "cdc_dead_letter_replay",
     "cdc_health",

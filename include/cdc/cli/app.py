@@ -13,6 +13,7 @@ from cdc.cli import dead_letters, generation, render, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
+from cdc.services.upkeep_report import TableUpkeep
 from cdc.settings import Settings
 from cdc.spec import Pipeline, load_pipelines
 
@@ -193,6 +194,49 @@ def watermarks(
         typer.echo(json.dumps([render.watermark_json(one) for one in found], indent=2, default=str))
     else:
         out.print(render.watermarks(target.pipeline.name, found))
+
+
+@app.command()
+def maintain(
+    sink: Annotated[list[str] | None, typer.Option("--sink", help="Only this sink.")] = None,
+    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
+    horizon_age_minutes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Remove tombstones behind Kafka's beginning of so long ago; 0 only when no replay, repair "
+            "or resume runs. By default the policy's.",
+        ),
+    ] = None,
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge ClickHouse's parts under the budget, remove tombstones and truncated rows that may go, vacuum."""
+    from cdc.services.upkeep import keep_up
+
+    target = find_target(pipeline, env)
+
+    def say(step: TableUpkeep) -> None:
+        if not as_json:
+            first, *rest = step.lines()
+            out.print(f"[green]kept up[/] {first}", highlight=False)
+            for line in rest:
+                out.print(f"  {line}", highlight=False, markup=False)
+
+    report = keep_up(
+        target.pipeline,
+        target.connections,
+        sinks=sink,
+        tables=table,
+        horizon_age_minutes=horizon_age_minutes,
+        on_step=say,
+    )
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        gone = ", ".join(f"{count:,} {what}" for what, count in report.purged.items() if count)
+        out.print(f"removed from the ops store: {gone or 'nothing is old enough'}", highlight=False)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -175,3 +175,11 @@ CREATE TABLE IF NOT EXISTS cdc_ops.built_days (
   built_at       timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, build, sink, day)
 );
+
+-- For each topic the version at the earliest offset of each partition, each time that maintenance looked.
+CREATE TABLE IF NOT EXISTS cdc_ops.horizons (
+  topic       text NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT now(),
+  versions    jsonb NOT NULL,
+  PRIMARY KEY (topic, recorded_at)
+);

@@ -173,7 +173,7 @@ class TestProgress:
         long_ago = NOW - timedelta(days=400)
         for number in range(3):
             ops.record_progress(progress(number, long_ago + timedelta(seconds=number)))
-        assert ops.purge_progress(30) == 2
+        assert ops.purge(30)["batches"] == 2
         assert [item.batch_id for item in ops.progress_history("p.s.warehouse")] == [2]
 
 
