@@ -60,7 +60,7 @@ def _remove(
     if horizon is None:
         left.append(NO_HORIZON)
     else:
-        behind = [
+        behind: list[Composable] = [
             SQL("(_partition = {} AND _version < {})").format(Literal(p), Literal(v))
             for p, v in sorted(horizon.items())
         ]

@@ -45,7 +45,7 @@ class Sinks:
 
     def event(self, offset: int, key: int, *, deleted: bool = False, lsn: int = 100) -> None:
         """The row of one event in both sinks, each in an insert (and so a part) of its own."""
-        row = {
+        row: dict[str, Any] = {
             "order_id": key, "line_no": 1, "product_id": 1, "quantity": offset, "unit_price": "1.00",
             "processed_at": HOUR, "_version": pack(1, offset), "_op": "d" if deleted else "u",
             "_is_deleted": deleted, "_lsn": lsn, "_source_ts": HOUR, "_partition": 0, "_offset": offset,
