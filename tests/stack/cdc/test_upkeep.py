@@ -125,8 +125,8 @@ def sinks(services: RunningStack, pipeline: Pipeline) -> Iterator[Sinks]:
         # The engine's own merges come when they like; here OPTIMIZE makes them.
         client.command("SYSTEM STOP MERGES cdc_raw.order_items")
         client.command("TRUNCATE TABLE cdc_raw._truncate_floors")
-        for statement in warehouse.statements(pipeline, two, table):
-            postgres.execute(statement)
+        for composed in warehouse.statements(pipeline, two, table):
+            postgres.execute(composed)
         postgres.execute("TRUNCATE cdc_raw.order_items, cdc_raw._truncate_floors")
         kafka.create_topic(pipeline.topic(table), 1, 3_600_000)
         identity = kafka.topic_identity(pipeline.topic(table))
