@@ -56,7 +56,7 @@ def _values() -> dict[str, str]:
         "tombstones.on.delete": "true",
         "decimal.handling.mode": "string",
         "interval.handling.mode": "string",
-        # In JSON this is base64, as with "base64" itself, which sends NULL for a TOAST value that was left alone.
+        # Base64 in JSON, as "base64" too would be, which sends NULL for a TOAST value that was left alone.
         "binary.handling.mode": "bytes",
         "time.precision.mode": "microseconds",
         "include.unknown.datatypes": "true",
