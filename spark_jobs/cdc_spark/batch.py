@@ -20,7 +20,9 @@ from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
+from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
+from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.readers.lookups import TableLookups
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
@@ -152,7 +154,7 @@ class BatchProcessor:
         waits: Mapping[int, int] | None,
     ) -> None:
         if not _of_the_table(summary):
-            self._write_dead_letters(table, frame, summary, waits)
+            self._write_dead_letters(table, self._again(table, frame, ranges), summary, waits)
             return
         here = self._context
         begins = ranges.begins(here.pipeline.topic(table)) if ranges is not None else {}
@@ -179,6 +181,15 @@ class BatchProcessor:
         kept = total(Summary.from_json(row.summary) for row in records.mapInArrow(function, SCHEMA).collect())
         kept.raise_failure()
         log.warning("dead letters", query=here.query, table=table.source, count=kept.bad)
+
+    def _again(self, table: TableSpec, frame: DataFrame, ranges: BatchRanges | None) -> DataFrame:
+        """A table's records once more, without a task for each partition of the stream's other tables."""
+        if ranges is None:
+            return frame
+        here, topic = self._context, self._context.pipeline.topic(table)
+        bootstrap = here.connections.get(here.pipeline.kafka.connection).bootstrap_servers()
+        since, until = (Bounds(offsets={topic: side.get(topic, {})}) for side in (ranges.start, ranges.end))
+        return KafkaReader(bootstrap, (topic,)).batch(frame.sparkSession, since, until)
 
     @property
     def _letters_query(self) -> str:

@@ -33,6 +33,12 @@ from local_stack.screen import StatusRow, collect_status
 from local_stack.stack import LocalStack
 
 UP_LIMIT_S = 600
+FIRST = Path(__file__).with_name("test_cases.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the cases come first: they have a stack of their own, and two at a time are too much."""
+    items.sort(key=lambda item: item.path != FIRST)
 
 
 class WholeStack:

@@ -58,11 +58,16 @@ class _Findings:
 
     def __init__(self, sinks: Iterable[str], limit: int) -> None:
         self.counts: dict[str, Counter[str]] = {sink: Counter() for sink in sinks}
+        self.rows: Counter[str] = Counter()
         self.examples: list[Difference] = []
         self._limit = limit
+        self._last: dict[str, Row] = {}
 
     def add(self, kind: Kind, sink: str, key: Row, *column: Any) -> None:
         self.counts[sink][kind] += 1
+        if self._last.get(sink) != key:
+            self._last[sink] = key
+            self.rows[sink] += 1
         if len(self.examples) < self._limit:
             self.examples.append(Difference(kind, sink, key, *column))
 
@@ -104,7 +109,7 @@ def compare_rows(
                 _note_duplicates(side, found)
     rows = {side.name: side.count for side in sides}
     counts = {sink: dict(kinds) for sink, kinds in found.counts.items()}
-    return TableReport(table, name, rows, counts, tuple(found.examples))
+    return TableReport(table, name, rows, counts, tuple(found.examples), dict(found.rows))
 
 
 def _compare_key(key: Row, origin: _Side, copies: Sequence[_Side], shape: RowShape, found: _Findings) -> None:

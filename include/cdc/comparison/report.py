@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["missing", "extra", "duplicate", "differing", "disagreeing"]
@@ -58,6 +58,7 @@ class TableReport:
         rows: rows by side: `source` and each sink.
         counts: how many differences there are, by sink and kind.
         examples: the first differences.
+        differing: how many rows are not as the source has them, by sink; 0 is left out.
     """
 
     source: str
@@ -65,6 +66,7 @@ class TableReport:
     rows: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
     examples: tuple[Difference, ...] = ()
+    differing: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
 from cdc.clients.kafka import KafkaClient
+from cdc.comparison.report import TableReport
 from cdc.ddl.clickhouse import raw_name
 from cdc.errors import CdcError, ConflictError
 from cdc.ops import OpsStore
@@ -28,6 +31,7 @@ FAILED_S = 30.0
 AGAIN = 4
 AGAIN_AFTER_S = 1.5
 EXAMPLES = 5
+COMPARED_AT_ONCE = 4
 
 
 class Checks:
@@ -86,14 +90,13 @@ class Checks:
 
     def look(self, tables: Iterable[str]) -> dict[str, TableFacts]:
         """Facts about tables by their name at the source; one that differs is looked at again a few times."""
-        pipeline = self._place.pipeline()
-        facts = {name: self._facts(pipeline, pipeline.table(name)) for name in tables}
+        facts = self._facts(tables)
         for _ in range(AGAIN):
             unsettled = [name for name, found in facts.items() if _may_settle(found)]
             if not unsettled:
                 break
             time.sleep(AGAIN_AFTER_S)
-            facts |= {name: self._facts(pipeline, pipeline.table(name)) for name in unsettled}
+            facts |= self._facts(unsettled)
         return facts
 
     def optimize(self, tables: Sequence[str]) -> None:
@@ -127,19 +130,38 @@ class Checks:
         retention_ms = pipeline.kafka.retention_hours * 3_600_000
         self._kafka.create_topic(pipeline.topic(pipeline.table(table)), partitions, retention_ms)
 
-    def _facts(self, pipeline: Pipeline, table: TableSpec) -> TableFacts:
-        parked = {p.sink: p.reason for p in self._ops.parked(pipeline.name) if p.table == table.name}
+    def _facts(self, names: Iterable[str]) -> dict[str, TableFacts]:
+        pipeline = self._place.pipeline()
+        tables = {name: pipeline.table(name) for name in names}
+        parked = self._ops.parked(pipeline.name)
+        # Comparing is half waiting for the three sides.
+        with ThreadPoolExecutor(COMPARED_AT_ONCE) as threads:
+            compared = dict(
+                zip(tables, threads.map(partial(self._compare, pipeline), tables.values()), strict=True)
+            )
+        return {
+            name: TableFacts(
+                table.source,
+                {entry.sink: entry.reason for entry in parked if entry.table == table.name},
+                self._letters(pipeline, table),
+                *compared[name],
+            )
+            for name, table in tables.items()
+        }
+
+    def _letters(self, pipeline: Pipeline, table: TableSpec) -> dict[str, tuple[int, str]]:
         letters = {}
         for sink in pipeline.sinks:
             if count := self._ops.open_dead_letters(pipeline.name, table.name, sink.name):
                 [first] = self._ops.dead_letters(pipeline.name, table.name, sink.name, limit=1)
                 letters[sink.name] = (count, first.message)
+        return letters
+
+    def _compare(self, pipeline: Pipeline, table: TableSpec) -> tuple[TableReport | None, str]:
         try:
-            report = compare_table(pipeline, self._connections, table, limit=EXAMPLES)
+            return compare_table(pipeline, self._connections, table, limit=EXAMPLES), ""
         except (CdcError, psycopg.Error) as error:
-            said = " ".join(str(error).split())
-            return TableFacts(table.source, parked, letters, None, f"cannot be compared: {said}")
-        return TableFacts(table.source, parked, letters, report)
+            return None, f"cannot be compared: {' '.join(str(error).split())}"
 
     def _each_raw(self, tables: Sequence[str], action: Any) -> None:
         pipeline = self._place.pipeline()

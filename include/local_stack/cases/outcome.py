@@ -27,12 +27,29 @@ class TableFacts:
     report: TableReport | None = None
     problem: str = ""
 
+    def differing(self, sink: str) -> int:
+        """Rows of a sink that are not as the source has them."""
+        return self.report.differing.get(sink, 0) if self.report else 0
+
+    @property
+    def dead_letters(self) -> str:
+        """How many there are, in words."""
+        return ", ".join(f"{count} in {sink}" for sink, (count, _) in sorted(self.letters.items()))
+
+    @property
+    def unexplained(self) -> tuple[str, ...]:
+        """Sinks that are not parked, and in which more rows differ than there are dead letters.
+
+        An event is about one row, so what was set aside excuses that many and no other.
+        """
+        sinks = self.report.counts if self.report else ()
+        open_ = [sink for sink in sinks if sink not in self.parked]
+        return tuple(sink for sink in open_ if self.differing(sink) > self.letters.get(sink, (0, ""))[0])
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-able: rows on each side, and how many differ."""
         rows = dict(self.report.rows) if self.report else {}
-        differing = {
-            sink: sum(kinds.values()) for sink, kinds in (self.report.counts if self.report else {}).items()
-        }
+        differing = {sink: self.differing(sink) for sink in (self.report.counts if self.report else {})}
         return {
             "table": self.table,
             "rows": rows,
@@ -93,29 +110,29 @@ class CaseResult:
 
 
 def judge(tables: Sequence[TableFacts], problem: str = "") -> tuple[Outcome, str]:
-    """The outcome and its reason.
+    """The outcome and its reason; what was set aside excuses nothing but itself.
 
     Args:
         tables: every table of the case.
         problem: why the delivery as a whole may be incomplete; it explains what differs.
     """
     for facts in tables:
+        if facts.report is None and not facts.parked and not facts.letters:
+            return Outcome.FAILED, f"{facts.table}: {facts.problem or problem or 'was not compared'}"
+    for facts in tables:
+        if facts.report is not None and facts.unexplained:
+            said = "; ".join(difference.sentence() for difference in facts.report.examples[:3])
+            beside = f" beside {facts.dead_letters}" if facts.letters else ""
+            reason = f"{facts.table}: {facts.report.differences} differences{beside}: {said}"
+            return Outcome.DIFFERENT, f"{reason} ({problem})" if problem else reason
+    for facts in tables:
         if facts.parked:
             sinks = ", ".join(sorted(facts.parked))
             return Outcome.PARKED, f"{facts.table} in {sinks}: {next(iter(facts.parked.values()))}"
     for facts in tables:
         if facts.letters:
-            counts = ", ".join(f"{count} in {sink}" for sink, (count, _) in sorted(facts.letters.items()))
             message = next(iter(facts.letters.values()))[1]
-            return Outcome.DEAD_LETTERED, f"{facts.table}: {counts}: {message}"
-    for facts in tables:
-        if facts.report is None:
-            return Outcome.FAILED, f"{facts.table}: {facts.problem or problem or 'was not compared'}"
-    for facts in tables:
-        if facts.report is not None and not facts.report.equal:
-            said = "; ".join(difference.sentence() for difference in facts.report.examples[:3])
-            reason = f"{facts.table}: {facts.report.differences} differences: {said}"
-            return Outcome.DIFFERENT, f"{reason} ({problem})" if problem else reason
+            return Outcome.DEAD_LETTERED, f"{facts.table}: {facts.dead_letters}: {message}"
     return Outcome.EQUAL, ""
 
 

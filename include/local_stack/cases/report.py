@@ -38,4 +38,5 @@ def _table_line(facts: TableFacts) -> str:
     if facts.report is None:
         return f"{facts.table}: {facts.problem}"
     rows = ", ".join(f"{side} {count:,}" for side, count in facts.report.rows.items())
-    return f"{facts.table}: rows: {rows}; {facts.report.differences:,} differ"
+    differing = sum(map(facts.differing, facts.report.counts))
+    return f"{facts.table}: rows: {rows}; {differing:,} differ"

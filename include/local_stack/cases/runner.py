@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -104,30 +105,38 @@ class CaseRun:
         """Nothing is made yet."""
         self._ctx, self._say, self._keep = ctx, say, keep
         self._deliveries = {name: play for name, play in DELIVERIES.items() if not only or name in only}
-        self._id = secrets.token_hex(3)
+        self._id, self._count = secrets.token_hex(3), 0
 
     def run(self, cases: Sequence[Case]) -> list[CaseResult]:
         """Every case's result, in the order of the cases."""
-        found: dict[str, list[DeliveryResult]] = {case.file: [] for case in cases}
-        refusals = [case for case in cases if case.expect is Outcome.REFUSED]
-        for number, group in enumerate(grouped(refusals), start=1):
+        found: dict[str, dict[str, DeliveryResult]] = {case.file: {} for case in cases}
+        refusals = deque(grouped([case for case in cases if case.expect is Outcome.REFUSED]))
+        while refusals:
             # Nothing is delivered of a table that is refused, so each delivery is the same.
-            results = self._deliver(f"refusals{number}", group, judge_by_discovery)
+            results, alone = self._deliver("refusals", refusals.popleft(), judge_by_discovery)
+            refusals.extend(alone)
             for file, result in results.items():
-                found[file] = [
-                    DeliveryResult(name, result.outcome, result.reason) for name in self._deliveries
-                ]
-        others = [case for case in cases if case.expect is not Outcome.REFUSED]
-        for number, group in enumerate(grouped(others), start=1):
+                for name in self._deliveries:
+                    found[file][name] = DeliveryResult(name, result.outcome, result.reason)
+        others = deque(grouped([case for case in cases if case.expect is not Outcome.REFUSED]))
+        while others:
+            group = others.popleft()
             for name, play in self._deliveries.items():
-                for file, result in self._deliver(name, group, play, number).items():
-                    found[file].append(result)
-        return [CaseResult(case, tuple(found[case.file])) for case in cases]
+                if not group:
+                    break
+                results, alone = self._deliver(name, group, play)
+                others.extend(alone)
+                group = [case for case in group if case.file in results]
+                for file, result in results.items():
+                    found[file][name] = result
+        return [CaseResult(case, tuple(found[case.file][n] for n in self._deliveries)) for case in cases]
 
     def _deliver(
-        self, delivery: str, cases: Sequence[Case], play: Callable[[Stage], None], number: int = 1
-    ) -> dict[str, DeliveryResult]:
-        name = f"case_{self._id}_{delivery.replace('-', '_')}{number if number > 1 else ''}"
+        self, delivery: str, cases: Sequence[Case], play: Callable[[Stage], None]
+    ) -> tuple[dict[str, DeliveryResult], list[list[Case]]]:
+        """Results by file, and the cases without one: their scripts failed, perhaps for others' sake."""
+        self._count += 1
+        name = f"case_{self._id}_{self._count}_{delivery.replace('-', '_')}"
         place, begun = Place(self._ctx, name), time.monotonic()
         self._say(f"{delivery}: {len(cases)} case(s) in pipeline and database {name}")
         try:
@@ -141,10 +150,14 @@ class CaseRun:
         finally:
             if not self._keep:
                 remove(place, self._say)
+        alone = [case for case in cases if case.file in stage.broken] if len(cases) > 1 else []
+        for case in alone:
+            del results[case.file]
+            self._say(f"{delivery}: {case.file} is tried again in a database of its own")
         counts = [r.outcome for r in results.values()]
         told = ", ".join(f"{counts.count(outcome)} {outcome}" for outcome in dict.fromkeys(counts))
-        self._say(f"{delivery}: {told} after {time.monotonic() - begun:.0f} s")
-        return results
+        self._say(f"{delivery}: {told or 'nothing'} after {time.monotonic() - begun:.0f} s")
+        return results, [[case] for case in alone]
 
 
 def judge_by_discovery(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -21,11 +22,18 @@ from local_stack.cases.place import Place
 from local_stack.cases.scripts import CaseScripts
 from local_stack.cases.source import CaseSource
 
+# Cases know nothing of each other: their transactions may mix as those of a shop do.
+AT_ONCE = 4
+
 Found = dict[str, tuple[tuple[TableFacts, ...], str]]
 
 
 class Stage:
-    """The cases of a delivery go on together; one that fails or is refused leaves the others alone."""
+    """The cases of a delivery go on together; one that fails or is refused leaves the others alone.
+
+    Attributes:
+        broken: files of the cases with a script that PostgreSQL refused.
+    """
 
     def __init__(
         self, delivery: str, place: Place, cases: Sequence[Case], say: Callable[[str], None]
@@ -36,6 +44,7 @@ class Stage:
         self.source, self.commands, self.checks = CaseSource(place), Commands(place), Checks(place)
         self._scripts: dict[str, CaseScripts] = {}
         self._ended: dict[str, DeliveryResult] = {}
+        self.broken: set[str] = set()
         self._found: dict[str, Found] = {case.file: {} for case in cases}
         self._problem = ""
         self._exit = ExitStack()
@@ -85,7 +94,8 @@ class Stage:
         self.tell("make the database, run the setups")
         self.place.write()
         self.source.create()
-        self.run(lambda case: (case.setup,))
+        # One after the other: making the same type or extension at once would clash more often than it must.
+        self.run(lambda case: (case.setup,), at_once=1)
 
     def run(
         self,
@@ -93,18 +103,25 @@ class Stage:
         only: Callable[[Case], bool] = lambda _: True,
         *,
         last: bool = False,
+        at_once: int = AT_ONCE,
     ) -> None:
-        """Run sections of each active case; the `last` ones end the case's sessions."""
-        for case in filter(only, self.active):
+        """Run sections of each active case, some cases at a time; the `last` ones end the case's sessions."""
+
+        def play(case: Case) -> None:
             scripts = self._scripts.setdefault(case.file, CaseScripts(case, self.source.dsn))
             try:
                 scripts.run(*sections(case))
                 if last:
                     scripts.finish()
             except SpecError as error:
+                self.broken.add(case.file)
                 self.end(case, Outcome.FAILED, str(error))
             except psycopg.OperationalError as error:
                 self.end(case, Outcome.FAILED, f"{case.file}: the source went away: {error}")
+
+        with ThreadPoolExecutor(at_once) as threads:
+            for done in [threads.submit(play, case) for case in filter(only, self.active)]:
+                done.result()
 
     def discover(self) -> None:
         """`cdc discover --write`, again without the cases that have a table which is refused."""

@@ -16,6 +16,9 @@ _OPTIONS = {
     # Records that retention removed before they were read are lost rows, and nobody may miss it.
     "failOnDataLoss": "true",
     "kafkaConsumer.pollTimeoutMs": "30000",
+    # After each poll Spark asks for the partition's offsets, on a connection where the consumer's next fetch
+    # is under way already; without a record to come the broker answers that one first, after this long.
+    "kafka.fetch.max.wait.ms": "10",
     "fetchOffset.numRetries": "5",
     "fetchOffset.retryIntervalMs": "200",
 }

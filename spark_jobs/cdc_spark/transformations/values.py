@@ -1,7 +1,8 @@
 """Column values as Debezium's JSON has them → Arrow arrays of the declared type; nothing is cut to fit.
 
 Debezium's settings that this reads: `decimal.handling.mode=string`, `time.precision.mode=microseconds`,
-`interval.handling.mode=string`, `binary.handling.mode=base64` (Debezium documentation, "Data type mappings").
+`interval.handling.mode=string`, `binary.handling.mode=bytes` (base64 in JSON; Debezium documentation, "Data
+type mappings").
 What it sends for every type and edge value was recorded: `tests/postgres_types/debezium_events.jsonl`.
 """
 

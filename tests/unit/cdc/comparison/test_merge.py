@@ -37,11 +37,18 @@ def test_each_kind_of_difference_is_counted_for_its_sink_and_named():
         "one": {"differing": 1, "extra": 1, "duplicate": 1},
         "two": {"missing": 1, "disagreeing": 1},
     }
+    assert report.differing == {"one": 3, "two": 2}
     sentences = [difference.sentence() for difference in report.examples]
     assert "one: row (2), name: expected 'b', found 'x'" in sentences
     assert "two: row (1), upper: expected 'A', found 'a'" in sentences
     assert "two: row (2) is missing" in sentences
     assert "one: row (3) is extra" in sentences
+
+
+def test_a_row_that_differs_in_several_columns_is_one_row():
+    shape = RowShape(1, ("id", "a", "b"))
+    report = compare_rows([(1, "a", "b"), (2, "a", "b")], {"one": [(1, "x", "y"), (2, "a", "b")]}, shape)
+    assert (report.differences, report.differing) == (2, {"one": 1})
 
 
 def test_null_is_not_the_empty_text():

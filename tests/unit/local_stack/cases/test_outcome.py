@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cdc.comparison.report import Difference, TableReport
 from local_stack.cases.case_file import Outcome, parse_case
 from local_stack.cases.outcome import CaseResult, DeliveryResult, TableFacts, decide, judge
@@ -13,6 +15,7 @@ UNEQUAL = TableReport(
     {"source": 2, "clickhouse": 1},
     {"clickhouse": {"missing": 1}},
     (Difference("missing", "clickhouse", (7,)),),
+    {"clickhouse": 1},
 )
 GOOD = TableFacts("public.a", report=EQUAL)
 BAD = TableFacts("public.b", report=UNEQUAL)
@@ -27,12 +30,29 @@ def test_all_tables_must_be_equal() -> None:
     )
 
 
-def test_parked_comes_before_dead_letters_and_both_before_rows() -> None:
+def test_parked_comes_before_dead_letters_and_both_before_their_own_rows() -> None:
     letters = {"warehouse": (3, "no number")}
     both = TableFacts("public.b", {"clickhouse": "no event fits"}, letters, UNEQUAL)
     assert judge([GOOD, both]) == (Outcome.PARKED, "public.b in clickhouse: no event fits")
     lettered = TableFacts("public.b", {}, letters, EQUAL)
     assert judge([lettered]) == (Outcome.DEAD_LETTERED, "public.b: 3 in warehouse: no number")
+
+
+def test_what_was_set_aside_excuses_no_other_row() -> None:
+    parked = TableFacts("public.c", {"clickhouse": "no event fits"}, {}, UNEQUAL)
+    assert judge([parked]) == (Outcome.PARKED, "public.c in clickhouse: no event fits")
+    assert judge([parked, BAD])[0] is Outcome.DIFFERENT
+    elsewhere = TableFacts("public.c", {"warehouse": "no event fits"}, {}, UNEQUAL)
+    assert judge([elsewhere])[0] is Outcome.DIFFERENT
+    lettered = TableFacts("public.b", {}, {"clickhouse": (1, "no number")}, UNEQUAL)
+    assert judge([lettered])[0] is Outcome.DEAD_LETTERED
+    assert judge([lettered, BAD])[0] is Outcome.DIFFERENT
+    more = TableFacts(
+        "public.b", {}, {"clickhouse": (1, "no number")}, replace(UNEQUAL, differing={"clickhouse": 2})
+    )
+    outcome, reason = judge([more])
+    assert outcome is Outcome.DIFFERENT
+    assert "beside 1 in clickhouse" in reason
 
 
 def test_rows_that_cannot_be_compared_are_a_failure() -> None:

@@ -1,0 +1,21 @@
+-- The connector loses its connection while it reads a COPY, whose rows share an LSN, and begins again.
+-- tables: public.copy_restarted
+-- partitions: 3
+-- expect: equal
+-- setup
+CREATE TABLE copy_restarted (id int PRIMARY KEY, v text NOT NULL);
+COPY copy_restarted FROM PROGRAM 'seq 1 1000 | awk ''{ print $1 "\tthere before" }''';
+-- step
+BEGIN;
+COPY copy_restarted FROM PROGRAM 'seq 1001 20000 | awk ''{ print $1 "\tfirst" }''';
+COMMIT;
+SELECT pg_sleep(0.3);
+SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = current_database() AND active;
+-- step
+BEGIN;
+UPDATE copy_restarted SET v = 'changed' WHERE id <= 500;
+COPY copy_restarted FROM PROGRAM 'seq 20001 40000 | awk ''{ print $1 "\tsecond" }''';
+DELETE FROM copy_restarted WHERE id % 10 = 0;
+COMMIT;
+SELECT pg_sleep(0.6);
+SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = current_database() AND active;
