@@ -168,7 +168,7 @@ class TableSpec(Spec):
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in self.key)
 
-    @cached_property
+    @property
     def unsent(self) -> frozenset[str]:
         """The columns that no event has, and that are read at the source."""
         return frozenset(column.name for column in self.columns if column.from_source)

@@ -41,7 +41,7 @@ def rows_by_key(
         chunk = wanted[begin : begin + CHUNK]
         statement = _statement(relation, names, keys.column_names, len(chunk))
         if condition is not None:
-            statement += SQL(" AND ({})").format(condition)
+            statement += SQL(" AND ({})").format(_escaped(condition))
         cursor.execute(statement, [text for key in chunk for text in key])
         result = cursor.pgresult
         if result is not None:
@@ -52,8 +52,13 @@ def rows_by_key(
 def _statement(relation: Identifier, names: Sequence[str], key: Sequence[str], count: int) -> Composed:
     one = SQL("({})").format(SQL(", ").join([SQL("%s")] * len(key)))
     return SQL("SELECT {} FROM {} WHERE ({}) IN ({})").format(
-        SQL(", ").join(map(Identifier, names)),
-        relation,
-        SQL(", ").join(map(Identifier, key)),
+        SQL(", ").join(_escaped(Identifier(name)) for name in names),
+        _escaped(relation),
+        SQL(", ").join(_escaped(Identifier(name)) for name in key),
         SQL(", ").join([one] * count),
     )
+
+
+def _escaped(part: Composable) -> SQL:
+    """A part of a statement with parameters, in which psycopg reads each percent sign as one's beginning."""
+    return SQL(part.as_string(None).replace("%", "%%"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -94,6 +94,9 @@ class SourceLookups(TableLookups):
     """The real answers of the source, for a topic that holds these events and nothing else."""
 
     events: int = 0
+
+    def dead_letters(self, keys: Collection[bytes]) -> frozenset[bytes]:
+        return frozenset()
 
     def _topic_now(self) -> tuple[Steps, Mapping[int, int]]:
         return {0: [(0, 0)]}, {0: self.events}

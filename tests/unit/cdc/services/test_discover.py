@@ -11,7 +11,7 @@ from cdc.clients.yarn import ClusterMetrics
 from cdc.errors import ConfigurationError, SpecError
 from cdc.services.catalogue import SourceColumn, SourceTable, differences, entry, refusal
 from cdc.services.discover import check_memory, render, write_entries
-from cdc.spec import Pipeline, load_pipeline
+from cdc.spec import Pipeline, TableSpec, load_pipeline
 
 SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
 COLUMNS = (
@@ -111,6 +111,36 @@ def test_a_column_that_cannot_be_captured_may_be_excluded(pipeline: Pipeline) ->
     )
     assert differences(declared, found) == [
         "public.order_items.gone is excluded and does not exist at the source"
+    ]
+
+
+UNPUBLISHED = "a generated column that PostgreSQL does not publish"
+
+
+def test_what_is_read_at_the_source_is_discovered_and_declared_so(pipeline: Pipeline) -> None:
+    found = table(
+        columns=(
+            *COLUMNS,
+            SourceColumn("twice", "integer", False, True),
+            SourceColumn("grid", "integer[]", False, False),
+        )
+    )
+    written = entry(found)
+    assert written["columns"][-2:] == [
+        {"name": "twice", "type": "integer", "from": "source"},
+        {"name": "grid", "type": "integer[]"},
+    ]
+    declared = TableSpec.model_validate(written)
+    assert "twice" in declared.unsent
+    assert differences(declared, found) == []
+    # More brackets keep bounds and dimensions; fewer would not be the source's type.
+    written["columns"][-1]["type"] = "integer[][]"
+    assert differences(TableSpec.model_validate(written), found) == []
+    del written["columns"][-2]["from"]
+    written["columns"][-1]["type"] = "bigint[][]"
+    assert differences(TableSpec.model_validate(written), found) == [
+        f"public.reviews.twice is {UNPUBLISHED}: declare it `from: source`",
+        "public.reviews.grid is integer[], declared is bigint[][]",
     ]
 
 
