@@ -8,6 +8,7 @@ import pytest
 
 from cdc.services.catalogue import entry, read_tables
 from cdc.services.compare import compare_table
+from cdc.services.discover import with_own_name
 from cdc.spec import TableSpec
 from tests.postgres_types.recording import Recorded, recorded
 from tests.stack.types.conftest import Lab
@@ -70,10 +71,9 @@ def test_unusual_table_names(lab: Lab) -> None:
             escaped = quoted(name).replace("%", "%%")
             source.execute(f"INSERT INTO {escaped} VALUES (1, %s)".encode(), [name])
         found = {table.name: table for table in read_tables(source)}
-    for number, name in enumerate(TABLES):
-        # Two names that differ only in case are told apart by the pipeline's author.
-        described = {**entry(found[name]), **({"name": f"case_{number}"} if name == "case" else {})}
-        table = TableSpec.model_validate(described)
+    taken: set[str] = set()
+    for name in TABLES:
+        table = TableSpec.model_validate(with_own_name(entry(found[name]), found[name], taken))
         pipeline = lab.pipeline([table])
         lab.make(pipeline, table)
         lab.write(pipeline, table, (event(1, {"v": name}),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from cdc.clients.yarn import ClusterMetrics
 from cdc.errors import ConfigurationError, SpecError
 from cdc.services.catalogue import SourceColumn, SourceTable, differences, entry, refusal
-from cdc.services.discover import check_memory, render, write_entries
+from cdc.services.discover import check_memory, render, with_own_name, write_entries
 from cdc.spec import Pipeline, TableSpec, load_pipeline
 
 SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
@@ -112,6 +113,15 @@ def test_a_column_that_cannot_be_captured_may_be_excluded(pipeline: Pipeline) ->
     assert differences(declared, found) == [
         "public.order_items.gone is excluded and does not exist at the source"
     ]
+
+
+def test_a_name_that_differs_from_another_only_in_case_is_told_apart() -> None:
+    names = {"reviews"}
+    same, other = (with_own_name(entry(found), found, names) for found in (table(name="Reviews"), table()))
+    assert list(same)[:2] == ["source", "name"]
+    assert re.fullmatch(r"Reviews_[0-9a-f]{8}", same["name"])
+    assert re.fullmatch(r"reviews_[0-9a-f]{8}", other["name"])
+    assert "name" not in with_own_name(entry(table(name="orders")), table(name="orders"), names)
 
 
 UNPUBLISHED = "a generated column that PostgreSQL does not publish"
