@@ -13,11 +13,15 @@ from tests.stack.types.conftest import Lab
 
 CARRIED = tuple(case.name for case in (*CASES, *DEEP))
 
-APART = {
+UNTRUE = {("t_date", 16)}
+"""Values at which the pipeline's connector stops, while the recording's sent NULL: here a 29th of February
+before Christ in a snapshot."""
+
+APART = {name for name, _ in UNTRUE} | {
     "t_numeric_12_2", "t_price", "t_date", "t_timestamp", "t_timestamptz", "t_moment", "t_stamp", "t_day",
     "t_array_date", "t_array_timestamp", "t_array_timestamptz", "t_array_bool_deep", "t_array_text_deep",
 }  # fmt: skip
-"""Cases with values that one sink does not hold."""
+"""Cases with values that one sink does not hold, or of which the event is untrue."""
 OTHER_TEXT = {"interval", "money", "inet"}
 """Types whose text is Debezium's, which PostgreSQL reads as the same value: it prints them by settings."""
 
@@ -49,7 +53,8 @@ def test_every_value_that_both_sinks_hold_is_the_source_s(filled: Lab) -> None:
 
 
 def test_a_column_kept_as_text_holds_every_value(filled: Lab) -> None:
-    table, events, sql = wide(CARRIED, "all_texts", **{"as": "text"})
+    names = tuple(name for name in CARRIED if name not in {known for known, _ in UNTRUE})
+    table, events, sql = wide(names, "all_texts", **{"as": "text"})
     assert _copied(filled, table, events, sql) == {}
 
 
@@ -82,6 +87,7 @@ def test_a_value_is_shown_or_set_aside(filled: Lab, name: str) -> None:
     report = compare_table(pipeline, filled.connections, table, limit=1000)
     told = {(d.sink, d.key[0]) for d in report.examples}
     expected = {(sink, n) for sink, ids in aside.items() for n in ids}
+    expected |= {(sink, n) for known, n in UNTRUE if known == name for sink in aside}
     assert told == expected, [d.sentence() for d in report.examples]
     with filled.source() as source, filled.warehouse() as warehouse:
         view = f'"kinds__{name}"'
