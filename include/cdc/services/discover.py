@@ -97,6 +97,16 @@ def with_own_name(item: dict[str, Any], table: SourceTable, names: set[str]) -> 
     return item
 
 
+def read_at_source(entries: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The columns of new entries that no event will have, and why: each changed row costs a look-up."""
+    return [
+        (f"{table.source}.{column.name}", column.pg_type.lost or "no event has it")
+        for table in map(TableSpec.model_validate, entries)
+        for column in table.columns
+        if column.from_source
+    ]
+
+
 def check_memory(pipeline: Pipeline, entries: Sequence[dict[str, Any]], cluster: ClusterMetrics) -> None:
     """Refuse more drivers than YARN has memory for.
 

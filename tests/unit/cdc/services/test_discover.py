@@ -11,7 +11,7 @@ import pytest
 from cdc.clients.yarn import ClusterMetrics
 from cdc.errors import ConfigurationError, SpecError
 from cdc.services.catalogue import SourceColumn, SourceTable, differences, entry, refusal
-from cdc.services.discover import check_memory, render, with_own_name, write_entries
+from cdc.services.discover import check_memory, read_at_source, render, with_own_name, write_entries
 from cdc.spec import Pipeline, TableSpec, load_pipeline
 
 SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
@@ -141,7 +141,9 @@ def test_what_is_read_at_the_source_is_discovered_and_declared_so(pipeline: Pipe
         {"name": "grid", "type": "integer[]"},
     ]
     declared = TableSpec.model_validate(written)
-    assert "twice" in declared.unsent
+    told = dict(read_at_source([written]))
+    assert declared.unsent == {name.removeprefix("public.reviews.") for name in told}
+    assert told["public.reviews.twice"] == "no event has it"
     assert differences(declared, found) == []
     # More brackets keep bounds and dimensions; fewer would not be the source's type.
     written["columns"][-1]["type"] = "integer[][]"
