@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cdc.errors import ConfigurationError
 
+TLS_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+"""libpq's parameters (PostgreSQL documentation, "Parameter Key Words"); Debezium has them as `database.*`."""
+
 
 class Connection(BaseModel):
     """One service.
@@ -22,7 +25,8 @@ class Connection(BaseModel):
     Attributes:
         id: the Airflow connection id that a pipeline names.
         schema_: the database, which Airflow calls `schema`.
-        extra: what has no field of its own, such as Kafka's `bootstrap.servers`.
+        extra: what has no field of its own, such as Kafka's `bootstrap.servers`, or `sslmode` and
+            `sslrootcert` of a PostgreSQL server, as Airflow's connections have them.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -49,11 +53,17 @@ class Connection(BaseModel):
         return {} if value is None else value
 
     def dsn(self, **parameters: str | int) -> str:
-        """A `postgresql://` URL; `parameters` such as `connect_timeout` are added to it."""
+        """A `postgresql://` URL; `parameters` such as `connect_timeout` are added to it, and those of TLS."""
         password = f":{quote(self.password, safe='')}" if self.password else ""
         login = f"{quote(self.login, safe='')}{password}@" if self.login else ""
-        query = f"?{urlencode(parameters)}" if parameters else ""
+        every = {**self.tls, **parameters}
+        query = f"?{urlencode(every, quote_via=quote)}" if every else ""
         return f"postgresql://{login}{self._address()}/{quote(self.schema_, safe='')}{query}"
+
+    @property
+    def tls(self) -> dict[str, str]:
+        """How a PostgreSQL server is to be met, in libpq's words; empty for its default."""
+        return {name: str(self.extra[name]) for name in TLS_PARAMETERS if self.extra.get(name)}
 
     def url(self) -> str:
         """`http://host:port`, or https when the connection's type or its schema field says so."""

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from cdc.connections import Connections
 from cdc.errors import TransientError
-from cdc.model.health import ConnectorSample, Level, QuerySample, Verdict, evaluate
+from cdc.model.health import Level, Verdict, evaluate
+from cdc.model.samples import ConnectorSample, QuerySample
 from cdc.settings import Settings
 from cdc.spec import Pipeline, PoliciesSpec
 from cdc_airflow.findings import Finding

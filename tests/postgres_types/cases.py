@@ -90,17 +90,20 @@ CASES = (
     _case("varbit", "bit varying", "", "0", "1", "0001", "01", "10000000", "000000001", "1" * 70),
     _case("varbit_9", "bit varying(9)", "", "101", "100000001"),
     _case("date", "date", "1970-01-01", "2026-02-28", "0001-01-01", "0001-12-31 BC", "4713-01-01 BC",
-          "9999-12-31", "10000-01-01", "5874897-12-31", "infinity", "-infinity", "1582-10-10"),
+          "9999-12-31", "10000-01-01", "5874897-12-31", "infinity", "-infinity", "1582-10-10",
+          "2026-03-15 BC", "4714-11-24 BC", "1582-10-15", "0044-03-15 BC", "0001-02-29 BC"),
     _case("timestamp", "timestamp", "1970-01-01 00:00:00", "2026-02-28 23:59:59.999999",
           "1899-12-31 23:59:59", "0001-01-01 00:00:00", "0001-12-31 23:59:59.5 BC", "4713-01-01 00:00:00 BC",
           "9999-12-31 23:59:59.999999", "10000-01-01 00:00:00", "294276-12-31 23:59:59.999999", "infinity",
-          "-infinity", "1582-10-10 12:00:00"),
+          "-infinity", "1582-10-10 12:00:00", "294276-12-31 23:59:59", "294247-01-10 04:00:54.775806",
+          "294247-01-10 04:00:54.775807", "4714-11-24 00:00:00 BC"),
     _case("timestamp_3", "timestamp(3)", "2026-02-28 23:59:59.999", "1969-12-31 23:59:59.001"),
     _case("timestamp_0", "timestamp(0)", "2026-02-28 23:59:59"),
     _case("timestamptz", "timestamptz", "1970-01-01 00:00:00+00", "2026-02-28 23:59:59.999999+05:30",
           "1899-12-31 23:59:59+00", "0001-01-01 00:00:00+00", "0001-12-31 23:59:59.5+00 BC",
           "4713-01-01 00:00:00+00 BC", "9999-12-31 23:59:59.999999+00", "10000-01-01 00:00:00+00",
-          "294276-12-31 23:59:59.999999+00", "infinity", "-infinity", "1582-10-10 12:00:00+00"),
+          "294276-12-31 23:59:59.999999+00", "infinity", "-infinity", "1582-10-10 12:00:00+00",
+          "294276-12-31 23:59:59+00", "4714-11-24 00:00:00+00 BC"),
     _case("timestamptz_3", "timestamptz(3)", "2026-02-28 23:59:59.999+00"),
     _case("time", "time", "00:00:00", "12:34:56.789012", "23:59:59.999999", "24:00:00"),
     _case("time_3", "time(3)", "12:34:56.789", "24:00:00"),
@@ -138,7 +141,7 @@ CASES = (
     _case("lseg", "lseg", "[(1,2),(3,4.5)]"),
     _case("box", "box", "(3,4),(1,2)"),
     _case("path", "path", "[(1,2),(3,4)]", "((1,2),(3,4),(5,6))"),
-    _case("polygon", "polygon", "((1,2),(3,4),(5,6.25))"),
+    _case("polygon", "polygon", "((1,2),(3,4),(5,6.25))", "((1,2),(3,4),(1,2))"),
     _case("circle", "circle", "<(1,2),3.5>"),
     _case("hstore", "hstore", "", "a=>1", "a=>NULL, \"b c\"=>\"quote \\\" back \\\\ ,\", k=>\"\", \"\"=>v",
           "n=>\"NULL\", 日本=>☕"),
@@ -191,9 +194,13 @@ CASES = (
     _case("array_bytea", "bytea[]", "{}", '{"\\\\x00ff",NULL,""}'),
     _case("array_bit", "bit(3)[]", "{}", "{101,NULL}"),
     _case("array_varbit", "varbit[]", "{}", "{0,NULL,0001}"),
-    _case("array_date", "date[]", "{}", "{2026-01-01,NULL}", "{infinity}"),
-    _case("array_timestamp", "timestamp[]", "{}", '{"2026-01-01 00:00:00.000001",NULL}', "{infinity}"),
-    _case("array_timestamptz", "timestamptz[]", "{}", '{"2026-01-01 00:00:00.000001+02",NULL}', "{infinity}"),
+    _case("array_date", "date[]", "{}", "{2026-01-01,NULL}", "{infinity}", '{"0044-03-15 BC",2026-01-01}',
+          "{1582-10-10}", "{-infinity,1582-10-15}"),
+    _case("array_timestamp", "timestamp[]", "{}", '{"2026-01-01 00:00:00.000001",NULL}', "{infinity}",
+          '{"0044-03-15 00:00:00 BC"}', '{"1582-10-10 12:00:00"}', '{"294276-12-31 23:59:59",-infinity}',
+          '{"294276-12-31 23:59:59.5"}'),
+    _case("array_timestamptz", "timestamptz[]", "{}", '{"2026-01-01 00:00:00.000001+02",NULL}', "{infinity}",
+          '{"0044-03-15 00:00:00+00 BC"}', '{"1582-10-10 12:00:00+00"}', '{"294276-12-31 23:59:59+00"}'),
     _case("array_time", "time[]", "{}", "{12:34:56.789012,NULL}", "{24:00:00}"),
     _case("array_timetz", "timetz[]", "{}", "{12:34:56.789012+02,NULL}"),
     _case("array_interval", "interval[]", "{}", '{"1 mon -1 day",NULL}'),
@@ -229,6 +236,18 @@ CASES = (
     _case("array_bit_full", "bit(3)[]", "{101}"),
     _case("array_numrange", "numrange[]", '{"(1.50,2.5]",NULL}'),
     _case("array_lsn", "pg_lsn[]", "{0/1}"),
+    _case("array_internal_char", '"char"[]', "{}", "{x,NULL}"),
+    _case("array_jsonpath", "jsonpath[]", "{}", '{"$.a[*]",NULL}'),
+    _case("array_regclass", "regclass[]", "{}", "{pg_class,NULL}"),
+    _case("array_tsquery", "tsquery[]", "{}", '{"fat & rat",NULL}'),
+    _case("array_xid", "xid[]", "{}", "{1,NULL,4294967295}"),
+    _case("array_line", "line[]", "{}", '{"{1,-2,3}",NULL}'),
+    _case("array_lseg", "lseg[]", "{}", '{"[(1,2),(3,4.5)]",NULL}'),
+    _case("array_path", "path[]", "{}", '{"[(1,2),(3,4)]","((1,2),(3,4))",NULL}'),
+    _case("array_polygon", "polygon[]", "{}", '{"((1,2),(3,4),(1,2))",NULL}'),
+    _case("array_circle", "circle[]", "{}", '{"<(1,2),3.5>",NULL}'),
+    _case("array_bool_deep", "boolean[]", "{NULL,NULL}", "{{t,NULL}}"),
+    _case("array_text_deep", "text[]", "{[a,b}", "{{a,b}}"),
 )  # fmt: skip
 
 DEEP = (
@@ -240,6 +259,13 @@ DEEP = (
     _case("deep_mood", "mood[][]", "{{sad,NULL}}"),
 )
 """Arrays of more dimensions, or with other bounds: apart, because a connector may stop at one."""
+
+XML = (
+    _case("xml", "xml", "<a/>", "", "text", '<a b="c">é &amp; ☕<!-- x --></a>', '<?xml version="1.0"?><a/>',
+          "<a>\n  <b/>\n</a>"),
+    _case("array_xml", "xml[]", "{}", '{<a/>,NULL,"<b c=\\"d\\"/>"}'),
+)  # fmt: skip
+"""What the embedded PostgreSQL is built without; Debian's has it."""
 
 
 def setup_sql(cases: tuple[Case, ...] = (*CASES, *DEEP)) -> str:

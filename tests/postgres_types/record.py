@@ -1,7 +1,8 @@
 """Sends every case through the real Debezium and keeps what it wrote for the tests.
 
 Each value is seen three times: in the snapshot (id n), as an insert (id n + 1000) and as an update of that. A
-line of the recording is one event, with the source's own text of the value.
+line of the recording is one event, with the value's text as it is read at the source. The tables' entries are
+those of the source's catalogue. `xml` is recorded from Debian's PostgreSQL, which has to be installed.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from confluent_kafka import Consumer
 
 from cdc.clients.connect import ConnectClient
 from cdc.connections import Connections
+from cdc.services.catalogue import entry, read_tables
 from cdc.services.connector import connector_config
 from cdc.spec import load_pipeline
+from cdc_spark.transformations.read_back import SETTINGS
 from local_stack.components.connect import Connect
 from local_stack.components.kafka import Kafka
 from local_stack.components.source import Source
 from local_stack.context import REPO
-from tests.postgres_types.cases import CASES, DEEP, USER_TYPES, Case, setup_sql
+from tests.postgres_types.cases import CASES, DEEP, USER_TYPES, XML, Case, setup_sql
+from tests.postgres_types.recording import TABLES
 from tests.stack.cdc.conftest import running
+from tests.stack.types.debian import debian_postgres
 
 RECORDING = Path(__file__).with_name("debezium_events.jsonl")
-GENERATED = Case("t_generated", "integer", ("5",))
+GENERATED = Case("t_generated", "integer", ())
 _GENERATED_SQL = """
     CREATE TABLE kinds.t_generated (id integer PRIMARY KEY, a integer,
         v integer GENERATED ALWAYS AS (a + 1) STORED, w integer GENERATED ALWAYS AS (a + 2) VIRTUAL);
@@ -37,27 +42,53 @@ _GENERATED_SQL = """
 
 def main() -> int:
     """Record everything; a connector that stops ends it with its reason."""
+    every = (*CASES, GENERATED, *DEEP)
     with running(Source(), Kafka(), Connect()) as stack:
         admin = stack.ctx.ports["source"], stack.ctx.secrets["source_superuser"]
         dsn = f"host=127.0.0.1 port={admin[0]} user=postgres password={admin[1]} dbname=shop"
-        lines: list[dict[str, Any]] = []
         with psycopg.connect(dsn, autocommit=True) as source:
             source.execute(USER_TYPES)
             source.execute(setup_sql().encode())
             source.execute(_GENERATED_SQL)
-            source.execute("CREATE PUBLICATION kinds FOR TABLES IN SCHEMA kinds")
-            source.execute("GRANT USAGE ON SCHEMA kinds TO debezium")
-            source.execute("GRANT SELECT ON ALL TABLES IN SCHEMA kinds TO debezium")
-            every = (*CASES, GENERATED, *DEEP)
-            # A value that Debezium cannot read stops its connector: it must not hide many others.
-            for start in range(0, len(every), 30):
-                lines += _record(stack, source, f"part{start}", every[start : start + 30])
-    RECORDING.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+            _publish(source, "debezium")
+            lines, tables = _record_all(stack, source, stack.connections, every)
+        with debian_postgres() as server:
+            database = server.create_database("source").model_copy(update={"id": "cdc_source"})
+            with psycopg.connect(database.dsn(), autocommit=True) as source:
+                source.execute("CREATE SCHEMA kinds")
+                source.execute(setup_sql(XML).encode())
+                _publish(source, "postgres")
+                known = Connections([database, stack.connections.get("cdc_kafka"),
+                                     stack.connections.get("cdc_connect")])  # fmt: skip
+                of_xml = _record_all(stack, source, known, XML)
+    RECORDING.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in lines + of_xml[0]))
+    entries = {**tables, **of_xml[1]}
+    found = ",\n".join(f" {json.dumps(name)}: {json.dumps(entries[name])}" for name in sorted(entries))
+    TABLES.write_text(f"{{\n{found}\n}}\n")
     return 0
 
 
-def _record(stack: Any, source: Any, name: str, cases: tuple[Case, ...]) -> list[dict[str, Any]]:
-    connections: Connections = stack.connections
+def _publish(source: Any, role: str) -> None:
+    source.execute("CREATE PUBLICATION kinds FOR TABLES IN SCHEMA kinds")
+    source.execute(f"GRANT USAGE ON SCHEMA kinds TO {role}")
+    source.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA kinds TO {role}")
+
+
+def _record_all(
+    stack: Any, source: Any, connections: Connections, every: tuple[Case, ...]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The events of all cases, and their tables' entries."""
+    lines: list[dict[str, Any]] = []
+    # A value that Debezium cannot read stops its connector: it must not hide many others.
+    for start in range(0, len(every), 30):
+        part = every[start : start + 30]
+        lines += _record(stack, source, connections, f"{part[0].name}_{start}", part)
+    return lines, {table.name: entry(table) for table in read_tables(source, ["kinds"])}
+
+
+def _record(
+    stack: Any, source: Any, connections: Connections, name: str, cases: tuple[Case, ...]
+) -> list[dict[str, Any]]:
     # As Debezium does by default: an array that it cannot convert is NULL in the recording.
     connect = ConnectClient(connections.get("cdc_connect").url())
     config = connector_config(load_pipeline(REPO / "include/pipelines/ecommerce.yaml"), connections) | {
@@ -82,6 +113,8 @@ def _record(stack: Any, source: Any, name: str, cases: tuple[Case, ...]) -> list
     if len(events) != 3 * expected:
         raise RuntimeError(f"{len(events)} events of {3 * expected}: {connect.status(name)}")
     connect.delete(name)
+    for setting, value in SETTINGS.items():
+        source.execute("SELECT set_config(%s, %s, false)", (setting, value))
     texts = {
         (case.name, row[0]): row[1]
         for case in cases

@@ -59,11 +59,13 @@ VALUES = [
     ("double precision[]", ([0.5, "NaN"], []), ("{0.5,NaN}", "{}")),
     ("uuid[]", (["6f9619ff-8b86-d011-b42d-00c04fc964ff", None], []),
      ("{6f9619ff-8b86-d011-b42d-00c04fc964ff,NULL}", "{}")),
+    ("time[]", ([45_296_500_000, None], []), ("{12:34:56.5,NULL}", "{}")),
+    ("integer[][]", ("{{1,NULL},{2,3}}", "[0:1]={1,2}"), ("{{1,NULL},{2,3}}", "[0:1]={1,2}")),
     ("date[]", ([0, None], []), ("{1970-01-01,NULL}", "{}")),
     ("timestamptz[]", (["2026-01-02T03:04:05.1Z"], []), ('{"2026-01-02 03:04:05.1+00"}', "{}")),
     ("timestamp[]", ([1_000_001, None], []), ('{"1970-01-01 00:00:01.000001",NULL}', "{}")),
 ]  # fmt: skip
-ELSEWHERE = EXTENSIONS | {"other", "xml"}
+ELSEWHERE = EXTENSIONS | {"other", "xml", "geometry", "geography", "vector", "halfvec", "sparsevec", "isbn"}
 """Types that a database has only once somebody makes them, or that the embedded one is built without."""
 
 
@@ -76,7 +78,8 @@ def recorded_values():
         if column.pg_type.base not in known and not column.pg_type.dimensions:
             known.add(column.pg_type.base)
             pair = events[0], events[-1]
-            yield column.type, tuple(e.sent for e in pair), tuple(e.text for e in pair)
+            texts = tuple(e.text for e in pair)
+            yield column.type, texts if column.from_source else tuple(e.sent for e in pair), texts
 
 
 VALUES += recorded_values()
@@ -129,7 +132,8 @@ def test_values_come_back_from_the_sinks_as_they_were_written(lab):
         back = found.rows.sort_by("id")
         for name in [column.name for column in table.columns] + ["_version", "_lsn"]:
             assert back.schema.field(name).type == rows.schema.field(name).type, name
-            assert repr(back[name].to_pylist()) == repr(rows.column(name).to_pylist()), name
+            written = [None] * 3 if name in table.unsent else rows.column(name).to_pylist()
+            assert repr(back[name].to_pylist()) == repr(written), name
         assert back["_is_deleted"].to_pylist() == [False] * 3
 
 

@@ -111,6 +111,8 @@ def discover(
         return
     for name, reason in found.refused:
         errors.print(f"[yellow]refused[/] {name}: it {reason}", highlight=False)
+    for name, reason in service.read_at_source(found.found):
+        errors.print(f"[yellow]read at the source[/] {name}: {reason}", highlight=False)
     for name in found.known:
         errors.print(f"[dim]captured[/] {name} already", highlight=False)
     if not found.found:

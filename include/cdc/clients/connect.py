@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from cdc.clients.http import HttpError, JsonClient
 from cdc.errors import ConfigurationError, TransientError, UnavailableError
-from cdc.model.health import TaskSample
+from cdc.model.samples import TaskSample
 
 _NOT_FOUND = 404
 POLL_S = 0.5

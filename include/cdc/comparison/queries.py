@@ -12,7 +12,9 @@ from cdc.ddl.columns import quote_ch
 from cdc.spec import ColumnSpec, DerivedColumnSpec, TableSpec
 from cdc.types import PgType
 
-POSTGRES_SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1"
+POSTGRES_SETTINGS = (
+    "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c lc_monetary=C"
+)
 CLICKHOUSE_SETTINGS: dict[str, str | int] = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_decimals": 1,
@@ -59,12 +61,17 @@ def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
 
 def _postgres_value(name: str, pg: PgType) -> sql.Composable:
     column = sql.Identifier(name)
-    if pg.as_text and pg.base != "money":
+    if pg.base == "xml" and not pg.dimensions:
+        # As a client sees it: a cast would print a declaration that the type's own output leaves out.
+        return column
+    if pg.in_text and (pg.dimensions or pg.base != "money"):
         return sql.SQL("{}::text").format(column)
     if pg.dimensions:
         # array_to_json leaves out where an array begins, which Debezium does not send, and makes objects of
         # composites and documents.
         listed = "{0}::text[]" if pg.kind.compare in _TEXT_ELEMENTS else "{0}"
+        if pg.base == "money":
+            listed = "{0}::numeric[]"
         return sql.SQL(
             "CASE WHEN array_lower({0}, 1) <> 1 THEN to_json({0}::text)::text ELSE array_to_json("
             + listed
@@ -87,7 +94,7 @@ def _postgres_order(name: str, pg: PgType) -> sql.Composable:
 
 def _clickhouse_value(name: str, pg: PgType) -> str:
     column = quote_ch(name)
-    if pg.as_text:
+    if pg.in_text:
         return column
     if pg.dimensions and pg.base == "bytea":
         plain = f"variantElement({column}::Variant(Array(Nullable(String))), 'Array(Nullable(String))')"

@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|Infinity|NaN)")
 def canonicalizer(pg: PgType) -> Canonicalizer | None:
     """The function for values (other than NULL) of a column of this type, or None when they need none."""
     rule = pg.kind.compare
-    if pg.as_text:
+    if pg.in_text:
         # Text on both sides: that of a boolean or of bytes is the same already.
         return None if pg.dimensions or rule in ("boolean", "bytes") else _RULES.get(rule)
     if pg.dimensions:

@@ -57,11 +57,13 @@ class Partial:
 
     Attributes:
         moved: it gave its row a new key, so what came before it has the old key.
+        unsent: no event says one of the values, so nobody but the source knows it.
     """
 
     version: int
     lsn: int
     moved: bool = False
+    unsent: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ def from_records(
     earlier = [change for change in own if change.version < event.version]
     if any(change.state is State.SETTLED for change in earlier):
         return Choice(Origin.SUPERSEDED)
+    if event.unsent:
+        return Choice(Origin.SOURCE)
     begin, usable = event.version, Origin.SINK
     if event.moved:
         earlier, begin = _before_move(event, list(old))

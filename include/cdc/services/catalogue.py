@@ -16,8 +16,8 @@ from psycopg.rows import dict_row
 from cdc.errors import DataError
 from cdc.spec import TableSpec
 from cdc.spec.names import join_qualified
-from cdc.types import parse_type
-from cdc.types.kinds import EXTENSIONS, REFUSED
+from cdc.types import PgType, parse_type
+from cdc.types.kinds import EXTENSIONS, KINDS
 
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
@@ -66,6 +66,8 @@ _TABLES = """
       AND n.nspname NOT LIKE 'pg\\_%%' AND (%(schemas)s::text[] IS NULL OR n.nspname = ANY(%(schemas)s))
     ORDER BY n.nspname, c.relname
 """
+_BY_NAME = EXTENSIONS | {name for name, kind in KINDS.items() if kind.warehouse and kind.lost}
+"""Types of extensions that the type map knows by their names."""
 _KINDS = {
     "v": "is a view, which has no changes of its own: capture the tables it reads",
     "m": "is a materialized view, which has no changes of its own: capture the tables it reads",
@@ -80,7 +82,6 @@ class SourceColumn:
     Attributes:
         type: what a pipeline file would say.
         generated: it is generated, and the server does not publish it.
-        dimensions: of an array, as declared; PostgreSQL itself does not hold to it.
     """
 
     name: str
@@ -89,7 +90,6 @@ class SourceColumn:
     generated: bool
     values: tuple[str, ...] = ()
     type_name: str = ""
-    dimensions: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
     if table.has_children:
         return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
     for column in table.columns:
-        if column.name not in excluded and (why := _column_refusal(column)):
+        if column.name not in excluded and (why := _column_refusal(column, in_key=column.name in table.key)):
             return why
     return None
 
@@ -196,14 +196,26 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
         actual = columns.pop(column.name, None)
         if actual is None:
             said.append(f"{declared.source}.{column.name} does not exist at the source")
-        elif parse_type(actual.type) != parse_type(column.type):
+        elif not _same_type(parse_type(actual.type), parse_type(column.type)):
             said.append(f"{declared.source}.{column.name} is {actual.type}, declared is {column.type}")
+        elif actual.generated and not column.from_source:
+            said.append(
+                f"{declared.source}.{column.name} is a generated column that PostgreSQL does not publish: "
+                "declare it `from: source`"
+            )
         elif not column.nullable and not actual.not_null:
             said.append(f"{declared.source}.{column.name} can be NULL, declared is nullable: false")
     said += [
         f"{declared.source}.{name} is not declared: add it under columns, or to exclude" for name in columns
     ]
     return said
+
+
+def _same_type(actual: PgType, declared: PgType) -> bool:
+    """An array may be declared with more brackets than it has at the source, to keep all that it can hold."""
+    if actual.dimensions and declared.dimensions > actual.dimensions:
+        return actual.element == declared.element
+    return actual == declared
 
 
 def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
@@ -217,6 +229,8 @@ def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
             item["values"] = list(column.values)
         if column.type_name:
             item["type_name"] = column.type_name
+        if column.generated:
+            item["from"] = "source"
         columns.append(item)
     head: dict[str, Any] = {"source": table.qualified}
     if stream:
@@ -224,21 +238,14 @@ def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
     return {**head, "key": list(table.key), "columns": columns}
 
 
-def _column_refusal(column: SourceColumn) -> str | None:
-    if column.generated:
-        return (
-            f"has the generated column {column.name!r}, which PostgreSQL does not publish (18 and later "
-            "do when the column is STORED): leave the column out of the table with `exclude`"
-        )
-    if column.dimensions > 1:
-        return (
-            f"has column {column.name!r}, an array of {column.dimensions} dimensions, of which Debezium "
-            "sends no values: leave the column out of the table with `exclude`"
-        )
+def _column_refusal(column: SourceColumn, *, in_key: bool) -> str | None:
     try:
-        parse_type(column.type)
+        lost = parse_type(column.type).lost
     except DataError as error:
         return f"has column {column.name!r}: {error}"
+    if in_key and (lost or column.generated):
+        why = lost or "it is a generated column that PostgreSQL does not publish"
+        return f"has key column {column.name!r}, by which no event can name its row: {why}"
     return None
 
 
@@ -268,18 +275,19 @@ def _column(item: dict[str, Any]) -> SourceColumn:
         generated=item["generated"] == "v" or (item["generated"] == "s" and not item["publishable"]),
         values=tuple(item["values"] or ()),
         type_name=item["type_name"] or "",
-        dimensions=item["dimensions"],
     )
 
 
 def _type_text(item: dict[str, Any]) -> str:
     """The type as a pipeline says it: a type that is not PostgreSQL's own has the name of what it is like."""
+    brackets = "[]" * max(item["dimensions"], 1) if item["is_array"] else ""
     if item["built_in"]:
-        return str(item["type"])
+        # PostgreSQL's own name of an array has one pair of brackets, however it was declared.
+        return str(item["type"]).removesuffix("[]") + brackets
     element = str(item["element"])
     if item["element_kind"] == "e":
         element = "enum"
-    elif element not in {*EXTENSIONS, *REFUSED}:
+    elif element not in _BY_NAME:
         # Also an array of a domain, of whose elements Debezium sends PostgreSQL's text.
         element = "other"
-    return element + ("[]" if item["is_array"] else "")
+    return element + brackets

@@ -36,6 +36,7 @@ def connector_config(pipeline: Pipeline, connections: Connections) -> dict[str, 
         "database.user": database.login,
         "database.password": database.password,
         "database.dbname": database.schema_,
+        **{f"database.{name}": value for name, value in database.tls.items()},
         "topic.prefix": source.topic_prefix,
         "slot.name": source.slot,
         "publication.name": source.publication,
@@ -73,10 +74,11 @@ def _values() -> dict[str, str]:
 
 
 def _exclusions(pipeline: Pipeline) -> dict[str, str]:
+    """What the events do not have: left out by the pipeline, or read at the source."""
     excluded = [
         f"{_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
         for table in pipeline.tables
-        for column in table.exclude
+        for column in (*table.exclude, *sorted(table.unsent))
     ]
     return {"column.exclude.list": ",".join(excluded)} if excluded else {}
 

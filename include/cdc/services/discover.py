@@ -21,6 +21,7 @@ from cdc.errors import ConfigurationError, UnsupportedSourceError
 from cdc.services.catalogue import SourceTable, entry, read_tables, refusal
 from cdc.services.launch import stream_memory_mb
 from cdc.spec import Pipeline, TableSpec, load_pipeline
+from cdc.spec.names import default_sink_name, with_hash
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,12 @@ def discover(
             f"{', '.join(t.qualified for t in tables if t.qualified not in own) or 'none'}"
         )
     known = {table.source for table in pipeline.tables}
+    names = {table.name.lower() for table in pipeline.tables}
     found, refused = [], []
     for table in matching:
         if table.qualified in known:
             continue
-        item = entry(table, stream)
+        item = with_own_name(entry(table, stream), table, names)
         why = refusal(table) or _invalid(item)
         if why:
             refused.append((table.qualified, why))
@@ -77,6 +79,32 @@ def discover(
     return Discovery(
         tuple(found), tuple(refused), tuple(t.qualified for t in matching if t.qualified in known)
     )
+
+
+def with_own_name(item: dict[str, Any], table: SourceTable, names: set[str]) -> dict[str, Any]:
+    """An entry that names its table in the sinks when another one's name differs only in case.
+
+    Args:
+        item: the entry.
+        table: its table.
+        names: the names that are taken, in lower case; this table's is added.
+    """
+    name = default_sink_name(table.schema, table.name)
+    if name.lower() in names:
+        name = with_hash(name, table.qualified)
+        item = {"source": item["source"], "name": name, **item}
+    names.add(name.lower())
+    return item
+
+
+def read_at_source(entries: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The columns of new entries that no event will have, and why: each changed row costs a look-up."""
+    return [
+        (f"{table.source}.{column.name}", column.pg_type.lost or "no event has it")
+        for table in map(TableSpec.model_validate, entries)
+        for column in table.columns
+        if column.from_source
+    ]
 
 
 def check_memory(pipeline: Pipeline, entries: Sequence[dict[str, Any]], cluster: ClusterMetrics) -> None:

@@ -15,7 +15,7 @@ from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, TransientError
-from cdc.model.health import CheckpointSample, ConnectorSample, QuerySample, SlotSample
+from cdc.model.samples import CheckpointSample, ConnectorSample, QuerySample, SlotSample
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, StreamSpec
 

@@ -18,8 +18,8 @@ from cdc.clients.yarn import Application, YarnClient
 from cdc.connections import Connections
 from cdc.ddl.columns import quote_ch
 from cdc.errors import CdcError
-from cdc.model.health import ConnectorSample, Offsets, lag
 from cdc.model.parking import ParkedTable
+from cdc.model.samples import ConnectorSample, Offsets, lag
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, Launch, OpsStore
 from cdc.services.apply import YARN_CONNECTION

@@ -50,17 +50,25 @@ class ColumnSpec(DerivedColumnSpec):
         type_name: the qualified name of a user's type at the source.
         as_: `as: text` keeps PostgreSQL's own text of the values in the sinks, for values that the sinks'
             types cannot hold.
+        from_: `from: source` leaves the column out of the events; it is read at the source, by key, for each
+            event of its row. Types that Debezium cannot carry whole are read so in any case.
     """
 
     nullable: bool = True
     values: tuple[str, ...] = ()
     type_name: str = ""
     as_: Literal["text"] | None = Field(default=None, alias="as")
+    from_: Literal["source"] | None = Field(default=None, alias="from")
 
     @cached_property
     def pg_type(self) -> PgType:
         """The parsed type."""
         return replace(parse_type(self.type), as_text=self.as_ == "text")
+
+    @property
+    def from_source(self) -> bool:
+        """No event has its values: they are read at the source."""
+        return self.from_ == "source" or bool(self.pg_type.lost)
 
 
 class TableSpec(Spec):
@@ -133,6 +141,11 @@ class TableSpec(Spec):
         if column.nullable:
             raise ValueError(f"key column {name!r} must be declared nullable: false")
         pg = column.pg_type
+        if column.from_source:
+            raise ValueError(
+                f"key column {name!r} is read at the source by its key, which only an event can tell: "
+                f"{pg.lost or 'it is declared `from: source`'}"
+            )
         if pg.dimensions or pg.as_text or pg.base in _KEY_TYPES_REFUSED or pg.kind.compare == "shape":
             raise ValueError(
                 f"key column {name!r} has type {column.type}{' as text' if pg.as_text else ''}, which cannot "
@@ -154,6 +167,11 @@ class TableSpec(Spec):
         """The key's columns, in the key's order."""
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in self.key)
+
+    @property
+    def unsent(self) -> frozenset[str]:
+        """The columns that no event has, and that are read at the source."""
+        return frozenset(column.name for column in self.columns if column.from_source)
 
     def topic(self, prefix: str) -> str:
         """The table's topic."""

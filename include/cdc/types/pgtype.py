@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from cdc.errors import DataError
-from cdc.types.kinds import EXTENSIONS, KINDS, REFUSED, Kind
+from cdc.types.kinds import DIMENSIONS_LOST, EXTENSIONS, KINDS, OWN_TEXT, Kind
 
 _ALIASES = {
     "int2": "smallint",
@@ -49,7 +49,8 @@ class PgType:
     Attributes:
         base: canonical name without arguments, one of `KINDS`.
         args: the type modifier's numbers: `(12, 2)` for `numeric(12,2)`, `(40,)` for `varchar(40)`.
-        dimensions: 0 for a scalar, 1 for `text[]`.
+        dimensions: 0 for a scalar, 1 for `text[]`; more is an array of any bounds and dimensions, since
+            PostgreSQL holds no column to those that it was declared with.
         as_text: the sinks hold PostgreSQL's own text of the values, which every value has.
     """
 
@@ -67,6 +68,25 @@ class PgType:
     def kind(self) -> Kind:
         """Its entry in the type map."""
         return KINDS[self.base]
+
+    @property
+    def lost(self) -> str:
+        """What Debezium's events lose of it, so that it is read at the source; empty when nothing."""
+        if self.dimensions > 1:
+            return DIMENSIONS_LOST
+        return (self.kind.array_lost if self.dimensions else "") or self.kind.lost
+
+    @property
+    def in_text(self) -> bool:
+        """Its values travel as PostgreSQL's own text, and ClickHouse has them so."""
+        return self.as_text or self.dimensions > 1
+
+    @property
+    def own_text(self) -> bool:
+        """It is read at the source and kept as PostgreSQL prints it."""
+        if self.dimensions > 1 or (self.as_text and self.lost):
+            return True
+        return not self.dimensions and self.kind.form == OWN_TEXT
 
     @property
     def decimal(self) -> tuple[int, int] | None:
@@ -104,7 +124,7 @@ def parse_type(text: str) -> PgType:
     base = _ALIASES.get(base, base)
     args = tuple(int(part) for part in match["args"].split(",")) if match["args"] else ()
     dimensions = len(match["dims"]) // 2
-    _check(text, base, dimensions)
+    _check(text, base)
     if base in ("character", "bit") and not args:
         args = (1,)
     if base == "numeric" and len(args) == 1:
@@ -112,19 +132,10 @@ def parse_type(text: str) -> PgType:
     return PgType(base, args, dimensions)
 
 
-def _check(text: str, base: str, dimensions: int) -> None:
-    if base in REFUSED:
-        raise DataError(f"type {text!r} is not carried: {REFUSED[base]}; {ADVICE}")
+def _check(text: str, base: str) -> None:
     if base not in KINDS:
         known = ", ".join(sorted(KINDS))
         raise DataError(f"type {text!r} is not carried; known are: {known}; {ADVICE}")
-    if dimensions and KINDS[base].no_array:
-        raise DataError(f"arrays of {base} are not carried ({text!r}): {KINDS[base].no_array}; {ADVICE}")
-    if dimensions > 1:
-        raise DataError(
-            f"type {text!r}: arrays are declared with one pair of brackets, as PostgreSQL does, and carried "
-            "with one dimension, since Debezium sends no more"
-        )
 
 
 ADVICE = "leave the column out of the table with `exclude`, or keep it at the source as text"

@@ -14,11 +14,11 @@ def clickhouse_type(pg: PgType, *, nullable: bool) -> str:
     An array or a map cannot be Nullable in ClickHouse: such a nullable column has a companion column (see
     `cdc.ddl`) and the reader's view shows a Variant, so that NULL and the empty array stay apart.
     """
-    if pg.dimensions and not pg.as_text:
+    if pg.dimensions and not pg.in_text:
         # What cannot be NULL as an element travels as text inside an array.
         element = clickhouse_type(pg.element, nullable=True)
         return f"Array({'Nullable(String)' if element.startswith(_NEVER_NULLABLE) else element})"
-    name = "String" if pg.as_text else pg.kind.clickhouse
+    name = "String" if pg.in_text else pg.kind.clickhouse
     decimal = clickhouse_decimal(pg)
     if decimal is not None:
         name = f"Decimal({decimal[0]}, {decimal[1]})"
@@ -31,7 +31,7 @@ def clickhouse_type(pg: PgType, *, nullable: bool) -> str:
 
 def clickhouse_decimal(pg: PgType) -> tuple[int, int] | None:
     """Precision and scale when ClickHouse has a decimal that holds the type."""
-    decimal = None if pg.as_text else pg.decimal
+    decimal = None if pg.in_text else pg.decimal
     return decimal if decimal is not None and decimal[0] <= CLICKHOUSE_MAX_PRECISION else None
 
 
@@ -47,5 +47,5 @@ def warehouse_type(pg: PgType) -> str:
     """
     if pg.as_text:
         return "text"
-    base = PgType(pg.kind.warehouse, (), pg.dimensions) if pg.kind.warehouse else pg
-    return str(base)
+    name = pg.kind.warehouse or str(pg.element)
+    return name + ("[]" if pg.dimensions else "")

@@ -15,7 +15,7 @@ def spark_type(pg: PgType) -> str | dict[str, Any]:
     What Spark has no exact type for travels as text: a numeric without a precision or with more than 38
     digits, json, uuid, enums, time, interval, network addresses, ranges, shapes.
     """
-    if pg.as_text:
+    if pg.in_text:
         return "string"
     if pg.dimensions:
         return {"type": "array", "elementType": spark_type(pg.element), "containsNull": True}
@@ -25,5 +25,5 @@ def spark_type(pg: PgType) -> str | dict[str, Any]:
 
 def spark_decimal(pg: PgType) -> tuple[int, int] | None:
     """Precision and scale when Spark has a decimal that holds the type."""
-    decimal = None if pg.as_text else pg.decimal
+    decimal = None if pg.in_text else pg.decimal
     return decimal if decimal is not None and decimal[0] <= SPARK_MAX_PRECISION else None

@@ -16,7 +16,7 @@ import psycopg
 from cdc.comparison.report import CompareReport
 from cdc.connections import Connections
 from cdc.errors import TransientError
-from cdc.model.health import Offsets, lag
+from cdc.model.samples import Offsets, lag
 from cdc.services.compare import compare
 from cdc.spec import Pipeline
 from local_stack.job.sampler import Sampler

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdc.model.health import Offsets, lag
+from cdc.model.samples import Offsets, lag
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.ddl.columns import quote_ch
-from cdc.model.health import Offsets
+from cdc.model.samples import Offsets
 from cdc.ops import BatchProgress, OpsStore
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
 from local_stack.job.sample import Sample, SinkSample, TableSample, measure_lag

@@ -1,13 +1,15 @@
-"""Answers for the filling of unchanged TOAST values: the sink, the source, the ops store."""
+"""Answers for the filling of values that events do not say: the sink, the source, the ops store."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import pyarrow as pa
-from psycopg.sql import Identifier
+from psycopg.sql import SQL, Composable, Identifier
 
 from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
@@ -19,8 +21,10 @@ from cdc.spec import TableSpec
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.postgres_rows import rows_by_key
 from cdc_spark.transformations.keys import doubtful
+from cdc_spark.transformations.limits import POSTGRES
 from cdc_spark.transformations.lookups import SourceRows, StoredRows
 from cdc_spark.transformations.read_back import debezium_value
+from cdc_spark.transformations.values import convert
 from cdc_spark.writers.base import TableWriter
 
 
@@ -67,30 +71,59 @@ class TableLookups:
         The SELECT's own lock lasts until the transaction ends and excludes TRUNCATE, so a TRUNCATE has either
         happened before the rows were read or gets a later position.
         """
+        generations, ends = self._topic_now()
+        columns = self.table.columns
+        with self._at_source() as cursor:
+            raw = list(rows_by_key(cursor, self._relation, [column.name for column in columns], keys))
+            cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+            position = cursor.fetchone()
+        values = [
+            tuple(debezium_value(value, column.pg_type) for value, column in zip(row, columns, strict=True))
+            for row in raw
+        ]
+        return SourceRows(generations, ends, position[0] if position else 0, values)
+
+    def _topic_now(self) -> tuple[Steps, Mapping[int, int]]:
+        """The topic's generations, and the end offset of each of its partitions."""
         kafka, generations = KafkaClient(self.bootstrap), self.generations
         if generations is None:
             generations = checked_generations((self.topic,), kafka, self.ops).for_topic(self.topic)
             self.ops.close()
-        ends = kafka.end_offsets([self.topic], "read_uncommitted").get(self.topic, {})
-        relation = Identifier(self.table.schema_name, self.table.table_name)
-        columns = self.table.columns
+        return generations, kafka.end_offsets([self.topic], "read_uncommitted").get(self.topic, {})
+
+    def untrue(self, keys: pa.Table, conditions: Mapping[str, SQL]) -> pa.Table:
+        """Those of the keys whose row at the source meets a condition of one of these columns."""
+        each: list[Composable] = [
+            SQL("({})").format(condition.format(Identifier(name))) for name, condition in conditions.items()
+        ]
+        columns = self.table.key_columns
+        names = [column.name for column in columns]
+        with self._at_source() as cursor:
+            raw = list(rows_by_key(cursor, self._relation, names, keys, SQL(" OR ").join(each)))
+        found = {
+            column.name: convert(
+                [debezium_value(row[at], column.pg_type) for row in raw], column.pg_type, POSTGRES
+            )
+            for at, column in enumerate(columns)
+        }
+        return pa.table(found)
+
+    @property
+    def _relation(self) -> Identifier:
+        return Identifier(self.table.schema_name, self.table.table_name)
+
+    @contextmanager
+    def _at_source(self) -> Iterator[psycopg.Cursor[Any]]:
+        """One transaction at the source."""
         with connect_postgres(
             self.source_connection,
             application_name="cdc-fill",
             statement_timeout_s=int(self.writer.deadline_s),
         ) as connection:
             try:
-                cursor = connection.cursor()
-                raw = list(rows_by_key(cursor, relation, [column.name for column in columns], keys))
-                cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
-                position = cursor.fetchone()
+                yield connection.cursor()
             except psycopg.Error as error:
                 raise self._failure(error) from error
-        values = [
-            tuple(debezium_value(value, column.pg_type) for value, column in zip(row, columns, strict=True))
-            for row in raw
-        ]
-        return SourceRows(generations, ends, position[0] if position else 0, values)
 
     def _failure(self, error: psycopg.Error) -> Exception:
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)

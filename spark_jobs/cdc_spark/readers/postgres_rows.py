@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
 from cdc_spark.transformations.postgres_text import texts
 from cdc_spark.transformations.read_back import SETTINGS
@@ -19,7 +19,11 @@ RawRow = tuple[bytes | None, ...]
 
 
 def rows_by_key(
-    cursor: psycopg.Cursor[Any], relation: Identifier, names: Sequence[str], keys: pa.Table
+    cursor: psycopg.Cursor[Any],
+    relation: Identifier,
+    names: Sequence[str],
+    keys: pa.Table,
+    condition: Composable | None = None,
 ) -> Iterator[RawRow]:
     """The rows of these keys, the named columns of each; to be run inside a transaction.
 
@@ -28,6 +32,7 @@ def rows_by_key(
         relation: the table.
         names: the columns.
         keys: the key's columns.
+        condition: which of the rows.
     """
     for name, value in SETTINGS.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
@@ -35,6 +40,8 @@ def rows_by_key(
     for begin in range(0, len(wanted), CHUNK):
         chunk = wanted[begin : begin + CHUNK]
         statement = _statement(relation, names, keys.column_names, len(chunk))
+        if condition is not None:
+            statement += SQL(" AND ({})").format(_escaped(condition))
         cursor.execute(statement, [text for key in chunk for text in key])
         result = cursor.pgresult
         if result is not None:
@@ -45,8 +52,13 @@ def rows_by_key(
 def _statement(relation: Identifier, names: Sequence[str], key: Sequence[str], count: int) -> Composed:
     one = SQL("({})").format(SQL(", ").join([SQL("%s")] * len(key)))
     return SQL("SELECT {} FROM {} WHERE ({}) IN ({})").format(
-        SQL(", ").join(map(Identifier, names)),
-        relation,
-        SQL(", ").join(map(Identifier, key)),
+        SQL(", ").join(_escaped(Identifier(name)) for name in names),
+        _escaped(relation),
+        SQL(", ").join(_escaped(Identifier(name)) for name in key),
         SQL(", ").join([one] * count),
     )
+
+
+def _escaped(part: Composable) -> SQL:
+    """A part of a statement with parameters, in which psycopg reads each percent sign as one's beginning."""
+    return SQL(part.as_string(None).replace("%", "%%"))

@@ -24,7 +24,7 @@ _OF_SPARK = {
 
 def arrow_type(pg: PgType) -> pa.DataType:
     """The Arrow type in which a value travels from the parser to the writers."""
-    if pg.as_text:
+    if pg.in_text:
         return pa.string()
     if pg.dimensions:
         return pa.list_(arrow_type(pg.element))

@@ -1,6 +1,7 @@
 """The rows that travel from the parser, through the job's transformations, to the writers.
 
 Source columns come first, then the lineage. Every column is nullable, because a delete carries the key alone.
+A change's `_note` is a JSON object of values that travel as PostgreSQL's own text, by column (`beyond`).
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from cdc.errors import SchemaChangedError
 from cdc.model.columns import Steps, versions
 from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.schemas.rows import Operation, row_schema
+from cdc_spark.transformations.beyond import beyond_text
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
-from cdc_spark.transformations.limits import Limits
+from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.lookups import Lookups
 from cdc_spark.transformations.values import convert_column
 
@@ -88,7 +89,7 @@ def to_rows(envelopes: Envelopes, context: TableContext, now: datetime) -> tuple
             moments,
             pa.array(envelopes.partitions, pa.int32()),
             pa.array(envelopes.offsets, pa.int64()),
-            pa.nulls(len(envelopes.ops), pa.string()),
+            exact_notes(envelopes),
         ],
         schema=row_schema(context.table),
     )
@@ -96,7 +97,10 @@ def to_rows(envelopes: Envelopes, context: TableContext, now: datetime) -> tuple
 
 
 def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa.Array], Wrong]:
-    """The table's columns from the events' values; what does not fit is NULL and told."""
+    """The table's columns from the events' values; what does not fit is NULL and told.
+
+    What only PostgreSQL's own text says is NULL too, and kept in the envelopes' `exact`.
+    """
     wrong: Wrong = {}
     columns = []
     by_column = (
@@ -105,6 +109,10 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
     for number, (column, values) in enumerate(zip(context.table.columns, by_column, strict=True)):
         array, misfits = convert_column(values, column.pg_type, context.limits)
         for position, (kind, reason) in misfits.items():
+            text = beyond_text(values[position], column.pg_type) if context.limits.takes_text else None
+            if text is not None:
+                envelopes.exact.setdefault(position, {})[column.name] = text
+                continue
             wrong.setdefault(position, (kind.__name__, f"column {column.name!r}: {reason}"))
         for position in _nulls(number, column, values, envelopes):
             wrong.setdefault(position, (SchemaChangedError.__name__, _missing_message(column)))
@@ -112,10 +120,34 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
     return columns, wrong
 
 
+def exact_notes(envelopes: Envelopes) -> pa.Array:
+    """The rows' `_note`: what of them travels as text, for a sink that takes it."""
+    count = len(envelopes.ops)
+    if not envelopes.exact:
+        return pa.nulls(count, pa.string())
+    notes = (envelopes.exact.get(position) for position in range(count))
+    return pa.array([None if note is None else orjson.dumps(note).decode() for note in notes], pa.string())
+
+
+def key_table(table: TableSpec, rows: Sequence[Sequence[object]]) -> tuple[pa.Table, list[int]]:
+    """The keys of some rows of values without those that do not fit, and the positions of the others."""
+    at = {column.name: position for position, column in enumerate(table.columns)}
+    columns: dict[str, pa.Array] = {}
+    misfits: set[int] = set()
+    for column in table.key_columns:
+        values = [row[at[column.name]] for row in rows]
+        columns[column.name], bad = convert_column(values, column.pg_type, POSTGRES)
+        misfits |= bad.keys()
+    usable = [position for position in range(len(rows)) if position not in misfits]
+    return pa.table(columns).take(pa.array(usable, pa.int64())), usable
+
+
 def told(envelopes: Envelopes, wrong: Wrong) -> list[BadEvent]:
     """The events that `to_rows` found to be bad."""
     return [
-        BadEvent(envelopes.partitions[i], envelopes.offsets[i], *why, envelopes.keys[i])
+        BadEvent(
+            envelopes.partitions[i], envelopes.offsets[i], *why, envelopes.keys[i], i in envelopes.doubted
+        )
         for i, why in sorted(wrong.items())
     ]
 

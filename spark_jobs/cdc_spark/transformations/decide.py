@@ -14,7 +14,7 @@ from cdc.model.toast import Choice, Origin, Partial, Question, State, Stored, fr
 from cdc.model.version import pack
 from cdc.spec import ColumnSpec
 from cdc_spark.schemas.arrow import arrow_type
-from cdc_spark.transformations.cdc_transformer import TableContext, Trust, source_columns
+from cdc_spark.transformations.cdc_transformer import TableContext, Trust, exact_notes, source_columns
 from cdc_spark.transformations.kafka_parser import Envelopes
 from cdc_spark.transformations.keys import Identity
 from cdc_spark.transformations.lookups import SourceRows
@@ -118,6 +118,7 @@ class Answers:
         events = Envelopes(ops=["u"] * len(answer.values), values=list(answer.values))
         columns, wrong = source_columns(events, self._context)
         rows = pa.table(dict(zip((c.name for c in self._context.table.columns), columns, strict=True)))
+        rows = rows.append_column("_note", exact_notes(events))
         self.pools.append(rows)
         self._source |= dict.fromkeys(partitions, Decision(State.SETTLED))
         for row, identity in enumerate(self._identities(rows)):
@@ -205,6 +206,8 @@ def _decide(
         own, old, forgotten = [change for change in own if change.state is State.SETTLED], (), True
     choice = from_records(hole.event, own, old, forgotten=forgotten)
     if isinstance(choice, Choice):
+        if choice.origin is Origin.SOURCE:
+            return answers.from_source(hole) or Origin.SOURCE
         if choice.change is None:
             return Decision(State.SETTLED)
         return Decision(State.WHOLE, choice.change.place)

@@ -99,7 +99,7 @@ class Filler:
                 Hole(
                     position,
                     missing.columns,
-                    Partial(version, envelopes.lsns[position], moved),
+                    Partial(version, envelopes.lsns[position], moved, missing.unsent),
                     envelopes.partitions[position],
                     envelopes.keys[position] or b"",
                     tuple(identity),
@@ -126,6 +126,8 @@ class Filler:
             }
             if places:
                 columns[column.name] = _taken(column.name, pools, places, here=here)
+        whole = {p: d.place for p, d in decisions.items() if d.repair is not None and d.place is not None}
+        columns["_note"] = _taken("_note", pools, whole, here=here)
         repairs = {p: d.repair for p, d in decisions.items() if d.repair is not None}
         for at, name in enumerate(("_version", "_lsn")):
             values = columns[name].to_numpy(zero_copy_only=False).copy()
@@ -146,7 +148,10 @@ def _taken(
     chunks: list[pa.Array] = []
     begins: dict[int, int] = {}
     total = 0
+    used = {here, *(number for number, _ in places.values())}
     for number, pool in pools.items():
+        if number not in used:
+            continue
         column = pool.column(name)
         chunks += column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         begins[number], total = total, total + pool.num_rows

@@ -40,15 +40,17 @@ class BadEvent:
 
 @dataclass(frozen=True)
 class Missing:
-    """What an event does not say of its row, since the update did not touch a long value.
+    """What an event does not say of its row: an update did not touch a long value, or no event says it.
 
     Attributes:
         record: the event's position among the records that were parsed.
         columns: positions of the columns.
+        unsent: the source alone knows at least one of the values.
     """
 
     record: int
     columns: tuple[int, ...]
+    unsent: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Envelopes:
     Attributes:
         values: the source columns' values in declared order; of a delete, the key's alone.
         missing: what has to be filled, by the position in these lists; its values are None here.
+        records: the event's position among the records that were parsed.
+        doubted: positions of events that were asked after at the source, as what they say has two meanings.
+        exact: by the event's position and the column's name, PostgreSQL's own text of a value that the type
+            in which it travels does not hold.
         moments: the commit's time at the source in microseconds.
         until: for each partition, the offset after the last record that was seen.
     """
@@ -80,6 +86,9 @@ class Envelopes:
     partitions: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     missing: dict[int, Missing] = field(default_factory=dict)
+    records: list[int] = field(default_factory=list)
+    doubted: set[int] = field(default_factory=set)
+    exact: dict[int, dict[str, str]] = field(default_factory=dict)
     bad: list[BadEvent] = field(default_factory=list)
     truncates: list[Truncate] = field(default_factory=list)
     until: dict[int, int] = field(default_factory=dict)
@@ -103,7 +112,9 @@ class KafkaParser:
         self._key_names = frozenset(table.key)
         self._source = table.source
         self._parked = parked
-        self._pick = _picker(self._names)
+        self._unsent = table.unsent
+        self._unsent_at = tuple(i for i, name in enumerate(self._names) if name in table.unsent)
+        self._pick = _picker(tuple(name for name in self._names if name not in table.unsent))
         self._pick_key = _picker(self._key)
 
     def parse(self, records: Iterable[Record]) -> Envelopes:
@@ -145,13 +156,17 @@ class KafkaParser:
             return
         identity = self._identity(key)
         if effect is Effect.ROW:
-            values = self._after(envelope.get("after"), identity)
+            values, missing = self._after(envelope.get("after"), identity), self._unsent_at
         else:
-            values, value = tuple(identity.get(name) for name in self._names), key or b""
+            values, missing = tuple(identity.get(name) for name in self._names), ()
+            value = key or b""
         if placeholders.may_hold(value):
-            values = self._without_placeholders(out, values)
+            values, missing = self._without_placeholders(values, missing)
+        if missing:
+            out.missing[len(out.ops)] = Missing(out.events - 1, missing, unsent=bool(self._unsent_at))
         tx_id = source.get("txId")
         out.keys.append(key)
+        out.records.append(out.events - 1)
         out.ops.append(op)
         out.values.append(values)
         out.lsns.append(lsn)
@@ -179,19 +194,29 @@ class KafkaParser:
         try:
             values = self._pick(after)
         except KeyError:
-            values = ()
-        if len(after) != len(values):
+            raise self._unlike(after) from None
+        if len(after) != len(values) and not self._says_all(after):
             raise self._unlike(after)
         if self._pick_key(after) != self._pick_key(identity):
             raise DataError(
                 f"received key {identity!r:.120} beside a row with {self._pick_key(after)!r:.120}"
             )
+        if self._unsent_at:
+            said = iter(values)
+            return tuple(None if name in self._unsent else next(said) for name in self._names)
         return tuple(values)
 
-    def _without_placeholders(self, out: Envelopes, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _says_all(self, after: Mapping[str, Any]) -> bool:
+        """Whether the row has the declared columns, and what no event has only if it was once sent."""
+        return after.keys() | self._unsent == set(self._names)
+
+    def _without_placeholders(
+        self, values: tuple[Any, ...], missing: tuple[int, ...]
+    ) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+        """The values with NULL for each placeholder, and the positions of what is missing now."""
         columns = placeholders.held(values)
         if not columns:
-            return values
+            return values, missing
         key = [self._names[column] for column in columns if self._names[column] in self._key_names]
         if key:
             raise UnsupportedSourceError(
@@ -200,13 +225,13 @@ class KafkaParser:
                 "in the row (ALTER TABLE … ALTER COLUMN … SET STORAGE MAIN) or set REPLICA IDENTITY FULL on "
                 "the table, then resume the table"
             )
-        out.missing[len(out.ops)] = Missing(out.events - 1, columns)
-        return tuple(None if position in columns else value for position, value in enumerate(values))
+        left = tuple(None if position in columns else value for position, value in enumerate(values))
+        return left, tuple(sorted({*columns, *missing}))
 
     def _unlike(self, after: Mapping[str, Any]) -> SchemaChangedError:
         declared = set(self._names)
         unknown = ", ".join(repr(name) for name in after if name not in declared)
-        missing = ", ".join(repr(name) for name in self._names if name not in after)
+        missing = ", ".join(repr(n) for n in self._names if n not in after and n not in self._unsent)
         said = "; ".join(
             part
             for part in (unknown and f"the event has {unknown}", missing and f"the event lacks {missing}")

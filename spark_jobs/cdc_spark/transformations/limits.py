@@ -20,12 +20,14 @@ class Limits:
         micros: the first and the last microsecond of a timestamp, counted from 1970-01-01T00:00Z.
         infinite: -infinity and infinity are held as well.
         words: the range for a person.
+        takes_text: a value that does not travel in its type is written as PostgreSQL's own text of it.
     """
 
     days: tuple[int, int]
     micros: tuple[int, int]
     infinite: bool
     words: str
+    takes_text: bool = False
 
 
 CLICKHOUSE = Limits(
@@ -41,5 +43,7 @@ POSTGRES = Limits(
     micros=(-210_866_803_200_000_000, INFINITE_MICROS[1] - 1),
     infinite=True,
     words="4714-11-24 BC to 5874897-12-31 (a timestamp: to 294247-01-10T04:00:54)",
+    takes_text=True,
 )
-"""PostgreSQL's own range, but for its last 29 years of timestamps, which 64 bits from 1970 do not reach."""
+"""PostgreSQL's own range, but for its last 29 years of timestamps, which 64 bits from 1970 do not reach:
+these are written as text."""

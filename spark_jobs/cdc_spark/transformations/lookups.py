@@ -1,4 +1,4 @@
-"""What the filling of unchanged TOAST values asks the world for; `cdc_spark.readers.lookups` answers it."""
+"""What the filling of values that events do not say asks for; `cdc_spark.readers.lookups` answers it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+from psycopg.sql import SQL
 
 from cdc.model.columns import Steps
 from cdc.model.floors import Floor
@@ -50,6 +51,13 @@ class Lookups(Protocol):
 
     def source(self, keys: pa.Table) -> SourceRows:
         """The source's rows.
+
+        Raises:
+            SchemaChangedError: the source has no such table or columns any more.
+        """
+
+    def untrue(self, keys: pa.Table, conditions: Mapping[str, SQL]) -> pa.Table:
+        """Those of the keys whose row at the source meets a condition of one of these columns.
 
         Raises:
             SchemaChangedError: the source has no such table or columns any more.

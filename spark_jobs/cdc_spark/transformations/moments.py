@@ -75,15 +75,24 @@ def moment_micros(text: str) -> int:
     """
     if text in ("infinity", "-infinity"):
         return INFINITE_MICROS[text == "infinity"]
+    micros = far_moment_micros(text)
+    if not INFINITE_MICROS[0] < micros < INFINITE_MICROS[1]:
+        raise OutOfRangeError("the moment is beyond 294247-01-10T04:00:54, where 64 bits of microseconds end")
+    return micros
+
+
+def far_moment_micros(text: str) -> int:
+    """A finite moment in UTC as microseconds, which 64 bits need not hold.
+
+    Raises:
+        ValueError: the text is none.
+    """
     match = _MOMENT.match(text)
     if match is None:
         raise ValueError("the text is no moment in UTC such as 2026-01-02T03:04:05.123456Z")
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     seconds = days_of(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second
-    micros = seconds * 1_000_000 + int((match[7] or "").ljust(6, "0"))
-    if not INFINITE_MICROS[0] < micros < INFINITE_MICROS[1]:
-        raise OutOfRangeError("the moment is beyond 294247-01-10T04:00:54, where 64 bits of microseconds end")
-    return micros
+    return seconds * 1_000_000 + int((match[7] or "").ljust(6, "0"))
 
 
 def days_of(year: int, month: int, day: int) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, to_rows, told
+from cdc_spark.transformations.doubts import doubts_of, settle
 from cdc_spark.transformations.fill import Filler
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser
 
@@ -21,13 +22,14 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 
     def rows(batches: Arrows) -> Arrows:
         parser, filler = KafkaParser(context.table, context.parked), Filler(context)
-        seen = Seen()
+        doubts, seen = doubts_of(context.table, context.limits), Seen()
         bad: list[BadEvent] = []
         truncating: list[Envelopes] = []
         for batch in batches:
             if not batch.num_rows:
                 continue
             envelopes = parser.parse(records(batch))
+            settle(envelopes, context, doubts)
             filled = filler.complete(envelopes, *to_rows(envelopes, context, datetime.now(UTC)), batch)
             seen.add(envelopes)
             seen.superseded += filled.superseded
@@ -45,6 +47,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 def bad_events(batch: pa.RecordBatch, context: TableContext) -> list[BadEvent]:
     """The events of a batch that cannot be written whatever else is known, in the order of coordinates."""
     envelopes = KafkaParser(context.table, context.parked).parse(records(batch))
+    settle(envelopes, context, doubts_of(context.table, context.limits), ask=False)
     _, wrong = to_rows(envelopes, context, datetime.now(UTC))
     return sorted(
         [*envelopes.bad, *told(envelopes, wrong)], key=lambda event: (event.partition, event.offset)

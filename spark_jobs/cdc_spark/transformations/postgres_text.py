@@ -11,6 +11,8 @@ from cdc_spark.transformations.limits import INFINITE_DAYS, INFINITE_MICROS, MIC
 from cdc_spark.transformations.moments import day_text, time_text
 from cdc_spark.transformations.shapes import float_text
 
+BOX_SEPARATOR = ";"
+"""Of the arrays of boxes, whose elements have commas; all others have a comma."""
 _PLAIN_ELEMENT = re.compile(r'^[^\s{}",\\]+$')
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31: pa.ChunkedArray writes the days between them."""
@@ -24,11 +26,11 @@ def for_copy(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def texts(values: pa.ChunkedArray) -> list[str | None]:
-    """The text form of each value."""
+def texts(values: pa.ChunkedArray, separator: str = ",") -> list[str | None]:
+    """The text form of each value; `separator` is that of an array's elements."""
     kind = values.type
     if pa.types.is_list(kind):
-        return _arrays(values)
+        return _arrays(values, separator)
     if _is_moment(kind):
         return _moments(values)
     if pa.types.is_binary(kind):
@@ -62,14 +64,15 @@ def _moments(values: pa.ChunkedArray) -> list[str | None]:
         return [None if v is None else _infinite(v, INFINITE_DAYS) or "".join(day_text(v)) for v in days]
     zone = "+00" if values.type.tz else ""
     micros = values.cast(pa.int64()).to_pylist()
-    return [None if v is None else _infinite(v, INFINITE_MICROS) or _moment(v, zone) for v in micros]
+    return [None if v is None else _infinite(v, INFINITE_MICROS) or moment_text(v, zone) for v in micros]
 
 
 def _infinite(value: int, ends: tuple[int, int]) -> str:
     return {ends[0]: "-infinity", ends[1]: "infinity"}.get(value, "")
 
 
-def _moment(micros: int, zone: str) -> str:
+def moment_text(micros: int, zone: str) -> str:
+    """A finite timestamp; `zone` is what follows the time."""
     days, time = divmod(micros, MICROS_PER_DAY)
     day, era = day_text(days)
     return f"{day} {time_text(time)}{zone}{era}"
@@ -89,7 +92,7 @@ def _real_text(text: str) -> str:
     return f"{sign}{body}e{exponent[0]}{int(exponent[1:]):02}"
 
 
-def _arrays(values: pa.ChunkedArray) -> list[str | None]:
+def _arrays(values: pa.ChunkedArray, separator: str) -> list[str | None]:
     lists = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     elements = lists.flatten()
     flat = texts(elements)
@@ -101,7 +104,7 @@ def _arrays(values: pa.ChunkedArray) -> list[str | None]:
         if length is None:
             out.append(None)
         else:
-            out.append("{" + ",".join(map(_element, flat[start : start + length])) + "}")
+            out.append("{" + separator.join(map(_element, flat[start : start + length])) + "}")
             start += length
     return out
 

@@ -29,7 +29,8 @@ SETTINGS = {
     "extra_float_digits": "1",
     "lc_monetary": "C",
 }
-_TEXT_ARRAY = 1009
+_TEXT_ARRAY, _BOX_ARRAY = 1009, 1020
+"""PostgreSQL's numbers of the two kinds of arrays: only that of boxes has another separator."""
 _SPECIAL_FLOATS = frozenset({"NaN", "Infinity", "-Infinity"})
 _SPECIAL_NUMERICS = {"NaN": "NAN", "Infinity": "POSITIVE_INFINITY", "-Infinity": "NEGATIVE_INFINITY"}
 _INTERVAL = re.compile(r"(-?[0-9.]+)([YMWDHS])")
@@ -39,20 +40,42 @@ _PAIR = re.compile(rf"{_QUOTED}=>(?:NULL|{_QUOTED})", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
+class PostgresArray(list[Any]):
+    """An array as PostgreSQL has it, so that its NULLs are NULLs and not what Debezium makes of others.
+
+    Attributes:
+        text: PostgreSQL's own text of it, empty when it came in an event.
+        beyond: why a list does not say all of it; empty when it does.
+    """
+
+    text = ""
+    beyond = ""
+
+
 def debezium_value(raw: bytes | None, pg: PgType) -> Any:
     """Convert one value; what has no form in Debezium's JSON stays text, which the type then refuses."""
     if raw is None:
         return None
+    if pg.own_text:
+        return raw.decode()
     if pg.dimensions:
-        loader = Transformer().get_loader(_TEXT_ARRAY, Format.TEXT)
-        return _elements(loader.load(raw), pg.element)
+        return _array(raw, pg)
     return _scalar(raw.decode(), pg)
 
 
-def _elements(value: Any, pg: PgType) -> Any:
-    if isinstance(value, list):
-        return [_elements(item, pg) for item in value]
-    return None if value is None else _scalar(value, pg)
+def _array(raw: bytes, pg: PgType) -> PostgresArray:
+    loader = Transformer().get_loader(_BOX_ARRAY if pg.base == "box" else _TEXT_ARRAY, Format.TEXT)
+    loaded = loader.load(raw)
+    deep = any(isinstance(item, list) for item in loaded)
+    element = pg.element
+    array = PostgresArray(
+        [] if deep else [None if item is None else _scalar(item, element) for item in loaded]
+    )
+    array.text = raw.decode()
+    if deep or raw.startswith(b"["):
+        what = "more than one dimension" if deep else "a first index that is not 1"
+        array.beyond = f"an array with {what} is kept whole by a column that is declared {pg}[]"
+    return array
 
 
 def _scalar(text: str, pg: PgType) -> Any:
@@ -108,7 +131,9 @@ def _timestamp(text: str) -> int | str:
     match = _DAY.match(text)
     if match is None or match[4] is None:
         return text
-    return days_of(_year(match), int(match[2]), int(match[3])) * MICROS_PER_DAY + _time(match[4])
+    micros = days_of(_year(match), int(match[2]), int(match[3])) * MICROS_PER_DAY + _time(match[4])
+    # Where 64 bits end, an event says infinity.
+    return micros if micros < INFINITE_MICROS[1] else PostgresText(text)
 
 
 def _timestamptz(text: str) -> str:
@@ -125,7 +150,9 @@ def _time(text: str) -> int:
 
 
 def _interval(text: str) -> str:
-    """`P1DT2H` → `P0Y0M1DT2H0M0S`, the pattern of `interval.handling.mode=string`."""
+    """`P1DT2H` → `P0Y0M1DT2H0M0S`, the pattern of `interval.handling.mode=string`, which has no infinity."""
+    if not text.startswith("P"):
+        return text
     days, _, clock = text.removeprefix("P").partition("T")
     day = {unit: number for number, unit in _INTERVAL.findall(days)}
     time = {unit: number for number, unit in _INTERVAL.findall(clock)}

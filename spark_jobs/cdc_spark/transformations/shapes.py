@@ -17,7 +17,7 @@ _POINTS_AT = {2: 9, 3: 13}
 
 
 class PostgresText(str):
-    """A shape in PostgreSQL's own text form, read from a table instead of an event."""
+    """A value in PostgreSQL's own text form, read from a table instead of an event."""
 
     __slots__ = ()
 

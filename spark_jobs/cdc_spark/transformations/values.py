@@ -25,11 +25,13 @@ from cdc.types.sinks import clickhouse_decimal
 from cdc.types.spark import spark_decimal
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations import moments
+from cdc_spark.transformations.beyond import beyond_text
 from cdc_spark.transformations.encodings import bit_text, hstore_texts
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.moments import OutOfRangeError
-from cdc_spark.transformations.postgres_text import texts
-from cdc_spark.transformations.shapes import shape_text
+from cdc_spark.transformations.postgres_text import BOX_SEPARATOR, texts
+from cdc_spark.transformations.read_back import PostgresArray
+from cdc_spark.transformations.shapes import PostgresText, shape_text
 
 Values = Sequence[Any]
 _ERRORS = (pa.ArrowException, ValueError, TypeError, OverflowError, AttributeError)
@@ -39,7 +41,7 @@ _NUMERIC = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _NO_FRACTION = r"\.0*$"
 _SPECIAL_NUMERICS = {"NAN": "NaN", "POSITIVE_INFINITY": "Infinity", "NEGATIVE_INFINITY": "-Infinity"}
 """Debezium's names of what is no finite number, and PostgreSQL's."""
-_INTERVAL = r"^-?P(?:[-+]?[0-9.]+[YMWD])*(?:T(?:[-+]?[0-9.]+[HMS])*)?$"
+_INTERVAL = r"^(?:-?P(?:[-+]?[0-9.]+[YMWD])*(?:T(?:[-+]?[0-9.]+[HMS])*)?|-?infinity)$"
 _TEXT_ELEMENTS = frozenset({"text", "json"})
 _JAVA_ARRAY = r"^\[+L?[A-Za-z.]*;?@[0-9a-f]+$"
 """What Debezium makes of an inner array of texts."""
@@ -73,6 +75,8 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
     Raises:
         ValueError, TypeError: some value does not fit (Arrow's own errors are subclasses of these).
     """
+    if pg.own_text:
+        return _text(values, replace(pg, args=()), limits)
     if pg.as_text:
         return _as_text(values, pg)
     if pg.dimensions:
@@ -83,12 +87,23 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
 def _as_text(values: Values, pg: PgType) -> pa.Array:
     # A numeric of any width is text already; its declared digits are the source's to keep.
     typed = replace(pg, as_text=False, args=() if pg.base == "numeric" else pg.args)
+    known = {at: text for at, value in enumerate(values) if (text := _known_text(value, typed)) is not None}
+    if known:
+        rest = _as_text([None if at in known else value for at, value in enumerate(values)], pg).to_pylist()
+        return pa.array([known.get(at, text) for at, text in enumerate(rest)], pa.string())
     array = convert(values, typed, POSTGRES)
     if pg.base == "character" and not pg.dimensions:
         array = pc.utf8_rtrim(array, " ")
     elif pg.base == "numeric" and not pg.dimensions and len(pg.args) > 1 and pg.args[1] < 0:
         array = pc.replace_substring_regex(array, _NO_FRACTION, "")
-    return pa.array(texts(hstore_texts(array) if typed.base == "hstore" else array), pa.string())
+    if typed.base == "hstore":
+        array = hstore_texts(array)
+    return pa.array(texts(array, BOX_SEPARATOR) if typed.base == "box" else texts(array), pa.string())
+
+
+def _known_text(value: Any, pg: PgType) -> str | None:
+    """PostgreSQL's own text of a value that was read there or that no other type holds."""
+    return value.text or None if isinstance(value, PostgresArray) else beyond_text(value, pg)
 
 
 def _reason(error: Exception) -> str:
@@ -137,8 +152,8 @@ def _number(value: Any) -> float | None:
 
 def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
     if any(value in _SPECIAL_NUMERICS for value in values):
-        if pg.decimal is not None:
-            raise OutOfRangeError("the sinks' decimals hold finite numbers only; or declare `as: text`")
+        if clickhouse_decimal(pg) is not None:
+            raise OutOfRangeError("the sink's decimals hold finite numbers only; or declare `as: text`")
         numbers = [None if value in _SPECIAL_NUMERICS else value for value in values]
         _matching(numbers, _NUMERIC, "the text is no number")
         return pa.array([_SPECIAL_NUMERICS.get(value, value) for value in values], pa.string())
@@ -242,7 +257,12 @@ def _date(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG0
 
 
 def _timestamp(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
-    return moments.timestamps(_whole_numbers(values), limits)
+    try:
+        return moments.timestamps(_whole_numbers(values), limits)
+    except _ERRORS:
+        if any(isinstance(value, PostgresText) for value in values):
+            raise OutOfRangeError(f"the sink holds {limits.words}") from None
+        raise
 
 
 def _timestamptz(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
@@ -261,6 +281,8 @@ def _arrays(values: Values, pg: PgType, limits: Limits) -> pa.Array:
         if value is not None:
             if not isinstance(value, list):
                 raise TypeError("expected a JSON array")
+            if isinstance(value, PostgresArray) and value.beyond:
+                raise OutOfRangeError(value.beyond)
             flat.extend(value)
     offsets.append(len(flat))
     elements = convert(flat, pg.element, limits)
@@ -272,7 +294,10 @@ def _arrays(values: Values, pg: PgType, limits: Limits) -> pa.Array:
 
 
 def _refuse_hidden_dimensions(values: Values) -> None:
-    if any(value and all(element is None for element in value) for value in values):
+    if any(
+        value and not isinstance(value, PostgresArray) and all(element is None for element in value)
+        for value in values
+    ):
         raise OutOfRangeError(
             "Debezium sends an array of more than one dimension as one of NULLs, so an array of nothing but "
             "NULLs may be either"

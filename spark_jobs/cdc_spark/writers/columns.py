@@ -11,7 +11,7 @@ from cdc.types import PgType
 from cdc.types.sinks import clickhouse_decimal
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations.encodings import hstore_texts
-from cdc_spark.transformations.postgres_text import for_copy
+from cdc_spark.transformations.postgres_text import BOX_SEPARATOR, for_copy, texts
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 _UNSIGNED = {"_version": pa.uint64(), "_lsn": pa.uint64()}
@@ -26,7 +26,27 @@ def for_clickhouse(rows: pa.Table, columns: tuple[SinkColumn, ...]) -> pa.Table:
 
 def for_warehouse(rows: pa.Table, columns: tuple[SinkColumn, ...]) -> pa.Table:
     """Every column that the warehouse's physical table has, in types that Arrow writes as CSV for COPY."""
-    return pa.table({column.name: _warehouse(rows, column) for column in columns if column.warehouse})
+    written = {column.name: _warehouse(rows, column) for column in columns if column.warehouse}
+    for name, exact in _exact(rows).items():
+        written[name] = _with_texts(written[name], exact)
+    return pa.table(written)
+
+
+def _exact(rows: pa.Table) -> dict[str, dict[int, str]]:
+    """By column and the row's position, the values that travel as PostgreSQL's own text."""
+    found: dict[str, dict[int, str]] = {}
+    notes = rows["_note"]
+    if notes.null_count == rows.num_rows:
+        return found
+    for position, note in enumerate(notes.to_pylist()):
+        for name, text in orjson.loads(note or "{}").items():
+            found.setdefault(name, {})[position] = text
+    return found
+
+
+def _with_texts(values: pa.ChunkedArray | pa.Array, exact: dict[int, str]) -> pa.Array:
+    known = texts(pa.chunked_array([values]) if isinstance(values, pa.Array) else values)
+    return pa.array([exact.get(position, text) for position, text in enumerate(known)], pa.string())
 
 
 def _clickhouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray:
@@ -46,7 +66,9 @@ def _clickhouse_value(values: pa.ChunkedArray, column: SinkColumn, pg: PgType) -
     wide = clickhouse_decimal(pg)
     if wide is not None and pa.types.is_string(values.type):
         return values.cast(pa.decimal256(*wide))
-    if pg.as_text or pg.dimensions:
+    if pg.base == "xid8" and pg.dimensions == 1 and not pg.in_text:
+        return values.cast(pa.list_(_UNSIGNED_SOURCE[pg.base]))
+    if pg.in_text or pg.dimensions:
         return values
     if pg.base in _UNSIGNED_SOURCE:
         return values.cast(_UNSIGNED_SOURCE[pg.base])
@@ -68,6 +90,8 @@ def _warehouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray | pa.Array
     values = rows[column.name]
     if column.warehouse in ("hstore", "hstore[]"):
         values = hstore_texts(values)
+    if column.warehouse == "box[]":
+        return pa.array(texts(values, BOX_SEPARATOR), pa.string())
     return for_copy(values)
 
 

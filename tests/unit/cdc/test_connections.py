@@ -88,6 +88,18 @@ def test_a_dsn_carries_any_login_and_database(login: str, password: str, databas
     assert (parsed["host"], str(parsed["port"]), str(parsed["connect_timeout"])) == ("h", "5", "3")
 
 
+def test_a_dsn_says_how_tls_is_wanted() -> None:
+    extra = {"sslmode": "verify-full", "sslrootcert": "/a b/root.crt", "sslkey": "", "options": "-c x=1"}
+    parsed = psycopg.conninfo.conninfo_to_dict(
+        Connection(id="a", conn_type="postgres", host="h", extra=extra).dsn()
+    )
+    assert {name: value for name, value in parsed.items() if name != "dbname"} == {
+        "host": "h",
+        "sslmode": "verify-full",
+        "sslrootcert": "/a b/root.crt",
+    }
+
+
 def test_urls() -> None:
     assert Connection(id="a", conn_type="http", host="h", port=8123).url() == "http://h:8123"
     assert (

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdc.model.health import Level, QuerySample
+from cdc.model.health import Level
+from cdc.model.samples import QuerySample
 from cdc.spec import PoliciesSpec
 from cdc_airflow.checks import Driver, judge_first_progress, judge_query
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from psycopg.sql import SQL
 
 from cdc.model.columns import Steps
 from cdc.model.floors import NO_FLOOR, Floor
@@ -49,6 +50,7 @@ class World:
     generations: Steps = field(default_factory=lambda: GENERATIONS)
     failure: Exception | None = None
     asked: list[tuple[str, list[int]]] = field(default_factory=list)
+    untrue_keys: frozenset[int] = frozenset()
 
     def stored(self, keys: pa.Table) -> StoredRows:
         self.asked.append(("sink", keys["id"].to_pylist()))
@@ -66,6 +68,12 @@ class World:
             raise self.failure
         rows = [self.source_rows[key] for key in keys["id"].to_pylist() if key in self.source_rows]
         return SourceRows(self.generations, {0: self.end, 1: self.end}, 9000, rows)
+
+    def untrue(self, keys: pa.Table, conditions: Mapping[str, SQL]) -> pa.Table:
+        self.asked.append(("untrue " + ",".join(conditions), keys["id"].to_pylist()))
+        if self.failure is not None:
+            raise self.failure
+        return keys.filter(pa.array([key in self.untrue_keys for key in keys["id"].to_pylist()], pa.bool_()))
 
     def dead_letters(self, keys: Collection[bytes]) -> frozenset[bytes]:
         return self.letters & frozenset(keys)

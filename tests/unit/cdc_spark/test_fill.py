@@ -12,6 +12,7 @@ from cdc.model.floors import NO_FLOOR, Floor
 from cdc.model.version import pack
 from cdc_spark.transformations import memory
 from cdc_spark.transformations.cdc_transformer import Trust
+from cdc_spark.transformations.limits import POSTGRES
 
 GONE = "__debezium_unavailable_value"
 ROW = {"id": 1, "name": "a", "price": "1.50", "labels": ["x", None]}
@@ -86,6 +87,65 @@ def test_a_row_that_no_sink_has_is_read_at_the_source_as_a_repair_row(run, chang
     assert (rows[0]["_version"], rows[0]["_lsn"]) == (pack(1, 49, repair=True), 9000)
     assert seen["superseded"] == 1
     assert world.asked == [("sink", [1]), ("source", [1])]
+
+
+@pytest.fixture
+def unsent(table):
+    """The table, its labels read at the source."""
+    columns = (*table.columns[:3], table.columns[3].model_copy(update={"from_": "source"}))
+    return table.model_copy(update={"columns": columns})
+
+
+def sent(changes, op, row, offset, **more):
+    """A record without the column that no event has."""
+    key, raw, *rest = changes(op, row, offset, **more)
+    envelope = json.loads(raw)
+    if envelope["after"] is not None:
+        del envelope["after"]["labels"]
+    return (key, json.dumps(envelope).encode(), *rest)
+
+
+@pytest.mark.parametrize("each", [1, 100])
+def test_a_value_that_no_event_has_is_read_at_the_source_once(run, changes, world, unsent, each):
+    world.source_rows = {1: SOURCE, 2: (2, "two", None, None)}
+    records = [
+        sent(changes, "r", {"name": "old"}, 1),
+        sent(changes, "u", {"name": GONE}, 2),
+        sent(changes, "c", {}, 3, number=2),
+        sent(changes, "d", None, 4, number=2),
+    ]
+    rows, bad, seen = split(run(*records, table=unsent, each=each))
+    assert [(r["id"], r["name"], r["labels"]) for r in rows if r["_op"] != "d"] == [
+        (1, "source", ["now"]),
+        (2, "two", None),
+    ]
+    assert rows[0]["_version"] == pack(1, 49, repair=True)
+    assert (bad, seen["superseded"]) == ([], 1)
+    # The sink is not asked: it may have another value of the row than the source now.
+    assert {what for what, _ in world.asked} == {"source"}
+
+
+def test_an_event_that_was_sent_before_the_column_was_left_out_is_read_too(run, changes, world, unsent):
+    world.source_rows = {1: SOURCE}
+    assert split(run(changes("c", {}, 1), table=unsent))[0][0]["labels"] == ["now"]
+
+
+def test_a_column_that_nobody_declared_is_still_told(run, changes, unsent):
+    key, raw, *rest = sent(changes, "c", {}, 1)
+    envelope = json.loads(raw)
+    envelope["after"]["new"] = 1
+    _, bad, _ = split(run((key, json.dumps(envelope).encode(), *rest), table=unsent))
+    assert "the event has 'new'" in bad[0]["message"]
+    assert "lacks" not in bad[0]["message"]
+
+
+@pytest.mark.parametrize(("price", "note"), [("NAN", {"price": "NaN"}), ("7.00", {})])
+def test_what_travels_as_text_comes_from_the_source_with_its_row(run, changes, world, price, note):
+    assert split(run(changes("c", {"price": "NAN"}, 1), limits=POSTGRES))[0][0]["_note"] == '{"price":"NaN"}'
+    world.source_rows = {1: (1, "source", price, None)}
+    rows, bad, _ = split(run(changes("u", {"name": GONE, "price": "NAN"}, 5), limits=POSTGRES))
+    assert bad == []
+    assert [json.loads(row["_note"] or "{}") for row in rows] == [note]
 
 
 def test_a_row_that_is_gone_at_the_source_waits_for_its_delete(run, changes, world):

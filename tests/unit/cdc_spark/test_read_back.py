@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cdc_spark.transformations.doubts import doubts_of
 from cdc_spark.transformations.encodings import hstore_texts
 from cdc_spark.transformations.limits import POSTGRES
 from cdc_spark.transformations.postgres_text import texts
@@ -11,12 +12,12 @@ from cdc_spark.transformations.read_back import debezium_value
 from cdc_spark.transformations.values import convert_column
 from tests.postgres_types.recording import is_carried, recorded, spec
 
-CAST_DIFFERS = {"interval", "inet", "character", "boolean"}
+CAST_DIFFERS = {"inet", "xml", "character", "boolean"}
 """Types whose recorded text, a cast, is not what a column prints; `tests/spark/test_stored_rows` has them."""
 NAMES = [
     name
     for name in filter(is_carried, sorted(recorded()))
-    if spec(name).columns[-1].pg_type.base not in CAST_DIFFERS
+    if spec(name).columns[-1].pg_type.base not in CAST_DIFFERS and not spec(name).unsent
 ]
 
 
@@ -33,8 +34,8 @@ def test_a_recorded_text_becomes_what_the_event_became(name):
     tried = 0
     for event in recorded()[name]:
         sent, misfits = convert_column([event.sent], pg, POSTGRES)
-        # A snapshot's dates before 1582 are not those of the row.
-        if event.op == "r" or misfits or (event.sent is None and event.text is not None):
+        untrue = any(doubt.may_be(event.sent) for doubt in doubts_of(spec(name), POSTGRES).values())
+        if event.op == "r" or untrue or misfits or (event.sent is None and event.text is not None):
             continue
         read = debezium_value(None if event.text is None else event.text.encode(), pg)
         back, wrong = convert_column([read], pg, POSTGRES)

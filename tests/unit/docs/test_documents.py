@@ -12,16 +12,8 @@ import pytest
 import typer
 
 from cdc.cli.app import app
-from cdc.model.health import (
-    CheckpointSample,
-    ConnectorSample,
-    Level,
-    QuerySample,
-    Sample,
-    SlotSample,
-    TaskSample,
-    evaluate,
-)
+from cdc.model.health import Level, evaluate
+from cdc.model.samples import CheckpointSample, ConnectorSample, QuerySample, Sample, SlotSample, TaskSample
 from cdc.spec.sections import PoliciesSpec
 
 REPOSITORY = Path(__file__).resolve().parents[3]

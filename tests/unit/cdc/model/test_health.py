@@ -7,17 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdc.model.health import (
+from cdc.model.health import Level, evaluate, worst
+from cdc.model.samples import (
     CheckpointSample,
     ConnectorSample,
-    Level,
     QuerySample,
     Sample,
     SlotSample,
     TaskSample,
-    evaluate,
     lag,
-    worst,
 )
 from cdc.spec import PoliciesSpec
 

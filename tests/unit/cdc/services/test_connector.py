@@ -13,7 +13,7 @@ from cdc.services.connector import (
     quoted,
     snapshot_signals,
 )
-from cdc.spec import Pipeline
+from cdc.spec import ColumnSpec, Pipeline
 
 
 @pytest.fixture
@@ -50,6 +50,32 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
     }
     assert {name: config[name] for name in wanted} == wanted
     assert all(isinstance(value, str) for value in config.values())
+
+
+def test_columns_that_are_read_at_the_source_are_left_out(
+    pipeline: Pipeline, connections: Connections
+) -> None:
+    assert "column.exclude.list" not in connector_config(pipeline, connections)
+    orders = pipeline.table("public.orders")
+    extra = (
+        ColumnSpec.model_validate({"name": "at", "type": "timetz"}),
+        ColumnSpec.model_validate({"name": "v,w", "type": "integer", "from": "source"}),
+    )
+    changed = orders.model_copy(update={"columns": (*orders.columns, *extra), "exclude": ("old",)})
+    config = connector_config(pipeline.model_copy(update={"tables": (changed,)}), connections)
+    assert config["column.exclude.list"] == (
+        "public\\.orders\\.old,public\\.orders\\.at,public\\.orders\\.v\\,w"
+    )
+
+
+def test_the_source_is_met_with_tls_as_its_connection_says(pipeline: Pipeline) -> None:
+    extra = {"sslmode": "verify-full", "sslrootcert": "/etc/root.crt", "other": 1}
+    source = Connection(id="cdc_source", conn_type="postgres", host="db", schema_="shop", extra=extra)
+    config = connector_config(pipeline, Connections([source]))
+    assert {name: value for name, value in config.items() if "ssl" in name} == {
+        "database.sslmode": "verify-full",
+        "database.sslrootcert": "/etc/root.crt",
+    }
 
 
 def test_unusual_names_are_escaped(pipeline: Pipeline) -> None:

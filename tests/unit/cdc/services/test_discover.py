@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from cdc.clients.yarn import ClusterMetrics
 from cdc.errors import ConfigurationError, SpecError
 from cdc.services.catalogue import SourceColumn, SourceTable, differences, entry, refusal
-from cdc.services.discover import check_memory, render, write_entries
-from cdc.spec import Pipeline, load_pipeline
+from cdc.services.discover import check_memory, read_at_source, render, with_own_name, write_entries
+from cdc.spec import Pipeline, TableSpec, load_pipeline
 
 SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
 COLUMNS = (
@@ -83,13 +84,16 @@ def test_entries_are_printed_as_yaml() -> None:
         ({"row_security": True}, "row level security"),
         ({"has_children": True}, "is inherited by other tables"),
         (
-            {"columns": (*COLUMNS, SourceColumn("cash", "timetz", False, False))},
-            "has column 'cash': type 'timetz'",
+            {"columns": (*COLUMNS, SourceColumn("cash", "int2vector", False, False))},
+            "has column 'cash': type 'int2vector'",
         ),
-        ({"columns": (*COLUMNS, SourceColumn("sum", "bigint", False, True))}, "the generated column 'sum'"),
         (
-            {"columns": (*COLUMNS, SourceColumn("grid", "integer[]", False, False, dimensions=2))},
-            "an array of 2 dimensions",
+            {"key": ("at",), "columns": (*COLUMNS, SourceColumn("at", "timetz", True, False))},
+            "has key column 'at', by which no event can name its row: Debezium moves every value to UTC",
+        ),
+        (
+            {"key": ("sum",), "columns": (*COLUMNS, SourceColumn("sum", "bigint", True, True))},
+            "generated column that PostgreSQL does not publish",
         ),
     ],
 )
@@ -104,10 +108,51 @@ def test_a_column_that_cannot_be_captured_may_be_excluded(pipeline: Pipeline) ->
     found = table(
         name="order_items",
         key=("order_id", "line_no"),
-        columns=(*columns, SourceColumn("at", "timetz", False, False)),
+        columns=(*columns, SourceColumn("at", "int2vector", False, False)),
     )
     assert differences(declared, found) == [
         "public.order_items.gone is excluded and does not exist at the source"
+    ]
+
+
+def test_a_name_that_differs_from_another_only_in_case_is_told_apart() -> None:
+    names = {"reviews"}
+    same, other = (with_own_name(entry(found), found, names) for found in (table(name="Reviews"), table()))
+    assert list(same)[:2] == ["source", "name"]
+    assert re.fullmatch(r"Reviews_[0-9a-f]{8}", same["name"])
+    assert re.fullmatch(r"reviews_[0-9a-f]{8}", other["name"])
+    assert "name" not in with_own_name(entry(table(name="orders")), table(name="orders"), names)
+
+
+UNPUBLISHED = "a generated column that PostgreSQL does not publish"
+
+
+def test_what_is_read_at_the_source_is_discovered_and_declared_so(pipeline: Pipeline) -> None:
+    found = table(
+        columns=(
+            *COLUMNS,
+            SourceColumn("twice", "integer", False, True),
+            SourceColumn("grid", "integer[]", False, False),
+        )
+    )
+    written = entry(found)
+    assert written["columns"][-2:] == [
+        {"name": "twice", "type": "integer", "from": "source"},
+        {"name": "grid", "type": "integer[]"},
+    ]
+    declared = TableSpec.model_validate(written)
+    told = dict(read_at_source([written]))
+    assert declared.unsent == {name.removeprefix("public.reviews.") for name in told}
+    assert told["public.reviews.twice"] == "no event has it"
+    assert differences(declared, found) == []
+    # More brackets keep bounds and dimensions; fewer would not be the source's type.
+    written["columns"][-1]["type"] = "integer[][]"
+    assert differences(TableSpec.model_validate(written), found) == []
+    del written["columns"][-2]["from"]
+    written["columns"][-1]["type"] = "bigint[][]"
+    assert differences(TableSpec.model_validate(written), found) == [
+        f"public.reviews.twice is {UNPUBLISHED}: declare it `from: source`",
+        "public.reviews.grid is integer[], declared is bigint[][]",
     ]
 
 

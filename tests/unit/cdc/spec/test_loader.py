@@ -39,7 +39,7 @@ WRONG = [
      "trigger: 500"),
     ("name: ecommerce", "name: E-Commerce", "name", "should match pattern", "name: E-Commerce"),
     ("    type: postgres", "    type: oracle", "sinks[1]", "clickhouse.*postgres", "- name: warehouse"),
-    ("type: timestamptz", "type: timetz", "tables[0].columns[8].type", "timetz'", "type: timetz"),
+    ("type: timestamptz", "type: box3d", "tables[0].columns[8].type", "box3d'", "type: box3d"),
     ("key: [id]", "key: [uid]", "tables[0]", "key names 'uid', which is no declared column",
      "public.customers"),
     ("{name: id, type: bigint, nullable: false}", "{name: id, type: bigint}", "tables[0]",

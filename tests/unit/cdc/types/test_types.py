@@ -33,11 +33,7 @@ def test_names_and_aliases_are_parsed(text: str, base: str, args: tuple[int, ...
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("varbit", "sends no length"),
-        ("timetz", "its zone is lost"),
         ("nothing", "is not carried"),
-        ("text[][]", "one pair of brackets"),
-        ("time[]", "cuts its elements to milliseconds"),
         ("numeric(", "is not a PostgreSQL type name"),
         ("", "is not a PostgreSQL type name"),
     ],
@@ -45,6 +41,25 @@ def test_names_and_aliases_are_parsed(text: str, base: str, args: tuple[int, ...
 def test_what_is_not_carried_is_refused_with_the_name(text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         parse_type(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "clickhouse", "warehouse"),
+    [
+        ("varbit(9)", "sends no length", "String", "bit varying(9)"),
+        ("timetz", "its zone is lost", "String", "time with time zone"),
+        ("numeric(12,2)[][]", "more than one dimension", "String", "numeric(12,2)[]"),
+        ("enum[][]", "more than one dimension", "String", "text[]"),
+        ("time(3)[]", "to milliseconds", "Array(Nullable(Time64(6)))", "time(3) without time zone[]"),
+        ("money[]", "leaves such a column out", "Array(Nullable(Decimal(19, 2)))", "money[]"),
+        ("vector", "was not recorded", "String", "text"),
+    ],
+)
+def test_what_events_lose_is_read_at_the_source(text: str, why: str, clickhouse: str, warehouse: str) -> None:
+    pg = parse_type(text)
+    assert why in pg.lost
+    assert clickhouse_type(pg, nullable=False) == clickhouse
+    assert warehouse_type(pg) == warehouse
 
 
 @given(st.sampled_from(sorted(KINDS)))
