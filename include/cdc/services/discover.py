@@ -21,6 +21,7 @@ from cdc.errors import ConfigurationError, UnsupportedSourceError
 from cdc.services.catalogue import SourceTable, entry, read_tables, refusal
 from cdc.services.launch import stream_memory_mb
 from cdc.spec import Pipeline, TableSpec, load_pipeline
+from cdc.spec.tables import Mode
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Discovery:
 
 
 def discover(
-    pipeline: Pipeline, connections: Connections, patterns: Sequence[str], stream: str | None = None
+    pipeline: Pipeline,
+    connections: Connections,
+    patterns: Sequence[str],
+    stream: str | None = None,
+    mode: Mode = "rows",
 ) -> Discovery:
     """Read the catalogue.
 
@@ -48,6 +53,7 @@ def discover(
         connections: where it is.
         patterns: `schema.table` with `*` and `?`.
         stream: the stream that new entries name; by default each has its own.
+        mode: of the new entries.
 
     Raises:
         UnsupportedSourceError: nothing matches the patterns.
@@ -55,7 +61,7 @@ def discover(
     with connect_postgres(
         connections.get(pipeline.source.admin_connection), autocommit=True, application_name="cdc-discover"
     ) as connection:
-        tables = read_tables(connection)
+        tables = read_tables(connection, role=connections.get(pipeline.source.connection).login)
     own = {pipeline.source.signal_table, pipeline.source.heartbeat_table}
     matching = [t for t in tables if t.qualified not in own and _matches(t, patterns)]
     if not matching:
@@ -68,8 +74,8 @@ def discover(
     for table in matching:
         if table.qualified in known:
             continue
-        item = entry(table, stream)
-        why = refusal(table) or _invalid(item)
+        item = entry(table, stream, mode)
+        why = refusal(table, changelog=mode == "changelog") or _invalid(item)
         if why:
             refused.append((table.qualified, why))
         else:
@@ -148,7 +154,8 @@ def render(entries: Sequence[dict[str, Any]]) -> str:
     texts = []
     for item in entries:
         table = CommentedMap(item)
-        table["key"] = _flow(CommentedSeq(item["key"]))
+        if "key" in item:
+            table["key"] = _flow(CommentedSeq(item["key"]))
         table["columns"] = CommentedSeq(_flow(CommentedMap(column)) for column in item["columns"])
         for column in table["columns"]:
             if "values" in column:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, to_rows, told
+from cdc_spark.transformations.changelog import ChangelogParser, whole_events
 from cdc_spark.transformations.fill import Filler
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser
 
@@ -20,7 +21,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
     """Kafka's records → rows of `schemas.rows.row_schema`, the marker rows last."""
 
     def rows(batches: Arrows) -> Arrows:
-        parser, filler = KafkaParser(context.table, context.parked), Filler(context)
+        parser, filler = parser_of(context), Filler(context)
         seen = Seen()
         bad: list[BadEvent] = []
         truncating: list[Envelopes] = []
@@ -28,7 +29,11 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
             if not batch.num_rows:
                 continue
             envelopes = parser.parse(records(batch))
-            filled = filler.complete(envelopes, *to_rows(envelopes, context, datetime.now(UTC)), batch)
+            made = to_rows(envelopes, context, datetime.now(UTC))
+            if context.table.changelog:
+                filled = whole_events(envelopes, *made)
+            else:
+                filled = filler.complete(envelopes, *made, batch)
             seen.add(envelopes)
             seen.superseded += filled.superseded
             bad += [*envelopes.bad, *filled.bad]
@@ -44,11 +49,18 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 
 def bad_events(batch: pa.RecordBatch, context: TableContext) -> list[BadEvent]:
     """The events of a batch that cannot be written whatever else is known, in the order of coordinates."""
-    envelopes = KafkaParser(context.table, context.parked).parse(records(batch))
+    envelopes = parser_of(context).parse(records(batch))
     _, wrong = to_rows(envelopes, context, datetime.now(UTC))
     return sorted(
         [*envelopes.bad, *told(envelopes, wrong)], key=lambda event: (event.partition, event.offset)
     )
+
+
+def parser_of(context: TableContext) -> KafkaParser:
+    """The parser that the table's mode asks for."""
+    if context.table.changelog:
+        return ChangelogParser(context.table, context.parked, context.void_below)
+    return KafkaParser(context.table, context.parked)
 
 
 def records(batch: pa.RecordBatch) -> Iterator[tuple[bytes | None, bytes | None, int, int]]:

@@ -1,7 +1,8 @@
 """Values in PostgreSQL's own text form → the values that Debezium's JSON has for them. Pure.
 
 Rows that are read back from a PostgreSQL go the way of events from here on, so that a value is the same
-whichever way it came. The session must have `SETTINGS`. `postgres_text` is the opposite way.
+whichever way it came. The session must have `cdc.types.text.SESSION_SETTINGS`. `postgres_text` is the
+opposite way.
 """
 
 from __future__ import annotations
@@ -21,14 +22,6 @@ from cdc_spark.transformations.limits import INFINITE_MICROS, MICROS_PER_DAY
 from cdc_spark.transformations.moments import INFINITE_DATE, days_of
 from cdc_spark.transformations.shapes import PostgresText
 
-SETTINGS = {
-    "DateStyle": "ISO",
-    "IntervalStyle": "iso_8601",
-    "TimeZone": "UTC",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "lc_monetary": "C",
-}
 _TEXT_ARRAY = 1009
 _SPECIAL_FLOATS = frozenset({"NaN", "Infinity", "-Infinity"})
 _SPECIAL_NUMERICS = {"NaN": "NAN", "Infinity": "POSITIVE_INFINITY", "-Infinity": "NEGATIVE_INFINITY"}
