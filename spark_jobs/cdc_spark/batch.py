@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 
 from cdc.connections import Connections
 from cdc.errors import RefusedError, SchemaChangedError, UnavailableError
+from cdc.model.columns import Steps
 from cdc.model.generations import Generations
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore
@@ -117,7 +118,7 @@ class BatchProcessor:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
         summary = self._write(table, _parsed(frame), None, None, Trust.NOTHING)
         if summary.bad:
-            self._write_dead_letters(table, frame, summary, None)
+            self._write_dead_letters(table, frame, summary, None, Trust.NOTHING)
         return summary
 
     def _write(
@@ -168,9 +169,14 @@ class BatchProcessor:
         log.error("table parked", query=here.query, table=table.source, sink=here.sink.name, reason=reason)
 
     def _write_dead_letters(
-        self, table: TableSpec, frame: DataFrame, summary: Summary, waits: Mapping[int, int] | None
+        self,
+        table: TableSpec,
+        frame: DataFrame,
+        summary: Summary,
+        waits: Mapping[int, int] | None,
+        trust: Trust = Trust.SINK,
     ) -> None:
-        context, here = self._table_context(table, waits), self._context
+        context, here = self._table_context(table, waits, trust), self._context
         origin = dead_letters.Origin(
             here.pipeline.name, here.stream.name, here.sink.name, self._letters_query
         )
@@ -214,7 +220,18 @@ class BatchProcessor:
             # The context of a replay knows the generations of its letters alone.
             None if trust is Trust.NOTHING else steps,
         )
-        return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust)
+        void = self._void_below(table, steps) if trust is Trust.NOTHING else 0
+        return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust, void)
+
+    def _void_below(self, table: TableSpec, letters: Steps) -> int:
+        """The LSN below which dead letters of a changelog count no more, since its rows were read anew."""
+        if not table.changelog:
+            return 0
+        floor = self._ops.truncate_floor(self._context.pipeline.name, table.name)
+        if floor is None:
+            return 0
+        generation = max(step for steps in letters.values() for _, step in steps)
+        return floor[1] if floor[0] == generation else 0
 
     def _writer(self, table: TableSpec) -> TableWriter:
         here = self._context

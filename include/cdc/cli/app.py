@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.syntax import Syntax
@@ -93,6 +93,10 @@ def discover(
     stream_name: Annotated[
         str | None, typer.Option("--stream", help="Let the tables share a stream.")
     ] = None,
+    mode: Annotated[
+        Literal["rows", "changelog"],
+        typer.Option("--mode", help="changelog: append every event; for tables without a primary key."),
+    ] = "rows",
     pipeline: PipelineOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
@@ -101,7 +105,7 @@ def discover(
     from cdc.services import discover as service
 
     target = find_target(pipeline, env)
-    found = service.discover(target.pipeline, target.connections, patterns, stream_name)
+    found = service.discover(target.pipeline, target.connections, patterns, stream_name, mode)
     if write and found.found:
         service.check_memory(target.pipeline, found.found, target.yarn.metrics())
         service.write_entries(target.file, found.found, target.settings.cdc_env)

@@ -1,4 +1,4 @@
-"""`cdc table list | park | resume`: put a table aside in a sink, and bring it back without a gap."""
+"""`cdc table list | park | resume | snapshot`: put a table aside in a sink, bring it back, read it anew."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cdc.cli import render
 from cdc.cli.context import Target, errors, find_target, out
 from cdc.clients.kafka import KafkaClient
 from cdc.services import parked_tables as service
+from cdc.services.changelog_snapshot import ChangelogSnapshot
 
 app = typer.Typer(no_args_is_help=True, help="Park and resume tables.")
 
@@ -85,6 +86,22 @@ def resume(
     errors.print(f"resuming {spec.name} in {', '.join(chosen)}", highlight=False)
     service.resume_table(target.pipeline, spec, chosen, target.file, target.settings, accept_loss=accept_loss)
     out.print(f"[green]resumed[/] {spec.name} in {', '.join(chosen)}", highlight=False)
+
+
+@app.command()
+def snapshot(
+    table: TableArgument,
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Read the rows of a changelog anew, for both sinks; what it had before counts no more.
+
+    The table is locked against writers for a moment. Its stream and the other tables go on.
+    """
+    target = find_target(pipeline, env)
+    spec = target.pipeline.table(table)
+    rows = ChangelogSnapshot(target.pipeline, target.connections, spec).take_again()
+    out.print(f"[green]read[/] {rows:,} rows of {spec.source} anew", highlight=False)
 
 
 def _sinks(target: Target, name: str | None) -> list[str]:

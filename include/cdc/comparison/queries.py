@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from cdc.ddl.columns import quote_ch
+from cdc.ddl.columns import DIFF, quote_ch
 from cdc.spec import ColumnSpec, DerivedColumnSpec, TableSpec
 from cdc.types import PgType
 
@@ -40,8 +40,18 @@ def compared_columns(table: TableSpec) -> tuple[ColumnSpec, ...]:
 
 
 def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool) -> sql.Composed:
-    """The query on the source, or on the warehouse's view with its derived columns."""
+    """The query on the source, or on the warehouse's view with its derived columns.
+
+    Of a changelog: the source's rows in any order, or the view's with how each counts as last column.
+    """
     columns: list[DerivedColumnSpec] = [*compared_columns(table), *(table.derived if derived else ())]
+    if table.changelog:
+        values = [_postgres_value(column.name, column.pg_type) for column in columns]
+        values += [sql.Identifier(DIFF)] if derived else []
+        counted = sql.SQL(" WHERE {} <> 0").format(sql.Identifier(DIFF)) if derived else sql.SQL("")
+        return sql.SQL("SELECT {} FROM {}{}").format(
+            sql.SQL(", ").join(values), sql.Identifier(*relation), counted
+        )
     return sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
         sql.SQL(", ").join(_postgres_value(column.name, column.pg_type) for column in columns),
         sql.Identifier(*relation),
@@ -50,12 +60,14 @@ def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool
 
 
 def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
-    """The query on ClickHouse's view, derived columns included."""
+    """The query on ClickHouse's view, derived columns included; of a changelog as in `postgres_query`."""
     columns: list[DerivedColumnSpec] = [*compared_columns(table), *table.derived]
     # An alias with the column's name would take the column's place in ORDER BY.
     values = ", ".join(f"{_clickhouse_value(c.name, c.pg_type)} AS c{i}" for i, c in enumerate(columns))
     order = ", ".join(_clickhouse_order(column.name, column.pg_type) for column in table.key_columns)
     view = ".".join(map(quote_ch, relation))
+    if table.changelog:
+        return f"SELECT {values}, {DIFF} AS diff FROM {view} WHERE {DIFF} != 0"  # noqa: S608 - as below
     return f"SELECT {values} FROM {view} ORDER BY {order}"  # noqa: S608 - identifiers are quoted
 
 

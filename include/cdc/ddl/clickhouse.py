@@ -5,7 +5,17 @@ Every statement can be run again. A column that is new in the pipeline is added;
 
 from __future__ import annotations
 
-from cdc.ddl.columns import SinkColumn, quote_ch, quote_ch_string, sink_columns, view_columns
+from functools import partial
+
+from cdc.ddl.columns import (
+    DIFF,
+    OPERATIONS,
+    SinkColumn,
+    quote_ch,
+    quote_ch_string,
+    sink_columns,
+    view_columns,
+)
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 from cdc.spec.tables import NULL_FLAG_PREFIX
 from cdc.types import needs_null_flag
@@ -55,13 +65,17 @@ def view_name(sink: ClickHouseSink, table: TableSpec) -> str:
 def create_table(
     sink: ClickHouseSink, table: TableSpec, columns: tuple[SinkColumn, ...], comment: str = ""
 ) -> str:
-    """`CREATE TABLE`, ordered by exactly the key, so that every version of a row meets its others."""
+    """`CREATE TABLE`, ordered by exactly what tells rows apart, so that every version meets its others."""
     body = ",\n  ".join(_definition(column) for column in columns if column.clickhouse)
-    key = ", ".join(map(quote_ch, table.key))
+    key = ", ".join(map(quote_ch, table.identity))
+    if table.changelog:
+        engine, settings = "ReplacingMergeTree(_version)", ""
+    else:
+        engine = "ReplacingMergeTree(_version, _is_deleted)"
+        settings = "SETTINGS allow_experimental_replacing_merge_with_cleanup = 1\n"
     return (
         f"CREATE TABLE IF NOT EXISTS {raw_name(sink, table)} (\n  {body}\n)\n"
-        f"ENGINE = ReplacingMergeTree(_version, _is_deleted) ORDER BY ({key})\n"
-        "SETTINGS allow_experimental_replacing_merge_with_cleanup = 1\n"
+        f"ENGINE = {engine} ORDER BY ({key})\n{settings}"
         f"COMMENT {quote_ch_string(comment)}"
     )
 
@@ -69,20 +83,35 @@ def create_table(
 def create_view(sink: ClickHouseSink, table: TableSpec) -> str:
     """The view of current rows: newest version of each key, not deleted, not below the truncate floor.
 
+    A changelog's view has every event; what a TRUNCATE has made void counts 0 in `_diff`.
+
     A nullable array or map is shown as a Variant, because NULL and the empty one are different values.
     """
-    shown = ",\n  ".join(_shown(column) for column in view_columns(table))
     floors = f"{quote_ch(sink.raw_database)}.{quote_ch(FLOORS)}"
-    return (
-        f"CREATE OR REPLACE VIEW {view_name(sink, table)} AS SELECT\n  {shown}\n"  # noqa: S608 - all quoted
-        f"FROM {raw_name(sink, table)} AS raw FINAL\n"
-        "WHERE raw._is_deleted = 0 AND (raw._generation, raw._lsn) >= "
+    current = (
+        "(raw._generation, raw._lsn) >= "  # noqa: S608 - all quoted
         f"(SELECT max((generation, lsn)) FROM {floors} WHERE table_name = {quote_ch_string(table.name)})"
+    )
+    show = partial(_shown_of_changelog, current) if table.changelog else _shown
+    shown = ",\n  ".join(show(column) for column in view_columns(table))
+    condition = "" if table.changelog else f"\nWHERE raw._is_deleted = 0 AND {current}"
+    return (
+        f"CREATE OR REPLACE VIEW {view_name(sink, table)} AS SELECT\n  {shown}\n"
+        f"FROM {raw_name(sink, table)} AS raw FINAL{condition}"
     )
 
 
 def _definition(column: SinkColumn) -> str:
     return f"{quote_ch(column.name)} {column.clickhouse}"
+
+
+def _shown_of_changelog(current: str, column: SinkColumn) -> str:
+    if column.name == DIFF:
+        return f"if({current}, raw.{DIFF}, toInt8(0)) AS {DIFF}"
+    if column.name == "_op":
+        letters, words = (str(list(texts)) for texts in (OPERATIONS, OPERATIONS.values()))
+        return f"transform(raw._op, {letters}, {words}, raw._op) AS _op"
+    return _shown(column)
 
 
 def _shown(column: SinkColumn) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cdc.spec.tables import LINEAGE, NULL_FLAG_PREFIX, TableSpec
+from cdc.spec.tables import COORDINATES, LINEAGE, NULL_FLAG_PREFIX, TableSpec
 from cdc.types import PgType, clickhouse_type, needs_null_flag, warehouse_type
 
 Kind = Literal["key", "source", "derived", "null_flag", "processed", "lineage"]
 TIMESTAMP = "DateTime64(6, 'UTC')"
+DIFF = COORDINATES[-1]
+"""Of a changelog's row: 1 a row came, -1 a row went, 0 neither."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class SinkColumn:
     @property
     def shown(self) -> bool:
         """The readers' views show it."""
-        return self.kind != "null_flag" and (self.kind != "lineage" or self.name in LINEAGE)
+        return self.kind != "null_flag" and (self.kind != "lineage" or self.name in (*LINEAGE, DIFF))
 
 
 _PLATFORM: tuple[SinkColumn, ...] = (
@@ -51,13 +53,18 @@ _PLATFORM: tuple[SinkColumn, ...] = (
     SinkColumn("_offset", "lineage", None, False, "Int64", "bigint"),
     SinkColumn("_generation", "lineage", None, False, "UInt16", "integer"),
 )
+_OF_CHANGELOG = (
+    *(column for column in _PLATFORM if column.name != "_is_deleted"),
+    SinkColumn(DIFF, "lineage", None, False, "Int8", "smallint"),
+)
 
 
 def sink_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
     """Source columns in their order, derived ones, null flags, `processed_at`, lineage.
 
     A column that is NOT NULL at the source takes its type's default on a tombstone in ClickHouse and NULL in
-    the warehouse; the views never show a tombstone.
+    the warehouse; the views never show a tombstone. Of a changelog every column takes NULL, since the rows
+    that tell of a TRUNCATE have no values.
     """
     source = tuple(_source_column(table, column.name) for column in table.columns)
     derived = tuple(
@@ -76,13 +83,14 @@ def sink_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
         for column in (*source, *derived)
         if column.nullable and needs_null_flag(column.clickhouse)
     )
-    return (*source, *derived, *flags, *_PLATFORM)
+    return (*source, *derived, *flags, *(_OF_CHANGELOG if table.changelog else _PLATFORM))
 
 
 def view_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
     """The columns that readers see, in the view's order."""
     every = {column.name: column for column in sink_columns(table) if column.shown}
-    lineage = tuple(every.pop(name) for name in LINEAGE)
+    diff = (DIFF,) if table.changelog else ()
+    lineage = tuple(every.pop(name) for name in (*LINEAGE, *diff))
     return (*every.values(), *lineage)
 
 
@@ -90,14 +98,32 @@ def _source_column(table: TableSpec, name: str) -> SinkColumn:
     column = next(column for column in table.columns if column.name == name)
     in_key = name in table.key
     pg = column.pg_type
+    nullable = column.nullable or table.changelog
     return SinkColumn(
         name,
         "key" if in_key else "source",
         pg,
-        column.nullable,
-        clickhouse_type(pg, nullable=column.nullable and not in_key),
+        nullable,
+        clickhouse_type(pg, nullable=nullable and not in_key),
         warehouse_type(pg),
     )
+
+
+def rows_of_view(table: TableSpec) -> str:
+    """The aggregate, in both sinks' SQL, that says how many rows a reader's view stands for."""
+    return f"coalesce(sum({DIFF}), 0)" if table.changelog else "count(*)"
+
+
+OPERATIONS = {
+    "c": "INSERT",
+    "r": "INSERT",
+    "u": "UPDATE",
+    "b": "UPDATE_BEFORE",
+    "d": "DELETE",
+    "e": "TRUNCATE",
+    "s": "SNAPSHOT",
+}
+"""What the views show of a changelog's `_op`."""
 
 
 def quote_ch(identifier: str) -> str:

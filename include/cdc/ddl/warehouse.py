@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from cdc.ddl.columns import SinkColumn, sink_columns, view_columns
+from cdc.ddl.columns import DIFF, OPERATIONS, SinkColumn, sink_columns, view_columns
 from cdc.spec import Pipeline, TableSpec, WarehouseSink
 from cdc.types.kinds import EXTENSIONS
 
@@ -78,23 +78,27 @@ def create_table(sink: WarehouseSink, table: TableSpec, columns: tuple[SinkColum
     return SQL("CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY ({}))").format(
         raw_name(sink, table),
         SQL(", ").join(_definition(column) for column in columns),
-        SQL(", ").join(map(Identifier, table.key)),
+        SQL(", ").join(map(Identifier, table.identity)),
     )
 
 
 def create_view(sink: WarehouseSink, table: TableSpec) -> Composed:
-    """The view of current rows: not deleted, not below the truncate floor."""
-    raw = Identifier(sink.raw_schema)
-    return SQL(
-        "CREATE OR REPLACE VIEW {view} AS SELECT {columns} FROM {table} AS raw "
-        "WHERE NOT raw._is_deleted AND NOT EXISTS (SELECT 1 FROM {floors} AS floor "
-        "WHERE floor.table_name = {name} AND (raw._generation, raw._lsn) < (floor.generation, floor.lsn))"
-    ).format(
-        view=view_name(sink, table),
-        columns=SQL(", ").join(_shown(column) for column in view_columns(table)),
-        table=raw_name(sink, table),
-        floors=SQL("{}.{}").format(raw, Identifier(FLOORS)),
-        name=Literal(table.name),
+    """The view of current rows: not deleted, not below the truncate floor.
+
+    A changelog's view has every event; what a TRUNCATE has made void counts 0 in `_diff`.
+    """
+    current = SQL(
+        "NOT EXISTS (SELECT 1 FROM {}.{} AS floor WHERE floor.table_name = {} "
+        "AND (raw._generation, raw._lsn) < (floor.generation, floor.lsn))"
+    ).format(Identifier(sink.raw_schema), Identifier(FLOORS), Literal(table.name))
+    if table.changelog:
+        shown = [_shown_of_changelog(column, current) for column in view_columns(table)]
+        condition = Composed([])
+    else:
+        shown = [_shown(column) for column in view_columns(table)]
+        condition = SQL(" WHERE NOT raw._is_deleted AND {}").format(current)
+    return SQL("CREATE OR REPLACE VIEW {} AS SELECT {} FROM {} AS raw{}").format(
+        view_name(sink, table), SQL(", ").join(shown), raw_name(sink, table), condition
     )
 
 
@@ -111,6 +115,17 @@ def _definition(column: SinkColumn) -> Composed:
 
 def _required(column: SinkColumn) -> bool:
     return column.kind == "lineage" and not column.nullable
+
+
+def _shown_of_changelog(column: SinkColumn, current: Composed) -> Composed:
+    if column.name == DIFF:
+        return SQL("CASE WHEN {} THEN raw.{} ELSE 0::smallint END AS {}").format(
+            current, Identifier(DIFF), Identifier(DIFF)
+        )
+    if column.name == "_op":
+        cases = [SQL("WHEN {} THEN {}").format(Literal(k), Literal(v)) for k, v in OPERATIONS.items()]
+        return SQL("CASE raw._op {} ELSE raw._op END AS {}").format(SQL(" ").join(cases), Identifier("_op"))
+    return _shown(column)
 
 
 def _shown(column: SinkColumn) -> Composed:

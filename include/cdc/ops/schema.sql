@@ -139,7 +139,7 @@ CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
   PRIMARY KEY (pipeline, source)
 );
 ALTER TABLE cdc_ops.snapshots DROP CONSTRAINT IF EXISTS snapshots_kind_check,
-  ADD CONSTRAINT snapshots_kind_check CHECK (kind IN ('initial', 'incremental', 'blocking'));
+  ADD CONSTRAINT snapshots_kind_check CHECK (kind IN ('initial', 'incremental', 'blocking', 'changelog'));
 
 CREATE TABLE IF NOT EXISTS cdc_ops.alerts (
   id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -98,6 +98,10 @@ class TopicStore(OpsDatabase):
             (pipeline, source, kind),
         )
 
+    def forget_snapshot(self, pipeline: str, source: str) -> None:
+        """Forget that a table's existing rows were asked for."""
+        self.rows("DELETE FROM cdc_ops.snapshots WHERE pipeline = %s AND source = %s", (pipeline, source))
+
     def snapshotted(self, pipeline: str) -> set[str]:
         """The source tables whose existing rows were asked for."""
         rows = self.rows("SELECT source FROM cdc_ops.snapshots WHERE pipeline = %s", (pipeline,))

@@ -14,14 +14,20 @@ import psycopg
 from psycopg.rows import dict_row
 
 from cdc.errors import DataError
+from cdc.services.connector import quoted
 from cdc.spec import TableSpec
 from cdc.spec.names import join_qualified
+from cdc.spec.tables import Mode
 from cdc.types import PgType, parse_type
 from cdc.types.kinds import EXTENSIONS, KINDS
 
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
-      c.relpersistence::text AS persistence, c.relrowsecurity AS row_security,
+      c.relpersistence::text AS persistence,
+      -- the log has every row, but the role that reads the existing ones may not see all of them
+      c.relrowsecurity AND NOT coalesce((SELECT r.rolsuper OR r.rolbypassrls
+        OR (NOT c.relforcerowsecurity AND pg_has_role(r.oid, c.relowner, 'USAGE'))
+        FROM pg_roles r WHERE r.rolname = coalesce(%(role)s::text, current_user)), false) AS rows_hidden,
       pg_get_userbyid(c.relowner) AS owner,
       CASE WHEN c.relispartition THEN (SELECT format('%%I.%%I', rn.nspname, r.relname)
         FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
@@ -99,6 +105,7 @@ class SourceTable:
     Attributes:
         partition_of: the partitioned table whose rows it holds some of.
         replica_identity: PostgreSQL's letter; `n` also when a partition of the table has it.
+        rows_hidden: row level security hides rows from the role that captures.
         identity_has_key: an index that is the replica identity has every column of the key.
         key_deferrable: two rows may have the same key until the end of a transaction.
     """
@@ -107,7 +114,7 @@ class SourceTable:
     name: str
     kind: str
     persistence: str
-    row_security: bool
+    rows_hidden: bool
     has_children: bool
     owner: str
     key: tuple[str, ...]
@@ -124,15 +131,22 @@ class SourceTable:
 
 
 def read_tables(
-    connection: psycopg.Connection[Any], schemas: Sequence[str] | None = None
+    connection: psycopg.Connection[Any], schemas: Sequence[str] | None = None, *, role: str | None = None
 ) -> tuple[SourceTable, ...]:
-    """Every table of the database that this role can see, or of some schemas."""
+    """Every table of the database that this session can see, or of some schemas.
+
+    Args:
+        connection: to the source.
+        schemas: all by default.
+        role: who captures them; by default the session's own.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_TABLES, {"schemas": None if schemas is None else list(schemas)})
+        chosen = None if schemas is None else list(schemas)
+        cursor.execute(_TABLES, {"schemas": chosen, "role": role})
         return tuple(_table(row) for row in cursor.fetchall())
 
 
-def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
+def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bool = False) -> str | None:
     """Why a table without its excluded columns cannot be captured without losing something, or None."""
     if table.kind in _KINDS:
         return _KINDS[table.kind]
@@ -141,12 +155,12 @@ def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
         return f"is {word}, so its changes are not in the write-ahead log: ALTER TABLE … SET LOGGED"
     if table.partition_of:
         return f"is a partition of {table.partition_of}: capture that table, whose name its changes carry"
-    if why := _key_refusal(table):
+    if why := _changelog_refusal(table) if changelog else _key_refusal(table):
         return why
-    if table.row_security:
+    if table.rows_hidden:
         return (
-            "has row level security, which would hide rows from the snapshot: disable it or leave the table "
-            "out"
+            "has row level security, which would hide rows from the role that captures it: ALTER ROLE … "
+            "BYPASSRLS, disable it, or leave the table out"
         )
     if table.has_children:
         return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
@@ -156,16 +170,33 @@ def refusal(table: SourceTable, excluded: Collection[str] = ()) -> str | None:
     return None
 
 
+def _changelog_refusal(table: SourceTable) -> str | None:
+    if table.kind == "p":
+        return (
+            "is partitioned, and a partition that is made later has no REPLICA IDENTITY FULL, so PostgreSQL "
+            "would refuse its UPDATEs: capture it by a primary key, or leave the table out"
+        )
+    if table.replica_identity != "f":
+        return (
+            "has no REPLICA IDENTITY FULL, without which a changelog has no rows before a change, and "
+            "PostgreSQL refuses UPDATE and DELETE on a published table without a key: "
+            f"ALTER TABLE {quoted(table.qualified)} REPLICA IDENTITY FULL"
+        )
+    return None
+
+
 def _key_refusal(table: SourceTable) -> str | None:
     if not table.key:
         return (
             "has no primary key, by which its rows are told apart: add one (ALTER TABLE … ADD PRIMARY KEY), "
-            "or leave the table out"
+            "append every event with mode: changelog (`cdc discover --mode changelog`), or leave the table "
+            "out"
         )
     if table.key_deferrable:
         return (
             "has a DEFERRABLE primary key: two rows may have one key for a while, so their changes cannot be "
-            "told apart, and PostgreSQL refuses its UPDATEs once it is published: make the key NOT DEFERRABLE"
+            "told apart, and PostgreSQL refuses its UPDATEs once it is published: make the key NOT "
+            "DEFERRABLE, or append every event with mode: changelog"
         )
     if table.replica_identity == "n":
         return (
@@ -185,9 +216,9 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
     if found is None:
         return [f"{declared.source} does not exist at the source, or the owner's role cannot see it"]
     said = []
-    if why := refusal(found, declared.exclude):
+    if why := refusal(found, declared.exclude, changelog=declared.changelog):
         return [f"{declared.source} {why}"]
-    if tuple(found.key) != declared.key:
+    if not declared.changelog and tuple(found.key) != declared.key:
         said.append(f"{declared.source}: primary key is {list(found.key)}, declared is {list(declared.key)}")
     columns = {column.name: column for column in found.columns}
     gone = [name for name in declared.exclude if columns.pop(name, None) is None]
@@ -218,7 +249,7 @@ def _same_type(actual: PgType, declared: PgType) -> bool:
     return actual == declared
 
 
-def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
+def entry(table: SourceTable, stream: str | None = None, mode: Mode = "rows") -> dict[str, Any]:
     """The table as an entry of a pipeline file."""
     columns = []
     for column in table.columns:
@@ -235,7 +266,8 @@ def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
     head: dict[str, Any] = {"source": table.qualified}
     if stream:
         head["stream"] = stream
-    return {**head, "key": list(table.key), "columns": columns}
+    told = {"key": list(table.key)} if mode == "rows" else {"mode": mode}
+    return {**head, **told, "columns": columns}
 
 
 def _column_refusal(column: SourceColumn, *, in_key: bool) -> str | None:
@@ -255,7 +287,7 @@ def _table(row: dict[str, Any]) -> SourceTable:
         name=row["name"],
         kind=row["kind"],
         persistence=row["persistence"],
-        row_security=row["row_security"],
+        rows_hidden=row["rows_hidden"],
         has_children=row["has_children"],
         owner=row["owner"],
         key=tuple(row["key"]),

@@ -85,6 +85,8 @@ def _check_types(subject: str, there: dict[str, str], wanted: dict[str, str]) ->
         for name, kind in wanted.items()
         if name in there and there[name].replace(" ", "") != kind.replace(" ", "")
     ]
+    if ("_is_deleted" in there) != ("_is_deleted" in wanted):
+        wrong.append("the table was made for the other mode")
     if wrong:
         raise SchemaChangedError(
             f"{subject} has columns of other types: {'; '.join(wrong)}. Types are not changed in place: "

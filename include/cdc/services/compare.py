@@ -1,6 +1,7 @@
 """Compares every row and every column of a pipeline's tables at the source and in its sinks.
 
-All sides are read as streams in key order, so memory does not grow with a table. The source is read in one
+All sides are read as streams in key order, so memory does not grow with a table; of a table without a key
+only with the number of its different rows. The source is read in one
 repeatable-read transaction; while changes flow, rows that are under way are reported as differences, so a
 caller first waits until the sinks have caught up, or compares again.
 """
@@ -8,13 +9,16 @@ caller first waits until the sinks have caught up, or compares again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
 
 from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
 from cdc.comparison.merge import Row, RowShape, compare_rows
+from cdc.comparison.multiset import compare_multisets
 from cdc.comparison.queries import (
     CLICKHOUSE_SETTINGS,
     POSTGRES_SETTINGS,
@@ -69,23 +73,22 @@ def compare_table(
         tuple(column.name for column in table.derived),
     )
     with contextlib.ExitStack() as stack:
-        source = _postgres_rows(
-            stack,
-            connections.get(pipeline.source.admin_connection),
-            postgres_query(table, (table.schema_name, table.table_name), derived=False),
-        )
-        sinks = {
-            sink.name: _sink_rows(stack, connections.get(sink.connection), sink, table)
-            for sink in pipeline.sinks
-        }
-        return compare_rows(
-            _canonical(source, columns),
-            {name: _canonical(rows, (*columns, *table.derived)) for name, rows in sinks.items()},
-            shape,
-            table=table.source,
-            name=table.name,
-            limit=limit,
-        )
+
+        def source() -> Iterator[Row]:
+            connection = connections.get(pipeline.source.admin_connection)
+            query = postgres_query(table, (table.schema_name, table.table_name), derived=False)
+            return _canonical(_postgres_rows(stack, connection, query), columns)
+
+        def copy(sink: SinkSpec) -> Iterator[Sequence[Any]]:
+            return _sink_rows(stack, connections.get(sink.connection), sink, table)
+
+        both = (*columns, *table.derived)
+        about = {"table": table.source, "name": table.name}
+        if table.changelog:
+            counted = {sink.name: partial(_counted, partial(copy, sink), both) for sink in pipeline.sinks}
+            return compare_multisets(source, counted, shape, **about, limit=limit)
+        rows = {sink.name: _canonical(copy(sink), both) for sink in pipeline.sinks}
+        return compare_rows(source(), rows, shape, **about, limit=limit)
 
 
 def _sink_rows(
@@ -128,6 +131,21 @@ def _clickhouse_rows(
         client.query_rows_stream(query, settings=CLICKHOUSE_SETTINGS) as stream,
     ):
         yield from stream
+
+
+def _counted(
+    read: Callable[[], Iterator[Sequence[Any]]], columns: Sequence[DerivedColumnSpec]
+) -> Iterator[tuple[Row, int]]:
+    """Rows of a changelog, each with how it counts, which is read as the last column."""
+    diffs: deque[int] = deque()
+
+    def rows() -> Iterator[Sequence[Any]]:
+        for *row, diff in read():
+            diffs.append(diff)
+            yield row
+
+    for row in _canonical(rows(), columns):
+        yield row, diffs.popleft()
 
 
 def _canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:

@@ -43,6 +43,7 @@ def connector_config(pipeline: Pipeline, connections: Connections) -> dict[str, 
         "publication.autocreate.mode": "disabled",
         "table.include.list": ",".join(_pattern(schema, table) for schema, table in captured),
         **_exclusions(pipeline),
+        **_snapshotted(pipeline),
         "snapshot.mode": "initial",
         **_values(),
         **_signals(pipeline),
@@ -81,6 +82,15 @@ def _exclusions(pipeline: Pipeline) -> dict[str, str]:
         for column in (*table.exclude, *sorted(table.unsent))
     ]
     return {"column.exclude.list": ",".join(excluded)} if excluded else {}
+
+
+def _snapshotted(pipeline: Pipeline) -> dict[str, str]:
+    """A changelog's rows come from `cdc.services.changelog_snapshot`, so that none is counted twice."""
+    if not any(table.changelog for table in pipeline.tables):
+        return {}
+    rows = [_pattern(t.schema_name, t.table_name) for t in pipeline.tables if not t.changelog]
+    heartbeat = _pattern(*split_qualified(pipeline.source.heartbeat_table))
+    return {"snapshot.include.collection.list": ",".join([*rows, heartbeat])}
 
 
 def _signals(pipeline: Pipeline) -> dict[str, str]:

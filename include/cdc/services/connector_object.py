@@ -15,9 +15,10 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
+from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config, snapshot_kind, snapshot_signals
-from cdc.spec import Pipeline
+from cdc.spec import Pipeline, TableSpec
 from cdc.spec.names import split_qualified
 
 WAIT_S = 180.0
@@ -29,7 +30,8 @@ class ConnectorObject:
     How it works: a first registration snapshots every table (`snapshot.mode=initial`). A table that joins
     later is first captured, which restarts the task; once the *new* task holds the replication slot, a signal
     asks for an incremental snapshot, or for a blocking one where Debezium needs it. A signal that the old
-    task read would name a table it does not know, and be lost.
+    task read would name a table it does not know, and be lost. A changelog's table is published then too,
+    with a snapshot of its own, since the old task would pass over its changes.
     """
 
     def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
@@ -37,6 +39,7 @@ class ConnectorObject:
         self._admin = connections.get(self._source.admin_connection)
         self._connect = ConnectClient(connections.get(pipeline.connect.connection).url())
         self._config = connector_config(pipeline, connections)
+        self._connections = connections
 
     def pending(self) -> list[Change]:
         """A missing connector, settings that differ, failed tasks, tables without a snapshot."""
@@ -54,7 +57,11 @@ class ConnectorObject:
             changes.append(Change("connector", name, f"restart what failed: {status.failed.splitlines()[0]}"))
         elif status is not None and status.state in ("PAUSED", "STOPPED"):
             changes.append(Change("connector", name, f"resume, it is {status.state}"))
-        return changes + [Change("snapshot", s, "existing rows, by signal") for s in self._not_snapshotted()]
+        changes += [Change("snapshot", s, "existing rows, by signal") for s in self._not_snapshotted()]
+        return changes + [
+            Change("snapshot", table.source, "publish, and existing rows under a lock of a moment")
+            for table in self._joining()
+        ]
 
     def run(self, on_step: OnStep) -> None:
         """Validate, register, wait until the tasks run, then ask for the snapshots that are missing."""
@@ -72,16 +79,29 @@ class ConnectorObject:
         self._connect.wait_running(name, WAIT_S)
         if first:
             for table in self._pipeline.tables:
-                self._ops.record_snapshot(self._pipeline.name, table.source, "initial")
-        missing = self._not_snapshotted()
-        if missing:
-            if not changed:
-                # An earlier run may have ended between the new configuration and the signal.
-                self._connect.restart(name, only_failed=False)
-            self._wait_streaming(before)
-            self._signal(missing)
+                if not table.changelog:
+                    self._ops.record_snapshot(self._pipeline.name, table.source, "initial")
+        self._ask_for_rows(before, first=first, changed=changed)
         for change in pending:
             on_step(str(change))
+
+    def _ask_for_rows(self, before: int | None, *, first: bool, changed: bool) -> None:
+        missing, joining = self._not_snapshotted(), self._joining()
+        if not missing and not joining:
+            return
+        if not first and not changed and (missing or before is not None):
+            # An earlier run may have ended between the new configuration and the signal.
+            self._connect.restart(self._source.connector, only_failed=False)
+        self._wait_streaming(before)
+        if missing:
+            self._signal(missing)
+        if joining:
+            self._wait_confirmed()
+        for table in joining:
+            # A table that comes back has a record; a run that ends in between must not leave it.
+            self._ops.forget_snapshot(self._pipeline.name, table.source)
+            ChangelogSnapshot(self._pipeline, self._connections, table).take()
+            self._ops.record_snapshot(self._pipeline.name, table.source, "changelog")
 
     def _wake(self, name: str) -> None:
         status = self._connect.status(name)
@@ -94,7 +114,21 @@ class ConnectorObject:
 
     def _not_snapshotted(self) -> list[str]:
         known = self._ops.snapshotted(self._pipeline.name)
-        return [table.source for table in self._pipeline.tables if table.source not in known]
+        tables = [table for table in self._pipeline.tables if not table.changelog]
+        return [table.source for table in tables if table.source not in known]
+
+    def _joining(self) -> list[TableSpec]:
+        """Changelogs whose existing rows were not written, or that have left the publication since."""
+        known = self._ops.snapshotted(self._pipeline.name)
+        return [
+            table
+            for table in self._pipeline.tables
+            if table.changelog
+            and not (
+                table.source in known
+                and ChangelogSnapshot(self._pipeline, self._connections, table).published()
+            )
+        ]
 
     def _signal(self, sources: list[str]) -> None:
         statement = SQL("INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s)").format(
@@ -119,6 +153,25 @@ class ConnectorObject:
             f"the connector does not stream from slot {self._source.slot} after {WAIT_S:.0f} s (a first "
             "snapshot "
             "comes before): see Connect's log, then run apply again"
+        )
+
+    def _wait_confirmed(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Wait until Connect has kept that the first snapshot is over.
+
+        Before that a task that is started again takes another one and passes over what was logged until then,
+        which that snapshot has of the other tables and not of a changelog.
+        """
+        with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
+            now = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+            confirmed = "SELECT confirmed_flush_lsn >= %s FROM pg_replication_slots WHERE slot_name = %s"
+            deadline = time.monotonic() + WAIT_S
+            while time.monotonic() < deadline:
+                if connection.execute(confirmed, (*(now or ()), self._source.slot)).fetchone() == (True,):
+                    return
+                sleep(0.2)
+        raise UnavailableError(
+            f"the connector confirms nothing on slot {self._source.slot} after {WAIT_S:.0f} s: see Connect's "
+            "log, then run apply again"
         )
 
     def _slot(self) -> dict[str, Any] | None:

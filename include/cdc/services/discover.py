@@ -22,6 +22,7 @@ from cdc.services.catalogue import SourceTable, entry, read_tables, refusal
 from cdc.services.launch import stream_memory_mb
 from cdc.spec import Pipeline, TableSpec, load_pipeline
 from cdc.spec.names import default_sink_name, with_hash
+from cdc.spec.tables import Mode
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Discovery:
 
 
 def discover(
-    pipeline: Pipeline, connections: Connections, patterns: Sequence[str], stream: str | None = None
+    pipeline: Pipeline,
+    connections: Connections,
+    patterns: Sequence[str],
+    stream: str | None = None,
+    mode: Mode = "rows",
 ) -> Discovery:
     """Read the catalogue.
 
@@ -49,6 +54,7 @@ def discover(
         connections: where it is.
         patterns: `schema.table` with `*` and `?`.
         stream: the stream that new entries name; by default each has its own.
+        mode: of the new entries.
 
     Raises:
         UnsupportedSourceError: nothing matches the patterns.
@@ -56,7 +62,7 @@ def discover(
     with connect_postgres(
         connections.get(pipeline.source.admin_connection), autocommit=True, application_name="cdc-discover"
     ) as connection:
-        tables = read_tables(connection)
+        tables = read_tables(connection, role=connections.get(pipeline.source.connection).login)
     own = {pipeline.source.signal_table, pipeline.source.heartbeat_table}
     matching = [t for t in tables if t.qualified not in own and _matches(t, patterns)]
     if not matching:
@@ -70,8 +76,8 @@ def discover(
     for table in matching:
         if table.qualified in known:
             continue
-        item = with_own_name(entry(table, stream), table, names)
-        why = refusal(table) or _invalid(item)
+        item = with_own_name(entry(table, stream, mode), table, names)
+        why = refusal(table, changelog=mode == "changelog") or _invalid(item)
         if why:
             refused.append((table.qualified, why))
         else:
@@ -176,7 +182,8 @@ def render(entries: Sequence[dict[str, Any]]) -> str:
     texts = []
     for item in entries:
         table = CommentedMap(item)
-        table["key"] = _flow(CommentedSeq(item["key"]))
+        if "key" in item:
+            table["key"] = _flow(CommentedSeq(item["key"]))
         table["columns"] = CommentedSeq(_flow(CommentedMap(column)) for column in item["columns"])
         for column in table["columns"]:
             if "values" in column:

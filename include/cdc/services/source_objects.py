@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import psycopg
@@ -37,6 +38,7 @@ class SourceObjects:
         self._signal = split_qualified(self._source.signal_table)
         self._heartbeat = split_qualified(self._source.heartbeat_table)
         self._captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
+        self._changelogs = {(t.schema_name, t.table_name) for t in pipeline.tables if t.changelog}
 
     def validate(self) -> None:
         """Check the source without asking for what is missing; raises as `check`, or `UnavailableError`."""
@@ -89,7 +91,7 @@ class SourceObjects:
                 f"the source's wal_level is {row[0] if row else None!r}, needed is 'logical': "
                 "ALTER SYSTEM SET wal_level = logical, then restart PostgreSQL"
             )
-        found = {table.qualified: table for table in read_tables(connection)}
+        found = {table.qualified: table for table in read_tables(connection, role=self._role)}
         said = [
             text for table in self._pipeline.tables for text in differences(table, found.get(table.source))
         ]
@@ -98,9 +100,15 @@ class SourceObjects:
                 f"the source is not what pipeline {self._pipeline.name} declares: {'; '.join(said)}"
             )
 
-    def _published(self) -> list[tuple[str, str]]:
+    def _published(self, now: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
         # The signal table too: Debezium reads the windows of an incremental snapshot back from the log.
-        return sorted({*self._captured, self._signal, self._heartbeat})
+        # A changelog's table is published with its snapshot, in one transaction, and stays.
+        joining = self._changelogs - set(now)
+        return sorted({*self._captured, self._signal, self._heartbeat} - joining)
+
+    def _now_published(self, connection: psycopg.Connection[Any]) -> set[tuple[str, str]]:
+        statement = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+        return set(connection.execute(statement, (self._source.publication,)).fetchall())
 
     def _publication_changes(self, connection: psycopg.Connection[Any]) -> list[Change]:
         name = self._source.publication
@@ -111,10 +119,9 @@ class SourceObjects:
             (name,),
         ).fetchone()
         if row is None:
-            return [Change("source", subject, f"create for {len(self._published())} tables")]
-        statement = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
-        now = {(schema, table) for schema, table in connection.execute(statement, (name,)).fetchall()}
-        wanted = set(self._published())
+            return [Change("source", subject, f"create for {len(self._published(()))} tables")]
+        now = self._now_published(connection)
+        wanted = set(self._published(now))
         changes = [Change("source", subject, f"add {'.'.join(item)}") for item in sorted(wanted - now)]
         changes += [Change("source", subject, f"remove {'.'.join(item)}") for item in sorted(now - wanted)]
         if not row[0]:
@@ -167,7 +174,8 @@ class SourceObjects:
 
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
         name = self._source.publication
-        tables = SQL(", ").join(Identifier(*table) for table in self._published())
+        published = self._published(self._now_published(connection))
+        tables = SQL(", ").join(Identifier(*table) for table in published)
         chosen = [_PUBLISH, _VIA_ROOT]
         if _publishes_generated(connection):
             chosen.append(SQL("publish_generated_columns = stored"))

@@ -16,7 +16,7 @@ from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import Application, YarnClient
 from cdc.connections import Connections
-from cdc.ddl.columns import quote_ch
+from cdc.ddl.columns import quote_ch, rows_of_view
 from cdc.errors import CdcError
 from cdc.model.parking import ParkedTable
 from cdc.model.samples import ConnectorSample, Offsets, lag
@@ -203,13 +203,14 @@ def count_all(pipeline: Pipeline, connections: Connections) -> dict[str, dict[st
     """Rows of every table at the source and in the first sink of each kind; None where it takes too long."""
     counts: dict[str, dict[str, int | None]] = {table.name: {} for table in pipeline.tables}
     sources = {table.name: (table.schema_name, table.table_name) for table in pipeline.tables}
+    counted = {table.name: rows_of_view(table) for table in pipeline.tables}
     _merge(counts, "source", _count_postgres(connections, pipeline.source.admin_connection, sources))
     for sink in reversed(pipeline.sinks):
         views = {table.name: sink.view(table.name) for table in pipeline.tables}
         if isinstance(sink, ClickHouseSink):
-            _merge(counts, "clickhouse", _count_clickhouse(connections, sink.connection, views))
+            _merge(counts, "clickhouse", _count_clickhouse(connections, sink.connection, views, counted))
         else:
-            _merge(counts, "warehouse", _count_postgres(connections, sink.connection, views))
+            _merge(counts, "warehouse", _count_postgres(connections, sink.connection, views, counted))
     return counts
 
 
@@ -219,22 +220,28 @@ def _merge(counts: dict[str, dict[str, int | None]], where: str, found: Mapping[
 
 
 def _count_postgres(
-    connections: Connections, connection_id: str, names: Mapping[str, tuple[str, str]]
+    connections: Connections,
+    connection_id: str,
+    names: Mapping[str, tuple[str, str]],
+    counted: Mapping[str, str] | None = None,
 ) -> dict[str, int | None]:
+    """Rows by table, by an aggregate of its own where one is given."""
     counts: dict[str, int | None] = {}
     try:
         with connect_postgres(
             connections.get(connection_id), autocommit=True, statement_timeout_s=COUNT_TIMEOUT_S
         ) as connection:
             for table, name in names.items():
-                counts[table] = _count_one(connection, name)
+                counts[table] = _count_one(connection, name, (counted or {}).get(table, "count(*)"))
     except (CdcError, psycopg.OperationalError):
         return counts
     return counts
 
 
-def _count_one(connection: psycopg.Connection[Any], name: tuple[str, str]) -> int | None:
-    statement = psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(*name))
+def _count_one(connection: psycopg.Connection[Any], name: tuple[str, str], what: str) -> int | None:
+    statement = psycopg.sql.SQL("SELECT {} FROM {}").format(
+        psycopg.sql.SQL(what), psycopg.sql.Identifier(*name)
+    )
     try:
         row = connection.execute(statement).fetchone()
     except (psycopg.errors.QueryCanceled, psycopg.errors.UndefinedTable):
@@ -243,8 +250,12 @@ def _count_one(connection: psycopg.Connection[Any], name: tuple[str, str]) -> in
 
 
 def _count_clickhouse(
-    connections: Connections, connection_id: str, names: Mapping[str, tuple[str, str]]
+    connections: Connections,
+    connection_id: str,
+    names: Mapping[str, tuple[str, str]],
+    counted: Mapping[str, str] | None = None,
 ) -> dict[str, int | None]:
+    """Rows by table, by an aggregate of its own where one is given."""
     counts: dict[str, int | None] = {}
     try:
         client = connect_clickhouse(
@@ -254,7 +265,8 @@ def _count_clickhouse(
         return counts
     for table, (database, view) in names.items():
         try:
-            result = client.query(f"SELECT count() FROM {quote_ch(database)}.{quote_ch(view)}")  # noqa: S608
+            what = (counted or {}).get(table, "count(*)")
+            result = client.query(f"SELECT {what} FROM {quote_ch(database)}.{quote_ch(view)}")  # noqa: S608
             counts[table] = int(result.result_rows[0][0])
         except ClickHouseError:
             counts[table] = None

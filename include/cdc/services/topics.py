@@ -7,7 +7,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
-from cdc.model.generations import check_topic
+from cdc.model.generations import TopicIdentity, check_topic
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import platform_topics
@@ -23,12 +23,14 @@ class Topics:
         self._pipeline, self._ops = pipeline, ops
         self._kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
         self._tables = tuple(pipeline.topic(table) for table in pipeline.tables)
+        self._changelogs = {pipeline.topic(table) for table in pipeline.tables if table.changelog}
 
     def pending(self) -> list[Change]:
         """Topics that are missing or not recorded.
 
         Raises:
             GenerationError: a topic is not the one that was recorded.
+            ConfigurationError: a changelog's topic has several partitions.
         """
         changes = []
         for topic in (*self._tables, *platform_topics(self._pipeline)):
@@ -38,6 +40,7 @@ class Topics:
                 changes.append(Change("topic", topic, f"create with {self._partitions(topic)} partition(s)"))
             elif topic in self._tables:
                 check_topic(recorded, actual)
+                self._check_order(actual)
                 if recorded is None:
                     changes.append(Change("topic", topic, "record its identity"))
         return changes
@@ -63,7 +66,16 @@ class Topics:
             on_step(str(change))
 
     def _partitions(self, topic: str) -> int:
-        return self._pipeline.kafka.partitions if topic in self._tables else 1
+        several = topic in self._tables and topic not in self._changelogs
+        return self._pipeline.kafka.partitions if several else 1
+
+    def _check_order(self, actual: TopicIdentity) -> None:
+        if actual.topic in self._changelogs and actual.partitions != 1:
+            raise ConfigurationError(
+                f"topic {actual.topic} of a changelog has {actual.partitions} partitions, expected 1: events "
+                "without a key would lie in any of them, and their order would be lost. Delete the topic "
+                "while nothing is captured into it, and let `cdc apply` make it"
+            )
 
 
 _until_known = Retrying(

@@ -15,7 +15,10 @@ from cdc.types import PgType, parse_type
 
 LINEAGE = ("_version", "_op", "_lsn", "_tx_id", "_source_ts", "_partition", "_offset")
 RESERVED = frozenset({*LINEAGE, "processed_at", "_is_deleted", "_generation"})
+COORDINATES = ("_generation", "_partition", "_offset", "_diff")
+"""What tells the rows of a changelog apart: the event, and of an update which of its two rows."""
 NULL_FLAG_PREFIX = "_is_null__"
+Mode = Literal["rows", "changelog"]
 _KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb", "hstore", "other"})
 
 
@@ -78,7 +81,9 @@ class TableSpec(Spec):
         source: `schema.table` at the source.
         name: the table's name in the sinks; by default its own (`schema__table` outside public).
         stream: the Spark application that carries it; by default one of its own.
-        key: the primary key's columns, in the key's order.
+        mode: `rows` keeps the table's current rows; `changelog` appends every event, exact duplicates too,
+            and needs no key.
+        key: the primary key's columns, in the key's order; of a changelog none.
         event_time: a column that says when a row belongs to a day, for windows of comparison and replay.
         exclude: columns of the source that are not captured; the events do not have them.
     """
@@ -86,7 +91,8 @@ class TableSpec(Spec):
     source: str
     name: Annotated[str, Field(max_length=63)] = ""
     stream: Slug = Field(default="", validate_default=False)
-    key: Annotated[tuple[str, ...], Field(min_length=1)]
+    mode: Mode = "rows"
+    key: tuple[str, ...] = ()
     event_time: str | None = None
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     derived: tuple[DerivedColumnSpec, ...] = ()
@@ -122,17 +128,34 @@ class TableSpec(Spec):
         twice = sorted({name for name in (*every, *self.exclude) if (*every, *self.exclude).count(name) > 1})
         if twice:
             raise ValueError(f"columns are declared twice: {', '.join(twice)}")
-        taken = sorted(name for name in every if name in RESERVED or name.startswith(NULL_FLAG_PREFIX))
+        reserved = RESERVED | frozenset(COORDINATES if self.changelog else ())
+        taken = sorted(name for name in every if name in reserved or name.startswith(NULL_FLAG_PREFIX))
         if taken:
             raise ValueError(
                 f"columns {', '.join(taken)} have a name that the platform's own lineage columns use: "
                 "rename them at the source or leave them out"
             )
-        for name in self.key:
-            self._check_key_column(name)
+        self._check_key()
         if self.event_time is not None and self.event_time not in {c.name for c in self.columns}:
             raise ValueError(f"event_time names {self.event_time!r}, which is no declared column")
         return self
+
+    def _check_key(self) -> None:
+        if self.changelog and self.key:
+            raise ValueError("key is not used with mode: changelog, which appends every event: remove one")
+        if not self.changelog and not self.key:
+            raise ValueError(
+                f"{self.source} has no key, by which rows are told apart: name the primary key's columns "
+                "(ALTER TABLE … ADD PRIMARY KEY if there is none), append every event with mode: changelog, "
+                "or leave the table out"
+            )
+        if self.changelog and self.unsent:
+            raise ValueError(
+                f"columns {', '.join(sorted(self.unsent))} are read at the source by the row's key, and a "
+                "table with mode: changelog has none: leave them out with `exclude`"
+            )
+        for name in self.key:
+            self._check_key_column(name)
 
     def _check_key_column(self, name: str) -> None:
         column = next((column for column in self.columns if column.name == name), None)
@@ -161,6 +184,16 @@ class TableSpec(Spec):
     def table_name(self) -> str:
         """The source table without its schema."""
         return names.split_qualified(self.source)[1]
+
+    @property
+    def changelog(self) -> bool:
+        """Every event is a row of its own."""
+        return self.mode == "changelog"
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns by which the sinks tell rows apart."""
+        return COORDINATES if self.changelog else self.key
 
     @cached_property
     def key_columns(self) -> tuple[ColumnSpec, ...]:

@@ -3,6 +3,7 @@
 -- tables: public.t1,public.t2
 -- partitions: 3            (optional: the partitions of the tables' topics)
 -- expect: equal            (or parked, dead-lettered, refused)
+-- mode: changelog          (optional: as `cdc discover --mode`; rows by default)
 -- setup
 CREATE TABLE t1 …
 -- step
@@ -17,9 +18,11 @@ import itertools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast, get_args
 
 from cdc.errors import DataError, SpecError
 from cdc.spec.names import join_qualified, split_qualified
+from cdc.spec.tables import Mode
 
 
 class Outcome(StrEnum):
@@ -34,7 +37,7 @@ class Outcome(StrEnum):
 
 
 EXPECTABLE = tuple(Outcome)[:4]
-_HEADER = re.compile(r"--\s*(tables|partitions|expect)\s*:(.*)", re.IGNORECASE)
+_HEADER = re.compile(r"--\s*(tables|partitions|expect|mode)\s*:(.*)", re.IGNORECASE)
 _SECTION = re.compile(
     r"--\s*(setup|step)\s*:?\s*(?:\[?\s*session\s*=\s*([A-Za-z0-9_]+)\s*\]?)?", re.IGNORECASE
 )
@@ -67,6 +70,7 @@ class Case:
         file: the file as it was named.
         tables: `schema.table`, quoted where PostgreSQL needs it.
         partitions: of the tables' topics; None is the pipeline's own number.
+        mode: of the tables.
     """
 
     file: str
@@ -75,6 +79,7 @@ class Case:
     setup: Section
     steps: tuple[Section, ...]
     partitions: int | None = None
+    mode: Mode = "rows"
 
     @property
     def has_sessions(self) -> bool:
@@ -114,6 +119,7 @@ def parse_case(text: str, file: str) -> Case:
         tables=_tables(head, file),
         expect=_expect(head, file),
         partitions=_partitions(head, file),
+        mode=_mode(head, file),
         setup=sections[0],
         steps=tuple(sections[1:]),
     )
@@ -171,6 +177,13 @@ def _expect(head: dict[str, tuple[int, str]], file: str) -> Outcome:
     if text not in EXPECTABLE:
         raise SpecError(file, line, "expect", f"expected one of {', '.join(EXPECTABLE)}; got {text!r}")
     return Outcome(text)
+
+
+def _mode(head: dict[str, tuple[int, str]], file: str) -> Mode:
+    line, text = head.get("mode", (1, "rows"))
+    if text not in get_args(Mode):
+        raise SpecError(file, line, "mode", f"expected {' or '.join(get_args(Mode))}; got {text!r}")
+    return cast("Mode", text)
 
 
 def _partitions(head: dict[str, tuple[int, str]], file: str) -> int | None:

@@ -115,6 +115,8 @@ class Checks:
         earliest = self._kafka.earliest_offsets(topics)
 
         def clean(client: Client, table: TableSpec, raw: str) -> None:
+            if table.changelog:  # keeps every event, so it has no tombstones
+                return
             starts = earliest[pipeline.topic(table)]
             after = " OR ".join(f"(_partition = {p} AND _offset >= {start})" for p, start in starts.items())
             needed = client.command(f"SELECT count() FROM {raw} WHERE _is_deleted = 1 AND ({after})")  # noqa: S608

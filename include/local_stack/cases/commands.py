@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdc.errors import ConfigurationError, UnavailableError
+from cdc.spec.tables import Mode
 from local_stack.cases.place import STREAM, Place
 from local_stack.spark_processes import spark_processes
 
@@ -46,10 +47,10 @@ class Commands:
         with _running(argv, self._env()) as running:
             yield running
 
-    def discover(self, tables: Sequence[str], *, write: bool = True) -> dict[str, Any]:
+    def discover(self, tables: Sequence[str], *, write: bool = True, mode: Mode = "rows") -> dict[str, Any]:
         """`cdc discover --write`: what was found, refused, and known."""
         patterns = [glob.escape(name) for name in tables]
-        options = ["--write"] if write else []
+        options = ["--mode", mode, *(["--write"] if write else [])]
         found: dict[str, Any] = json.loads(
             self.cdc("discover", *patterns, *options, "--stream", STREAM, "--json")
         )

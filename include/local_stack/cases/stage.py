@@ -126,9 +126,13 @@ class Stage:
     def discover(self) -> None:
         """`cdc discover --write`, again without the cases that have a table which is refused."""
         while self.active:
-            found = self.commands.discover(self.tables)
-            refused = {entry["table"]: entry["reason"] for entry in found["refused"]}
-            known = {entry["source"] for entry in found["found"]}
+            refused: dict[str, str] = {}
+            known: set[str] = set()
+            for mode in sorted({case.mode for case in self.active}):
+                tables = [t for case in self.active if case.mode == mode for t in case.tables]
+                found = self.commands.discover(tables, mode=mode)
+                refused |= {entry["table"]: entry["reason"] for entry in found["refused"]}
+                known |= {entry["source"] for entry in found["found"]}
             before = len(self.active)
             for case in self.active:
                 for table in case.tables:

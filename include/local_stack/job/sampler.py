@@ -12,7 +12,7 @@ from psycopg import sql
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
-from cdc.ddl.columns import quote_ch
+from cdc.ddl.columns import quote_ch, rows_of_view
 from cdc.model.samples import Offsets
 from cdc.ops import BatchProgress, OpsStore
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
@@ -101,26 +101,28 @@ class Sampler:
         return self._ask("source", lambda: self._count_postgres(connection, relation))
 
     def _sink_rows(self, sink: SinkSpec, table: TableSpec) -> int | None:
-        view = sink.view(table.name)
+        view, what = sink.view(table.name), rows_of_view(table)
         if isinstance(sink, ClickHouseSink):
-            return self._ask(sink.name, lambda: self._count_clickhouse(sink.connection, view))
-        return self._ask(sink.name, lambda: self._count_postgres(sink.connection, view))
+            return self._ask(sink.name, lambda: self._count_clickhouse(sink.connection, view, what))
+        return self._ask(sink.name, lambda: self._count_postgres(sink.connection, view, what))
 
-    def _count_postgres(self, connection_id: str, relation: tuple[str, str]) -> int | None:
+    def _count_postgres(
+        self, connection_id: str, relation: tuple[str, str], what: str = "count(*)"
+    ) -> int | None:
         session = self._postgres.get(connection_id)
         if session is None or session.closed:
             dsn = self._connections.get(connection_id).dsn(connect_timeout=READ_TIMEOUT_S)
             session = psycopg.connect(dsn, autocommit=True, application_name="cdc-run")
             self._postgres[connection_id] = session
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*relation))
+        query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(what), sql.Identifier(*relation))
         row = session.execute(query).fetchone()
         return None if row is None else int(row[0])
 
-    def _count_clickhouse(self, connection_id: str, view: tuple[str, str]) -> int:
+    def _count_clickhouse(self, connection_id: str, view: tuple[str, str], what: str) -> int:
         if connection_id not in self._clickhouse:
             self._clickhouse[connection_id] = connect_clickhouse(self._connections.get(connection_id))
         name = ".".join(map(quote_ch, view))
-        query = f"SELECT count() FROM {name}"  # noqa: S608 - identifiers are quoted
+        query = f"SELECT {what} FROM {name}"  # noqa: S608 - identifiers are quoted
         return int(self._clickhouse[connection_id].command(query))
 
     def _ask(self, side: str, question: Callable[[], T]) -> T | None:

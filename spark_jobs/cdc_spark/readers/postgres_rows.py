@@ -9,8 +9,8 @@ import psycopg
 import pyarrow as pa
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from cdc.types.text import SESSION_SETTINGS
 from cdc_spark.transformations.postgres_text import texts
-from cdc_spark.transformations.read_back import SETTINGS
 
 CHUNK = 1_000
 """Keys in one statement; PostgreSQL takes at most 65,535 parameters."""
@@ -34,7 +34,7 @@ def rows_by_key(
         keys: the key's columns.
         condition: which of the rows.
     """
-    for name, value in SETTINGS.items():
+    for name, value in SESSION_SETTINGS.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
     wanted = list(zip(*map(texts, keys.columns), strict=True))
     for begin in range(0, len(wanted), CHUNK):

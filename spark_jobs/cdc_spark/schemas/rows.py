@@ -17,12 +17,18 @@ from cdc_spark.schemas.arrow import arrow_type
 
 
 class Operation(StrEnum):
-    """What a row is: Debezium's letters, and two of ours that never reach a sink's table."""
+    """What a row is: Debezium's letters and ours. The last three never reach a sink's table."""
 
     CREATE = "c"
     READ = "r"
     UPDATE = "u"
     DELETE = "d"
+    BEFORE = "b"
+    """Of a changelog: the row before an update."""
+    EMPTIED = "e"
+    """Of a changelog: a TRUNCATE has removed every row."""
+    SNAPSHOT = "s"
+    """Of a changelog: the rows are read anew, and what came before counts no more."""
     TRUNCATE = "t"
     BAD = "!"
     """An event that could not be read; `_note` says why."""

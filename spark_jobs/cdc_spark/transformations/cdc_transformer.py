@@ -34,7 +34,11 @@ class Trust(Enum):
 
 @dataclass(frozen=True)
 class TableContext:
-    """What an executor needs to turn a table's events into rows of a sink."""
+    """What an executor needs to turn a table's events into rows of a sink.
+
+    Attributes:
+        void_below: of a changelog, the LSN below which an event counts no more and need not be written.
+    """
 
     table: TableSpec
     topic: str
@@ -43,6 +47,7 @@ class TableContext:
     lookups: Lookups
     parked: Mapping[int, int] | None = None
     trust: Trust = Trust.SINK
+    void_below: int = 0
 
 
 @dataclass
@@ -66,6 +71,10 @@ class Seen:
         """The form in which it travels in a row's `_note`."""
         return orjson.dumps(self.__dict__, option=orjson.OPT_NON_STR_KEYS).decode()
 
+
+_OF_ROWS: frozenset[str] = frozenset({Operation.DELETE})
+_OF_CHANGELOG: frozenset[str] = frozenset({Operation.EMPTIED, Operation.SNAPSHOT})
+"""Operations whose rows have no values; those of a delete in a changelog are of the row that went."""
 
 Wrong = dict[int, tuple[str, str]]
 """By an event's position: the error's class name, and why it cannot be written."""
@@ -103,6 +112,7 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
     """
     wrong: Wrong = {}
     columns = []
+    without_values = _OF_CHANGELOG if context.table.changelog else _OF_ROWS
     by_column = (
         zip(*envelopes.values, strict=True) if envelopes.values else ([] for _ in context.table.columns)
     )
@@ -114,7 +124,7 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
                 envelopes.exact.setdefault(position, {})[column.name] = text
                 continue
             wrong.setdefault(position, (kind.__name__, f"column {column.name!r}: {reason}"))
-        for position in _nulls(number, column, values, envelopes):
+        for position in _nulls(number, column, values, envelopes, without_values):
             wrong.setdefault(position, (SchemaChangedError.__name__, _missing_message(column)))
         columns.append(array)
     return columns, wrong
@@ -181,14 +191,20 @@ def marker_rows(
     )
 
 
-def _nulls(number: int, column: ColumnSpec, values: Sequence[object], envelopes: Envelopes) -> list[int]:
+def _nulls(
+    number: int,
+    column: ColumnSpec,
+    values: Sequence[object],
+    envelopes: Envelopes,
+    without_values: frozenset[str],
+) -> list[int]:
     if column.nullable or None not in values:
         return []
     ops, missing = envelopes.ops, envelopes.missing
     return [
         i
         for i, (value, op) in enumerate(zip(values, ops, strict=True))
-        if value is None and op != "d" and not (i in missing and number in missing[i].columns)
+        if value is None and op not in without_values and not (i in missing and number in missing[i].columns)
     ]
 
 

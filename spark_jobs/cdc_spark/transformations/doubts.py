@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow as pa
 from psycopg.sql import SQL
 
-from cdc.errors import SchemaChangedError
+from cdc.errors import DataError, SchemaChangedError
 from cdc.spec import ColumnSpec, TableSpec
 from cdc.types import PgType
-from cdc_spark.transformations.cdc_transformer import TableContext, key_table
+from cdc_spark.transformations.cdc_transformer import TableContext, Wrong, key_table
 from cdc_spark.transformations.kafka_parser import Envelopes, Missing
 from cdc_spark.transformations.limits import INFINITE_MICROS, POSTGRES, Limits
 from cdc_spark.transformations.moments import days_of
@@ -93,6 +93,26 @@ def settle(
             every = {*columns, *(known.columns if known is not None else ())}
             record = known.record if known is not None else envelopes.records[event]
             envelopes.missing[event] = Missing(record, tuple(sorted(every)), unsent=True)
+
+
+def undecided(envelopes: Envelopes, doubts: Mapping[int, Doubt]) -> Wrong:
+    """The events of a changelog that cannot be written: nobody can be asked, as its rows have no key.
+
+    Rows of its snapshot were read at the source in PostgreSQL's own text and are never doubted.
+    """
+    wrong: Wrong = {}
+    for at, doubt in doubts.items():
+        if doubt.snapshot:
+            continue
+        for event, row in enumerate(envelopes.values):
+            if envelopes.ops[event] != "r" and doubt.may_be(row[at]):
+                reason = (
+                    f"received {row[at]!r:.60}, by which Debezium means more than one value; a table with "
+                    "mode: changelog has no key to ask the source by. Give it a primary key, or leave the "
+                    "column out"
+                )
+                wrong.setdefault(event, (DataError.__name__, reason))
+    return wrong
 
 
 def _suspects(envelopes: Envelopes, doubts: Mapping[int, Doubt]) -> dict[int, list[int]]:

@@ -69,7 +69,7 @@ class Filler:
         unfit = {p: decision.unfit for p, decision in decisions.items() if decision.unfit is not None}
         skipped = {p for p, decision in decisions.items() if decision.skip}
         late = [replace(event, late=True) for event in told(envelopes, unfit)]
-        kept = _without(rows, {*wrong, *unfit, *skipped})
+        kept = without(rows, {*wrong, *unfit, *skipped})
         return Filled(kept, [*told(envelopes, wrong), *late], len(skipped))
 
     def _without_row(self, envelopes: Envelopes) -> list[tuple[bytes | None, int]]:
@@ -161,7 +161,8 @@ def _taken(
     return taken.combine_chunks() if taken.num_chunks != 1 else taken.chunk(0)
 
 
-def _without(rows: pa.RecordBatch, left_out: set[int]) -> pa.RecordBatch:
+def without(rows: pa.RecordBatch, left_out: set[int]) -> pa.RecordBatch:
+    """The rows but for those at some positions."""
     if not left_out:
         return rows
     keep = np.ones(rows.num_rows, bool)

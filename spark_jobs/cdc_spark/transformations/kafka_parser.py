@@ -96,6 +96,26 @@ class Envelopes:
     tombstones: int = 0
     parked: int = 0
 
+    def add(
+        self,
+        key: bytes | None,
+        op: str,
+        values: tuple[Any, ...],
+        origin: tuple[int, Any, int],
+        place: tuple[int, int],
+    ) -> None:
+        """Append an event: its LSN, transaction and moment, then its partition and offset."""
+        lsn, tx_id, moment = origin
+        self.keys.append(key)
+        self.records.append(self.events - 1)
+        self.ops.append(op)
+        self.values.append(values)
+        self.lsns.append(lsn)
+        self.tx_ids.append(tx_id if type(tx_id) is int else None)
+        self.moments.append(moment)
+        self.partitions.append(place[0])
+        self.offsets.append(place[1])
+
 
 class KafkaParser:
     """Parses the events of one table.
@@ -138,19 +158,11 @@ class KafkaParser:
         return out
 
     def _read(self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int) -> None:
-        envelope = orjson.loads(value)
-        if type(envelope) is not dict or type(envelope.get("source")) is not dict:
-            raise DataError(
-                f"received {value[:60]!r}, expected a Debezium envelope with op, after and source"
-            )
-        op = envelope.get("op")
-        effect = EFFECTS.get(op) if type(op) is str else None
-        if op is None or effect is None:
-            raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
+        envelope, op, effect = self._envelope(value)
         if effect is Effect.NOTHING:
             return
         source = envelope["source"]
-        lsn, moment = _lsn(source), _moment(source)
+        lsn, moment = lsn_of(source), moment_of(source)
         if effect is Effect.FLOOR:
             out.truncates.append(Truncate(partition, offset, lsn))
             return
@@ -164,16 +176,19 @@ class KafkaParser:
             values, missing = self._without_placeholders(values, missing)
         if missing:
             out.missing[len(out.ops)] = Missing(out.events - 1, missing, unsent=bool(self._unsent_at))
-        tx_id = source.get("txId")
-        out.keys.append(key)
-        out.records.append(out.events - 1)
-        out.ops.append(op)
-        out.values.append(values)
-        out.lsns.append(lsn)
-        out.tx_ids.append(tx_id if type(tx_id) is int else None)
-        out.moments.append(moment)
-        out.partitions.append(partition)
-        out.offsets.append(offset)
+        out.add(key, op, values, (lsn, source.get("txId"), moment), (partition, offset))
+
+    def _envelope(self, value: bytes) -> tuple[dict[str, Any], str, Effect]:
+        envelope = orjson.loads(value)
+        if type(envelope) is not dict or type(envelope.get("source")) is not dict:
+            raise DataError(
+                f"received {value[:60]!r}, expected a Debezium envelope with op, after and source"
+            )
+        op = envelope.get("op")
+        effect = EFFECTS.get(op) if type(op) is str else None
+        if op is None or effect is None:
+            raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
+        return envelope, op, effect
 
     def _identity(self, key: bytes | None) -> dict[str, Any]:
         if key is None:
@@ -188,15 +203,19 @@ class KafkaParser:
             raise DataError(f"received key {key[:120]!r}, expected JSON with {', '.join(self._key)}")
         return identity
 
-    def _after(self, after: Any, identity: dict[str, Any]) -> tuple[Any, ...]:
-        if type(after) is not dict:
-            raise DataError(f"received after={after!r:.60}, expected the row's columns")
+    def _row(self, name: str, row: Any) -> tuple[Any, ...]:
+        if type(row) is not dict:
+            raise DataError(f"received {name}={row!r:.60}, expected the row's columns")
         try:
-            values = self._pick(after)
+            values = self._pick(row)
         except KeyError:
-            raise self._unlike(after) from None
-        if len(after) != len(values) and not self._says_all(after):
-            raise self._unlike(after)
+            raise self._unlike(row) from None
+        if len(row) != len(values) and not self._says_all(row):
+            raise self._unlike(row)
+        return tuple(values)
+
+    def _after(self, after: Any, identity: dict[str, Any]) -> tuple[Any, ...]:
+        values = self._row("after", after)
         if self._pick_key(after) != self._pick_key(identity):
             raise DataError(
                 f"received key {identity!r:.120} beside a row with {self._pick_key(after)!r:.120}"
@@ -204,7 +223,7 @@ class KafkaParser:
         if self._unsent_at:
             said = iter(values)
             return tuple(None if name in self._unsent else next(said) for name in self._names)
-        return tuple(values)
+        return values
 
     def _says_all(self, after: Mapping[str, Any]) -> bool:
         """Whether the row has the declared columns, and what no event has only if it was once sent."""
@@ -244,13 +263,15 @@ class KafkaParser:
 
 
 def _picker(names: tuple[str, ...]) -> Any:
+    if not names:
+        return lambda _: ()
     if len(names) == 1:
         only = names[0]
         return lambda row: (row[only],)
     return itemgetter(*names)
 
 
-def _lsn(source: Mapping[str, Any]) -> int:
+def lsn_of(source: Mapping[str, Any]) -> int:
     """`source.lsn`; rows of an incremental snapshot have it only as second element of `source.sequence`."""
     lsn = source.get("lsn")
     if lsn is None:
@@ -265,7 +286,8 @@ def _lsn(source: Mapping[str, Any]) -> int:
     return lsn
 
 
-def _moment(source: Mapping[str, Any]) -> int:
+def moment_of(source: Mapping[str, Any]) -> int:
+    """The commit's time at the source in microseconds."""
     moment = source.get("ts_us")
     if moment is None and type(source.get("ts_ms")) is int:
         moment = source["ts_ms"] * 1000

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, to_rows, told
-from cdc_spark.transformations.doubts import doubts_of, settle
+from cdc_spark.transformations.cdc_transformer import Seen, TableContext, Wrong, marker_rows, to_rows, told
+from cdc_spark.transformations.changelog import ChangelogParser, whole_events
+from cdc_spark.transformations.doubts import Doubt, doubts_of, settle, undecided
 from cdc_spark.transformations.fill import Filler
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser
 
@@ -21,7 +22,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
     """Kafka's records → rows of `schemas.rows.row_schema`, the marker rows last."""
 
     def rows(batches: Arrows) -> Arrows:
-        parser, filler = KafkaParser(context.table, context.parked), Filler(context)
+        parser, filler = parser_of(context), Filler(context)
         doubts, seen = doubts_of(context.table, context.limits), Seen()
         bad: list[BadEvent] = []
         truncating: list[Envelopes] = []
@@ -29,8 +30,11 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
             if not batch.num_rows:
                 continue
             envelopes = parser.parse(records(batch))
-            settle(envelopes, context, doubts)
-            filled = filler.complete(envelopes, *to_rows(envelopes, context, datetime.now(UTC)), batch)
+            made = converted(envelopes, context, doubts, ask=True)
+            if context.table.changelog:
+                filled = whole_events(envelopes, *made)
+            else:
+                filled = filler.complete(envelopes, *made, batch)
             seen.add(envelopes)
             seen.superseded += filled.superseded
             bad += [*envelopes.bad, *filled.bad]
@@ -46,12 +50,29 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 
 def bad_events(batch: pa.RecordBatch, context: TableContext) -> list[BadEvent]:
     """The events of a batch that cannot be written whatever else is known, in the order of coordinates."""
-    envelopes = KafkaParser(context.table, context.parked).parse(records(batch))
-    settle(envelopes, context, doubts_of(context.table, context.limits), ask=False)
-    _, wrong = to_rows(envelopes, context, datetime.now(UTC))
+    envelopes = parser_of(context).parse(records(batch))
+    _, wrong = converted(envelopes, context, doubts_of(context.table, context.limits), ask=False)
     return sorted(
         [*envelopes.bad, *told(envelopes, wrong)], key=lambda event: (event.partition, event.offset)
     )
+
+
+def converted(
+    envelopes: Envelopes, context: TableContext, doubts: Mapping[int, Doubt], *, ask: bool
+) -> tuple[pa.RecordBatch, Wrong]:
+    """A row for each event, and which of them must not be used; what an event does not say is NULL."""
+    if context.table.changelog:
+        rows, wrong = to_rows(envelopes, context, datetime.now(UTC))
+        return rows, undecided(envelopes, doubts) | wrong
+    settle(envelopes, context, doubts, ask=ask)
+    return to_rows(envelopes, context, datetime.now(UTC))
+
+
+def parser_of(context: TableContext) -> KafkaParser:
+    """The parser that the table's mode asks for."""
+    if context.table.changelog:
+        return ChangelogParser(context.table, context.parked, context.void_below)
+    return KafkaParser(context.table, context.parked)
 
 
 def records(batch: pa.RecordBatch) -> Iterator[tuple[bytes | None, bytes | None, int, int]]:

@@ -1,7 +1,8 @@
 """Values in PostgreSQL's own text form → the values that Debezium's JSON has for them. Pure.
 
 Rows that are read back from a PostgreSQL go the way of events from here on, so that a value is the same
-whichever way it came. The session must have `SETTINGS`. `postgres_text` is the opposite way.
+whichever way it came. The session must have `cdc.types.text.SESSION_SETTINGS`. `postgres_text` is the
+opposite way.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MAX_ROWS = 200_000
 
 _OF_THE_TABLE = (SchemaChangedError.__name__, RefusedError.__name__)
 """Errors that, met by every event at once, speak of the table rather than of an event."""
-_CHANGES = pa.array([Operation.CREATE, Operation.READ, Operation.UPDATE, Operation.DELETE], pa.string())
+_MARKERS = pa.array([Operation.TRUNCATE, Operation.BAD, Operation.SEEN], pa.string())
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ class _Collector:
         self._floors: set[Floor] = set()
 
     def add(self, batch: pa.RecordBatch) -> None:
-        changed = pc.is_in(batch.column("_op"), _CHANGES)
-        rows = batch.filter(changed)
+        marks = pc.is_in(batch.column("_op"), _MARKERS)
+        rows = batch.filter(pc.invert(marks))
         if rows.num_rows < batch.num_rows:
-            self._read_markers(batch.filter(pc.invert(changed)))
+            self._read_markers(batch.filter(marks))
         if rows.num_rows:
             self._pending.append(rows)
         if sum(part.num_rows for part in self._pending) >= MAX_ROWS:

@@ -6,7 +6,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cdc.ddl.columns import SinkColumn
+from cdc.ddl.columns import DIFF, SinkColumn
 from cdc.types import PgType
 from cdc.types.sinks import clickhouse_decimal
 from cdc_spark.schemas.rows import Operation
@@ -54,6 +54,8 @@ def _clickhouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray:
         return rows[column.of].is_null().cast(pa.uint8())
     if column.name == "_is_deleted":
         return _is_deleted(rows).cast(pa.uint8())
+    if column.name == DIFF and column.kind == "lineage":
+        return _diff(rows)
     if column.name == "_generation":
         return _generation(rows).cast(pa.uint16())
     values = rows[column.name]
@@ -85,6 +87,8 @@ def _clickhouse_value(values: pa.ChunkedArray, column: SinkColumn, pg: PgType) -
 def _warehouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray | pa.Array:
     if column.name == "_is_deleted":
         return _is_deleted(rows)
+    if column.name == DIFF and column.kind == "lineage":
+        return _diff(rows)
     if column.name == "_generation":
         return _generation(rows)
     values = rows[column.name]
@@ -97,6 +101,13 @@ def _warehouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray | pa.Array
 
 def _is_deleted(rows: pa.Table) -> pa.ChunkedArray:
     return pc.equal(rows["_op"], pa.scalar(str(Operation.DELETE)))
+
+
+def _diff(rows: pa.Table) -> pa.ChunkedArray:
+    went = pc.is_in(rows["_op"], pa.array([Operation.BEFORE, Operation.DELETE], pa.string()))
+    neither = pc.is_in(rows["_op"], pa.array([Operation.EMPTIED, Operation.SNAPSHOT], pa.string()))
+    came = pc.if_else(neither, pa.scalar(0, pa.int8()), pa.scalar(1, pa.int8()))
+    return pc.if_else(went, pa.scalar(-1, pa.int8()), came)
 
 
 def _generation(rows: pa.Table) -> pa.ChunkedArray:

@@ -166,8 +166,8 @@ class WarehouseWriter(TableWriter):
         return Identifier(f"stage_{hashlib.sha256(shape.encode()).hexdigest()[:24]}")
 
     def _upsert_statement(self, stage: Identifier, columns: tuple[SinkColumn, ...]) -> Composed:
-        key = SQL(", ").join(map(Identifier, self.table.key))
-        others = [Identifier(column.name) for column in columns if column.name not in self.table.key]
+        key = SQL(", ").join(map(Identifier, self.table.identity))
+        others = [Identifier(column.name) for column in columns if column.name not in self.table.identity]
         # DISTINCT ON keeps the newest version of each key by PostgreSQL's own equality, because ON CONFLICT
         # takes a row only once.
         return SQL(

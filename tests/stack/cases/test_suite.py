@@ -29,8 +29,10 @@ def test_a_case_runs_and_is_refused_as_it_expects(
     database = postgres.create_database(Path(case.file).stem)
     with CaseScripts(case, database.dsn()) as scripts:
         scripts.run(case.setup)
-        connections = Connections([database.model_copy(update={"id": "cdc_source_admin"})])
-        found = discover(pipeline, connections, [glob.escape(table) for table in case.tables])
+        owner = database.model_copy(update={"id": "cdc_source_admin"})
+        capturing = database.model_copy(update={"id": "cdc_source", "login": "capturing"})
+        names = [glob.escape(table) for table in case.tables]
+        found = discover(pipeline, Connections([owner, capturing]), names, mode=case.mode)
         assert {name for name, _ in found.refused} == (
             set(case.tables) if case.expect is Outcome.REFUSED else set()
         )

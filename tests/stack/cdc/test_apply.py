@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -20,9 +23,10 @@ from cdc.errors import ConfigurationError, GenerationError, SchemaChangedError, 
 from cdc.model.health import Level, evaluate
 from cdc.ops import OpsStore
 from cdc.services.apply import apply, plan
+from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.connector import connector_config
 from cdc.services.health import sample_connector, sample_slot
-from cdc.spec import Pipeline
+from cdc.spec import Pipeline, TableSpec
 
 
 def events(stack: Any, topic: str) -> list[dict[str, Any]]:
@@ -196,6 +200,148 @@ def test_9_a_long_value_that_was_not_touched_is_a_placeholder_and_a_moved_row_na
     assert "__debezium.oldkey" not in plain
     assert json.loads(headers["__debezium.oldkey"]) == {"id": 900}
     assert create["source"]["lsn"] == delete["source"]["lsn"]
+
+
+VISITS = "dbserver1.public.visits"
+_COLUMNS = ("page", "note")
+
+
+def with_visits(pipeline: Pipeline) -> Pipeline:
+    """The sample with a table that has no key."""
+    columns = [{"name": name, "type": "text"} for name in _COLUMNS]
+    table = {"source": "public.visits", "mode": "changelog", "columns": columns}
+    return pipeline.model_copy(update={"tables": (*pipeline.tables, TableSpec.model_validate(table))})
+
+
+def added_up(stack: Any) -> Counter[tuple[Any, ...]]:
+    """The rows that the topic's events add up to."""
+    found = events(stack, VISITS)
+    floor = max((e["source"]["lsn"] for e in found if e["op"] == "t"), default=0)
+    rows: Counter[tuple[Any, ...]] = Counter()
+    for event in found:
+        for half, count in (("before", -1), ("after", 1)):
+            if event[half] is not None and event["source"]["lsn"] >= floor:
+                rows[tuple(event[half][name] for name in _COLUMNS)] += count
+    return +rows if min(rows.values(), default=0) >= 0 else rows
+
+
+class Busy(threading.Thread):
+    """Changes the table without pause: duplicates come, change and go, one after the other."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__()
+        self.dsn, self.ending, self.rounds = dsn, threading.Event(), 0
+
+    def run(self) -> None:
+        one = "ctid = (SELECT ctid FROM visits WHERE page = %(page)s LIMIT 1)"
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            while not self.ending.is_set():
+                page = {"page": f"p{self.rounds % 5}", "note": f"n{self.rounds % 3}"}
+                with connection.transaction():
+                    connection.execute(
+                        "INSERT INTO visits VALUES (%(page)s, %(note)s), (%(page)s, %(note)s)", page
+                    )
+                    connection.execute(f"UPDATE visits SET note = %(note)s WHERE {one}", page)
+                if self.rounds % 3:
+                    connection.execute(f"DELETE FROM visits WHERE {one}", page)
+                self.rounds += 1
+
+
+@contextlib.contextmanager
+def busy(stack: Any) -> Iterator[Busy]:
+    thread = Busy(stack.connections.get("cdc_source_admin").dsn())
+    thread.start()
+    try:
+        wait_for(lambda: thread.rounds > 20)
+        yield thread
+        rounds = thread.rounds
+        wait_for(lambda: thread.rounds > rounds + 20)
+    finally:
+        thread.ending.set()
+        thread.join()
+
+
+def there(stack: Any) -> Counter[tuple[Any, ...]]:
+    with connect_postgres(stack.connections.get("cdc_source_admin")) as connection:
+        return Counter(connection.execute("SELECT page, note FROM visits").fetchall())
+
+
+def test_91_a_table_without_a_key_is_refused_before_its_own_updates_would_fail(
+    stack: Any, pipeline: Pipeline
+) -> None:
+    wider = with_visits(pipeline)
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE visits (page text, note text)")
+        for attempt in (plan, apply):
+            with pytest.raises(
+                SchemaChangedError, match=r'ALTER TABLE "public"\."visits" REPLICA IDENTITY FULL'
+            ):
+                attempt(wider, stack.connections)
+        connection.execute("INSERT INTO visits VALUES ('x', 'y')")
+        connection.execute("UPDATE visits SET note = 'z'")
+        connection.execute("ALTER TABLE visits REPLICA IDENTITY FULL")
+    assert KafkaClient(stack.connections.get("cdc_kafka").bootstrap_servers()).topic_identity(VISITS) is None
+
+
+def test_92_its_rows_arrive_once_each_though_others_write_meanwhile(stack: Any, pipeline: Pipeline) -> None:
+    wider = with_visits(pipeline)
+    with busy(stack):
+        apply(wider, stack.connections)
+    wait_for(lambda: added_up(stack) == there(stack))
+    assert plan(wider, stack.connections).changes == ()
+    assert not apply(wider, stack.connections).changed
+    identity = KafkaClient(stack.connections.get("cdc_kafka").bootstrap_servers()).topic_identity(VISITS)
+    assert identity is not None
+    assert identity.partitions == 1
+
+
+def test_93_a_table_that_was_away_comes_back_with_what_happened_since(stack: Any, pipeline: Pipeline) -> None:
+    apply(pipeline, stack.connections)
+    with busy(stack):
+        pass
+    with busy(stack):
+        apply(with_visits(pipeline), stack.connections)
+    wait_for(lambda: added_up(stack) == there(stack))
+
+
+def test_94_rows_are_read_anew_when_asked_for(stack: Any, pipeline: Pipeline) -> None:
+    wider = with_visits(pipeline)
+    again = ChangelogSnapshot(wider, stack.connections, wider.table("visits"))
+    with busy(stack):
+        assert again.take_again() > 0
+    wait_for(lambda: added_up(stack) == there(stack))
+    for _ in range(2):  # with nothing in between
+        assert again.take_again() == there(stack).total()
+    assert added_up(stack) == there(stack)
+    with pytest.raises(ConfigurationError, match="mode: rows"):
+        ChangelogSnapshot(wider, stack.connections, wider.table("customers")).take_again()
+
+
+def test_95_a_transaction_that_keeps_the_table_is_waited_for_and_then_named(
+    stack: Any, pipeline: Pipeline
+) -> None:
+    apply(pipeline, stack.connections)
+    before = len(events(stack, VISITS))
+    with connect_postgres(stack.connections.get("cdc_source_admin")) as writing:
+        writing.execute("INSERT INTO visits VALUES ('open', NULL)")
+        with pytest.raises(UnavailableError, match=r"public\.visits: a transaction has written to it"):
+            apply(with_visits(pipeline), stack.connections)
+        assert len(events(stack, VISITS)) == before
+    apply(with_visits(pipeline), stack.connections)
+    wait_for(lambda: added_up(stack) == there(stack))
+
+
+def test_a_topic_of_several_partitions_is_refused_for_a_changelog(stack: Any, pipeline: Pipeline) -> None:
+    kafka = KafkaClient(stack.connections.get("cdc_kafka").bootstrap_servers())
+    kafka.create_topic("dbserver1.public.clicks", 3, 3_600_000)
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE clicks (page text, note text)")
+        connection.execute("ALTER TABLE clicks REPLICA IDENTITY FULL")
+    table = with_visits(pipeline).tables[-1].model_copy(update={"source": "public.clicks", "name": "clicks"})
+    table = TableSpec.model_validate(table.model_dump(by_alias=True))
+    changed = pipeline.model_copy(update={"tables": (*pipeline.tables, table)})
+    with pytest.raises(ConfigurationError, match="has 3 partitions, expected 1"):
+        apply(changed, stack.connections)
 
 
 def test_a_source_that_is_not_as_declared_is_refused(stack: Any, pipeline: Pipeline) -> None:

@@ -51,7 +51,7 @@ def connections(postgres: Any) -> Connections:
     with psycopg.connect(made.dsn()) as connection:
         connection.execute((REPO / "include/local_stack/source/schema.sql").read_text(encoding="utf-8"))
         connection.execute(ODD)
-    return Connections([made.model_copy(update={"id": "cdc_source_admin"})])
+    return Connections([made.model_copy(update={"id": name}) for name in ("cdc_source", "cdc_source_admin")])
 
 
 @pytest.fixture
@@ -92,6 +92,52 @@ def test_types_keys_and_names_are_read_as_they_are(tables: dict[str, SourceTable
 )  # fmt: skip
 def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: str) -> None:
     assert said in (refusal(tables[f"sales.{name}"]) or "")
+
+
+@pytest.mark.parametrize(
+    ("role", "hidden"),
+    [
+        ("capture", {"policed", "forced"}),
+        ("bypassing", set()),
+        ("keeper", {"forced"}),
+        ("member", {"forced"}),
+        ("postgres", set()),
+        ("nobody known", {"policed", "forced"}),
+    ],
+)
+def test_row_security_is_refused_to_roles_that_it_hides_rows_from(
+    connections: Connections, role: str, hidden: set[str]
+) -> None:
+    with psycopg.connect(connections.get("cdc_source_admin").dsn()) as connection:
+        connection.execute(
+            """
+            CREATE ROLE capture LOGIN REPLICATION; CREATE ROLE bypassing LOGIN BYPASSRLS;
+            CREATE ROLE keeper LOGIN; CREATE ROLE member LOGIN IN ROLE keeper;
+            CREATE TABLE sales.policed (a int PRIMARY KEY); ALTER TABLE sales.policed OWNER TO keeper;
+            CREATE TABLE sales.forced (a int PRIMARY KEY); ALTER TABLE sales.forced OWNER TO keeper;
+            ALTER TABLE sales.policed ENABLE ROW LEVEL SECURITY;
+            ALTER TABLE sales.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+            """
+        )
+        found = read_tables(connection, ["sales"], role=role)
+        connection.rollback()
+    refused = {table.name for table in found if "row level security" in (refusal(table) or "")}
+    assert refused == hidden
+
+
+def test_a_changelog_is_discovered_with_the_whole_row_logged(
+    connections: Connections, pipeline: Pipeline
+) -> None:
+    with psycopg.connect(connections.get("cdc_source_admin").dsn(), autocommit=True) as connection:
+        found = discover(pipeline, connections, ["sales.keyless"], mode="changelog")
+        assert 'ALTER TABLE "sales"."keyless" REPLICA IDENTITY FULL' in dict(found.refused)["sales.keyless"]
+        connection.execute("ALTER TABLE sales.keyless REPLICA IDENTITY FULL")
+        try:
+            [item] = discover(pipeline, connections, ["sales.keyless"], mode="changelog").found
+        finally:
+            connection.execute("ALTER TABLE sales.keyless REPLICA IDENTITY DEFAULT")
+    assert (item["source"], item["mode"]) == ("sales.keyless", "changelog")
+    assert "key" not in item
 
 
 def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline: Pipeline) -> None:

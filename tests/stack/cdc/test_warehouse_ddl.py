@@ -35,6 +35,8 @@ def put(database: psycopg.Connection[Any], table: str, **values: Any) -> None:
         "_source_ts": "2026-01-01Z", "_partition": 0, "_offset": 0, "_generation": 1, "_version": pack(1, 0),
     }  # fmt: skip
     row = {**lineage, **values}
+    if "_diff" in row:  # a changelog has no tombstones
+        del row["_is_deleted"]
     statement = SQL("INSERT INTO {} ({}) VALUES ({})").format(
         Identifier("cdc_raw", table),
         SQL(", ").join(map(Identifier, row)),
@@ -67,6 +69,40 @@ def test_rows_below_the_truncate_floor_are_not_shown(database: psycopg.Connectio
     database.execute("INSERT INTO cdc_raw._truncate_floors VALUES ('products', 1, 50), ('products', 1, 100)")
     shown = [row[0] for row in database.execute("SELECT id FROM public.products ORDER BY id").fetchall()]
     assert shown == [2, 3]
+
+
+def test_a_changelog_shows_every_event_and_what_a_truncate_made_void_counts_0(
+    database: psycopg.Connection[Any], pipeline: Pipeline
+) -> None:
+    sink = pipeline.sink("warehouse")
+    assert isinstance(sink, WarehouseSink)
+    table = pipeline.table("customers").model_copy(update={"mode": "changelog", "key": (), "name": "log"})
+    for _ in range(2):
+        for statement in warehouse.statements(pipeline, sink, table):
+            database.execute(statement)
+    for offset, op, diff, lsn in (
+        (1, "r", 1, 10),
+        (2, "b", -1, 11),
+        (2, "u", 1, 11),
+        (3, "s", 0, 20),
+        (4, "d", -1, 30),
+    ):
+        row = {
+            "id": 7,
+            "email": "a@b",
+            "_offset": offset,
+            "_version": pack(1, offset),
+            "_op": op,
+            "_diff": diff,
+        }
+        put(database, "log", **row, _lsn=lsn)
+    database.execute("INSERT INTO cdc_raw._truncate_floors VALUES ('log', 1, 20)")
+    shown = database.execute("SELECT _op, _diff FROM public.log ORDER BY _version, _diff").fetchall()
+    assert shown == [
+        ("INSERT", 0), ("UPDATE_BEFORE", 0), ("UPDATE", 0), ("SNAPSHOT", 0), ("DELETE", -1),
+    ]  # fmt: skip
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        put(database, "log", _offset=4, _diff=-1)
 
 
 def test_a_new_column_is_added_and_its_view_can_be_made_anew(

@@ -78,6 +78,15 @@ def test_the_source_is_met_with_tls_as_its_connection_says(pipeline: Pipeline) -
     }
 
 
+def test_debezium_reads_no_existing_rows_of_a_changelog(pipeline: Pipeline, connections: Connections) -> None:
+    assert "snapshot.include.collection.list" not in connector_config(pipeline, connections)
+    customers = pipeline.table("customers").model_copy(update={"mode": "changelog", "key": ()})
+    mixed = pipeline.model_copy(update={"tables": (customers, *pipeline.tables[1:2])})
+    config = connector_config(mixed, connections)
+    assert config["snapshot.include.collection.list"] == r"public\.products,cdc\.heartbeat"
+    assert r"public\.customers" in config["table.include.list"]
+
+
 def test_unusual_names_are_escaped(pipeline: Pipeline) -> None:
     signals = snapshot_signals(["public.orders", 'public."a b"', 'x."c,d"', 'x."a(b"', 'x."a.b"'])
     assert [json.loads(data) for data in signals] == [

@@ -24,7 +24,7 @@ COLUMNS = (
 
 def table(**changes: Any) -> SourceTable:
     fields: dict[str, Any] = {
-        "schema": "public", "name": "reviews", "kind": "r", "persistence": "p", "row_security": False,
+        "schema": "public", "name": "reviews", "kind": "r", "persistence": "p", "rows_hidden": False,
         "has_children": False, "owner": "shop", "key": ("id",), "columns": COLUMNS,
     }  # fmt: skip
     return SourceTable(**fields | changes)
@@ -80,8 +80,8 @@ def test_entries_are_printed_as_yaml() -> None:
         ({"replica_identity": "n"}, "REPLICA IDENTITY NOTHING"),
         ({"identity_has_key": False}, "a deleted row's key is not logged"),
         ({"persistence": "u"}, "is unlogged"),
-        ({"key": ()}, "has no primary key"),
-        ({"row_security": True}, "row level security"),
+        ({"key": ()}, "ADD PRIMARY KEY), append every event with mode: changelog"),
+        ({"rows_hidden": True}, "row level security"),
         ({"has_children": True}, "is inherited by other tables"),
         (
             {"columns": (*COLUMNS, SourceColumn("cash", "int2vector", False, False))},
@@ -100,6 +100,26 @@ def test_entries_are_printed_as_yaml() -> None:
 def test_what_cannot_be_captured_is_refused_with_the_reason(changes: dict[str, Any], said: str) -> None:
     assert refusal(table()) is None
     assert said in (refusal(table(**changes)) or "")
+
+
+@pytest.mark.parametrize("key", [(), ("id",)])
+def test_a_changelog_needs_no_key_but_the_rows_before_a_change(key: tuple[str, ...]) -> None:
+    assert refusal(table(key=key, replica_identity="f", key_deferrable=True), changelog=True) is None
+    said = refusal(table(key=key, name='a "b"'), changelog=True) or ""
+    assert 'ALTER TABLE "public"."a ""b""" REPLICA IDENTITY FULL' in said
+    assert "is partitioned" in (refusal(table(kind="p", replica_identity="f"), changelog=True) or "")
+    assert "is unlogged" in (refusal(table(persistence="u", replica_identity="f"), changelog=True) or "")
+
+
+def test_an_entry_of_a_changelog_has_no_key_and_loads(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(SAMPLE.read_bytes())
+    found = table(key=(), replica_identity="f", columns=COLUMNS[:2])
+    write_entries(path, [entry(found, mode="changelog")])
+    declared = load_pipeline(path).table("public.reviews")
+    assert (declared.mode, declared.key) == ("changelog", ())
+    assert differences(declared, found) == []
+    assert "REPLICA IDENTITY FULL" in differences(declared, table(key=(), columns=COLUMNS[:2]))[0]
 
 
 def test_a_column_that_cannot_be_captured_may_be_excluded(pipeline: Pipeline) -> None:

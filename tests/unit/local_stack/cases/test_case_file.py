@@ -49,6 +49,11 @@ def test_a_script_is_kept_to_the_letter() -> None:
     assert case.steps[2].text == "SELECT '%s';\n"
 
 
+def test_the_mode_is_that_of_discovery() -> None:
+    assert parse_case(WHOLE, "a.sql").mode == "rows"
+    assert parse_case(changed("-- expect", "-- mode: changelog\n-- expect"), "a.sql").mode == "changelog"
+
+
 def test_partitions_are_optional() -> None:
     assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
 
@@ -67,6 +72,7 @@ def test_the_first_half_holds_the_middle_step(steps: int, first: int) -> None:
         ("public.t1", "t1", "a.sql:2: tables: 't1' is not schema.table"),
         ('sales."My, Table"', "public.t1", "a.sql:2: tables: expected"),
         ("-- partitions: 2", "-- partitions: 0", "a.sql:3: partitions: expected a number"),
+        ("-- partitions: 2", "-- mode: append", "a.sql:3: mode: expected rows or changelog; got 'append'"),
         ("-- partitions: 2", "-- expect: equal", "a.sql:4: expect: is there already in line 3"),
         ("dead-lettered", "different", "a.sql:4: expect: expected one of equal, parked"),
         ("-- setup", "CREATE TABLE t2 (id int);", "a.sql:5: -: expected `-- setup` before any SQL"),
