@@ -22,6 +22,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.errors import ConfigurationError, GenerationError, SchemaChangedError, UnavailableError
 from cdc.model.health import Level, evaluate
 from cdc.ops import OpsStore
+from cdc.services import changelog_snapshot
 from cdc.services.apply import apply, plan
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.connector import connector_config
@@ -318,8 +319,9 @@ def test_94_rows_are_read_anew_when_asked_for(stack: Any, pipeline: Pipeline) ->
 
 
 def test_95_a_transaction_that_keeps_the_table_is_waited_for_and_then_named(
-    stack: Any, pipeline: Pipeline
+    stack: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(changelog_snapshot, "LOCK_TIMEOUT_S", 1)
     apply(pipeline, stack.connections)
     before = len(events(stack, VISITS))
     with connect_postgres(stack.connections.get("cdc_source_admin")) as writing:
