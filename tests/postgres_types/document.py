@@ -67,8 +67,9 @@ What nobody asks after, so that only the comparison finds it:
 - an array whose first index is not 1, which arrives with the same elements from 1 on, since each array would
   be asked after: declare the column with another pair of brackets, or keep such values out with
   `CHECK (array_lower(v, 1) = 1)`;
-- a `date` before 1582-10-15 in a primary key, in a snapshot: the key itself is another one, so its row is not
-  found. Keep such keys out with `CHECK (v >= '1582-10-15')`.
+- a `date` before 1582-10-15 in a primary key, in a second snapshot: the key itself is another one, so its row
+  is not found. Before the first snapshot `cdc validate` and `cdc plan` refuse such a table; keep such keys
+  out with `CHECK (v >= '1582-10-15')`.
 
 An `interval` of more than 2147483647 hours holds a snapshot up: Debezium's driver cannot read it and tries
 again for ever. A value that Debezium cannot convert stops the connector with the column's name

@@ -14,7 +14,8 @@ from cdc.connections import Connections
 from cdc.errors import ConfigurationError, SchemaChangedError
 from cdc.services.catalogue import differences, read_tables
 from cdc.services.changes import Change, OnStep
-from cdc.spec import Pipeline
+from cdc.services.snapshot_keys import untold_keys
+from cdc.spec import Pipeline, TableSpec
 from cdc.spec.names import split_qualified
 
 _PUBLISHED = "insert, update, delete, truncate"
@@ -83,7 +84,8 @@ class SourceObjects:
 
         Raises:
             ConfigurationError: `wal_level` is not logical.
-            SchemaChangedError: a table is not as declared, or cannot be captured.
+            SchemaChangedError: a table is not as declared, cannot be captured, or has keys that its snapshot
+                would tell wrongly.
         """
         row = connection.execute("SELECT current_setting('wal_level')").fetchone()
         if row is None or row[0] != "logical":
@@ -95,10 +97,17 @@ class SourceObjects:
         said = [
             text for table in self._pipeline.tables for text in differences(table, found.get(table.source))
         ]
+        if not said:
+            said = untold_keys(connection, self._joining(connection))
         if said:
             raise SchemaChangedError(
                 f"the source is not what pipeline {self._pipeline.name} declares: {'; '.join(said)}"
             )
+
+    def _joining(self, connection: psycopg.Connection[Any]) -> list[TableSpec]:
+        """The tables that are not published yet, so that their snapshot is to come."""
+        now = self._now_published(connection)
+        return [t for t in self._pipeline.tables if (t.schema_name, t.table_name) not in now]
 
     def _published(self, now: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
         # The signal table too: Debezium reads the windows of an incremental snapshot back from the log.

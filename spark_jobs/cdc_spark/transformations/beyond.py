@@ -10,6 +10,9 @@ from cdc_spark.transformations.moments import far_moment_micros
 from cdc_spark.transformations.postgres_text import moment_text
 from cdc_spark.transformations.shapes import PostgresText
 
+NAN = "NAN"
+"""Debezium's word for it."""
+
 
 def beyond_text(value: Any, pg: PgType) -> str | None:
     """PostgreSQL's text of such a value, None when it is not one.
@@ -19,7 +22,7 @@ def beyond_text(value: Any, pg: PgType) -> str | None:
     """
     if pg.dimensions:
         return None
-    if pg.decimal is not None and value == "NAN":
+    if pg.decimal is not None and value == NAN:
         return "NaN"
     if pg.base == "timestamp without time zone" and isinstance(value, PostgresText):
         return str(value)

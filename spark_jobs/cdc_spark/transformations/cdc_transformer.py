@@ -14,7 +14,7 @@ from cdc.errors import SchemaChangedError
 from cdc.model.columns import Steps, versions
 from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.schemas.rows import Operation, row_schema
-from cdc_spark.transformations.beyond import beyond_text
+from cdc_spark.transformations.beyond import NAN, beyond_text
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.lookups import Lookups
@@ -117,7 +117,8 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
         zip(*envelopes.values, strict=True) if envelopes.values else ([] for _ in context.table.columns)
     )
     for number, (column, values) in enumerate(zip(context.table.columns, by_column, strict=True)):
-        array, misfits = convert_column(values, column.pg_type, context.limits)
+        usual = _without_nan(values, column, envelopes) if context.limits.takes_text else values
+        array, misfits = convert_column(usual, column.pg_type, context.limits)
         for position, (kind, reason) in misfits.items():
             text = beyond_text(values[position], column.pg_type) if context.limits.takes_text else None
             if text is not None:
@@ -128,6 +129,17 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
             wrong.setdefault(position, (SchemaChangedError.__name__, _missing_message(column)))
         columns.append(array)
     return columns, wrong
+
+
+def _without_nan(values: Sequence[object], column: ColumnSpec, envelopes: Envelopes) -> Sequence[object]:
+    """The values without NaN among decimals, which may be many, and which `exact` has instead."""
+    pg = column.pg_type
+    if pg.decimal is None or pg.in_text or pg.dimensions or NAN not in values:
+        return values
+    for position, value in enumerate(values):
+        if value == NAN:
+            envelopes.exact.setdefault(position, {})[column.name] = "NaN"
+    return [None if value == NAN else value for value in values]
 
 
 def exact_notes(envelopes: Envelopes) -> pa.Array:
