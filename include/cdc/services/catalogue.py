@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from cdc.errors import DataError
+from cdc.model.source_table import FoundColumn, FoundTable, OldRows
 from cdc.spec import TableSpec
 from cdc.spec.names import join_qualified
 from cdc.types import parse_type
@@ -21,6 +22,7 @@ from cdc.types.kinds import EXTENSIONS, REFUSED
 
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+      c.oid::bigint AS oid, c.relnatts AS numbers_used,
       c.relpersistence::text AS persistence, c.relrowsecurity AS row_security,
       pg_get_userbyid(c.relowner) AS owner,
       CASE WHEN c.relispartition THEN (SELECT format('%%I.%%I', rn.nspname, r.relname)
@@ -40,6 +42,10 @@ _TABLES = """
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
         WHERE x.indrelid = c.oid AND x.indisprimary), '{}')::text[] AS key,
       (SELECT json_agg(json_build_object('name', a.attname, 'not_null', a.attnotnull,
+          'number', a.attnum, 'has_constant', a.atthasmissing,
+          'constant', (a.attmissingval::text::text[])[1],
+          -- a domain may bring a default of its own
+          'computed', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
           'generated', a.attgenerated, 'type', format_type(b.oid, b.modifier), 'dimensions', a.attndims,
           'element', e.typname, 'element_kind', e.typtype, 'is_array', base.typcategory = 'A',
           'built_in', en.nspname = 'pg_catalog',
@@ -81,6 +87,9 @@ class SourceColumn:
         type: what a pipeline file would say.
         generated: it is generated, and the server does not publish it.
         dimensions: of an array, as declared; PostgreSQL itself does not hold to it.
+        number: PostgreSQL's, which a rename keeps.
+        old_rows: what rows have that were there before the column was added.
+        constant: of a constant, PostgreSQL's text of it.
     """
 
     name: str
@@ -90,6 +99,9 @@ class SourceColumn:
     values: tuple[str, ...] = ()
     type_name: str = ""
     dimensions: int = 0
+    number: int = 0
+    old_rows: OldRows = OldRows.NULL
+    constant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,8 @@ class SourceTable:
         replica_identity: PostgreSQL's letter; `n` also when a partition of the table has it.
         identity_has_key: an index that is the replica identity has every column of the key.
         key_deferrable: two rows may have the same key until the end of a transaction.
+        oid: PostgreSQL's number of the table, which a rename keeps.
+        numbers_used: the highest number that a column of it ever had.
     """
 
     schema: str
@@ -116,6 +130,8 @@ class SourceTable:
     replica_identity: str = "d"
     identity_has_key: bool = True
     key_deferrable: bool = False
+    oid: int = 0
+    numbers_used: int = 0
 
     @property
     def qualified(self) -> str:
@@ -190,9 +206,9 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
     if tuple(found.key) != declared.key:
         said.append(f"{declared.source}: primary key is {list(found.key)}, declared is {list(declared.key)}")
     columns = {column.name: column for column in found.columns}
-    gone = [name for name in declared.exclude if columns.pop(name, None) is None]
-    said += [f"{declared.source}.{name} is excluded and does not exist at the source" for name in gone]
-    for column in declared.columns:
+    for name in declared.exclude:
+        columns.pop(name, None)
+    for column in declared.live_columns:
         actual = columns.pop(column.name, None)
         if actual is None:
             said.append(f"{declared.source}.{column.name} does not exist at the source")
@@ -204,6 +220,25 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
         f"{declared.source}.{name} is not declared: add it under columns, or to exclude" for name in columns
     ]
     return said
+
+
+def as_found(table: SourceTable) -> FoundTable:
+    """The table as the rules about changes see it."""
+    columns = tuple(
+        FoundColumn(
+            column.name,
+            column.type,
+            column.not_null,
+            column.number,
+            column.old_rows,
+            column.constant,
+            column.values,
+            column.type_name,
+            _column_refusal(column) or "",
+        )
+        for column in table.columns
+    )
+    return FoundTable(table.qualified, table.oid, table.key, columns, table.numbers_used)
 
 
 def entry(table: SourceTable, stream: str | None = None) -> dict[str, Any]:
@@ -256,6 +291,8 @@ def _table(row: dict[str, Any]) -> SourceTable:
         replica_identity=row["replica_identity"],
         identity_has_key=row["identity_has_key"],
         key_deferrable=row["key_deferrable"],
+        oid=row["oid"],
+        numbers_used=row["numbers_used"],
         columns=tuple(_column(item) for item in row["columns"] or ()),
     )
 
@@ -269,7 +306,16 @@ def _column(item: dict[str, Any]) -> SourceColumn:
         values=tuple(item["values"] or ()),
         type_name=item["type_name"] or "",
         dimensions=item["dimensions"],
+        number=item["number"],
+        old_rows=_old_rows(item),
+        constant=item["constant"],
     )
+
+
+def _old_rows(item: dict[str, Any]) -> OldRows:
+    if item["has_constant"]:
+        return OldRows.CONSTANT
+    return OldRows.UNKNOWN if item["computed"] else OldRows.NULL
 
 
 def _type_text(item: dict[str, Any]) -> str:

@@ -82,6 +82,7 @@ class PoliciesSpec(Spec):
     max_slot_retained_mb: Positive = 2048
     health_schedule: str | None = "*/5 * * * *"
     connectors_schedule: str | None = "@hourly"
+    schema_schedule: str | None = "*/10 * * * *"
 
 
 class AlertsSpec(Spec):

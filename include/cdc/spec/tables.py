@@ -50,17 +50,53 @@ class ColumnSpec(DerivedColumnSpec):
         type_name: the qualified name of a user's type at the source.
         as_: `as: text` keeps PostgreSQL's own text of the values in the sinks, for values that the sinks'
             types cannot hold.
+        added: it joined the table after its capture had begun, so earlier events do not have it.
+        default: of an added column, PostgreSQL's text of the value that rows have which were there before;
+            None is NULL.
+        dropped: the source has it no more; the sinks keep it, NULL from then on.
     """
 
     nullable: bool = True
     values: tuple[str, ...] = ()
     type_name: str = ""
     as_: Literal["text"] | None = Field(default=None, alias="as")
+    added: bool = False
+    default: str | None = None
+    dropped: bool = False
+
+    @model_validator(mode="after")
+    def _may_be_absent(self) -> ColumnSpec:
+        if self.default is not None and not self.added:
+            raise ValueError("default is of a column with `added: true`: what rows from before it have")
+        if self.optional and not self.nullable:
+            raise ValueError(
+                "a column that was added or dropped later cannot be nullable: false in the sinks"
+            )
+        return self
 
     @cached_property
     def pg_type(self) -> PgType:
         """The parsed type."""
         return replace(parse_type(self.type), as_text=self.as_ == "text")
+
+    @property
+    def optional(self) -> bool:
+        """Events may lack it."""
+        return self.added or self.dropped
+
+
+class SchemaChangesSpec(Spec):
+    """What happens when the source's table changes.
+
+    Attributes:
+        additive: a column was added or dropped, or may be NULL now. `propagate`: the sinks follow; `park`:
+            the table waits for an approval; `ignore`: added columns are left out, as by `exclude`.
+        other: anything else. `ignore` keeps a renamed column under its old name, NULL from then on, and a
+            changed type as it is declared; a changed key and a table made anew are parked all the same.
+    """
+
+    additive: Literal["propagate", "park", "ignore"] = "propagate"
+    other: Literal["park", "ignore"] = "park"
 
 
 class TableSpec(Spec):
@@ -72,7 +108,8 @@ class TableSpec(Spec):
         stream: the Spark application that carries it; by default one of its own.
         key: the primary key's columns, in the key's order.
         event_time: a column that says when a row belongs to a day, for windows of comparison and replay.
-        exclude: columns of the source that are not captured; the events do not have them.
+        exclude: columns of the source that are not captured.
+        schema_changes: what happens when the source's table changes.
     """
 
     source: str
@@ -83,6 +120,7 @@ class TableSpec(Spec):
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     derived: tuple[DerivedColumnSpec, ...] = ()
     exclude: tuple[str, ...] = ()
+    schema_changes: SchemaChangesSpec = SchemaChangesSpec()
 
     @field_validator("source")
     @classmethod
@@ -154,6 +192,11 @@ class TableSpec(Spec):
         """The key's columns, in the key's order."""
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in self.key)
+
+    @cached_property
+    def live_columns(self) -> tuple[ColumnSpec, ...]:
+        """The columns that the source has."""
+        return tuple(column for column in self.columns if not column.dropped)
 
     def topic(self, prefix: str) -> str:
         """The table's topic."""

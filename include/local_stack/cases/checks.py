@@ -16,6 +16,7 @@ from cdc.ddl.clickhouse import raw_name
 from cdc.errors import CdcError, ConflictError
 from cdc.ops import OpsStore
 from cdc.services.compare import compare_table
+from cdc.services.effective import effective_pipeline
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 from local_stack.cases.outcome import TableFacts
 from local_stack.cases.place import STREAM, Place
@@ -86,7 +87,7 @@ class Checks:
 
     def look(self, tables: Iterable[str]) -> dict[str, TableFacts]:
         """Facts about tables by their name at the source; one that differs is looked at again a few times."""
-        pipeline = self._place.pipeline()
+        pipeline = effective_pipeline(self._place.pipeline(), self._ops)
         facts = {name: self._facts(pipeline, pipeline.table(name)) for name in tables}
         for _ in range(AGAIN):
             unsettled = [name for name, found in facts.items() if _may_settle(found)]

@@ -42,6 +42,7 @@ class TableContext:
     lookups: Lookups
     parked: Mapping[int, int] | None = None
     trust: Trust = Trust.SINK
+    begins: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Seen:
         self.events += envelopes.events
         self.tombstones += envelopes.tombstones
         self.parked += envelopes.parked
+        self.superseded += envelopes.replaced
         self.until.update(envelopes.until)
 
     def to_note(self) -> str:
@@ -138,7 +140,12 @@ def marker_rows(
         for t, v in zip(truncates, versioned, strict=True)
     ]
     for event in bad:
-        why = {"error": event.error, "message": event.message, "late": event.late}
+        why = {
+            "error": event.error,
+            "message": event.message,
+            "late": event.late,
+            "unknown": event.unknown,
+        }
         note = orjson.dumps(why).decode()
         entries.append(
             {"_op": Operation.BAD, "_partition": event.partition, "_offset": event.offset, "_note": note}

@@ -20,7 +20,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
     """Kafka's records → rows of `schemas.rows.row_schema`, the marker rows last."""
 
     def rows(batches: Arrows) -> Arrows:
-        parser, filler = KafkaParser(context.table, context.parked), Filler(context)
+        parser, filler = KafkaParser(context.table, context.parked, context.begins), Filler(context)
         seen = Seen()
         bad: list[BadEvent] = []
         truncating: list[Envelopes] = []
@@ -44,7 +44,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 
 def bad_events(batch: pa.RecordBatch, context: TableContext) -> list[BadEvent]:
     """The events of a batch that cannot be written whatever else is known, in the order of coordinates."""
-    envelopes = KafkaParser(context.table, context.parked).parse(records(batch))
+    envelopes = KafkaParser(context.table, context.parked, context.begins).parse(records(batch))
     _, wrong = to_rows(envelopes, context, datetime.now(UTC))
     return sorted(
         [*envelopes.bad, *told(envelopes, wrong)], key=lambda event: (event.partition, event.offset)
