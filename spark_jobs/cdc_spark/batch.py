@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StructType
 
@@ -22,7 +22,6 @@ from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
 from cdc_spark.readers.checkpoint import BatchRanges
 from cdc_spark.readers.lookups import TableLookups
-from cdc_spark.readers.source_table import WholeTable
 from cdc_spark.schema import Blocked, SchemaKeeper
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
@@ -131,7 +130,7 @@ class BatchProcessor:
                 outcome[table.name] = summary = written.summary
                 if written.blocked:
                     raise SchemaChangedError(written.blocked)
-                if _of_the_table(summary):
+                if of_the_table(summary):
                     raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
                 if summary.bad:
                     self._write_dead_letters(written.table, frame, summary, None)
@@ -141,35 +140,10 @@ class BatchProcessor:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
         self._refresh()
         (now,) = (item for item in self._schema.tables if item.name == table.name)
-        written = self._write_following(now, _parsed(frame), None, None, Trust.NOTHING)
+        written = self._write_following(now, parsed(frame), None, None, Trust.NOTHING)
         if written.summary.bad:
             self._write_dead_letters(written.table, frame, written.summary, None)
         return written.summary
-
-    def fill(self, table: TableSpec, spark: SparkSession, generation: int) -> Summary:
-        """Write every row that the source has now into a table that is built anew.
-
-        Args:
-            table: under its name in the sink.
-            spark: the session.
-            generation: of the topic, begun before this is called.
-        """
-        source = self._context.connections.get(self._context.pipeline.source.connection)
-        whole = WholeTable(self._table_context(table, None, Trust.NOTHING), source, generation)
-        schema = StructType.fromJson(spark_schema(table))
-        rows = spark.range(0, 1, 1, 1).mapInArrow(whole.batches(), schema)
-        return self._into_sink(table, rows)
-
-    def catch_up(self, table: TableSpec, frame: DataFrame) -> Summary:
-        """Write events into a table that is built anew; bad ones are left to the resume that follows.
-
-        Raises:
-            SchemaChangedError: no event fits: the source has changed once more.
-        """
-        summary = self._write(table, _parsed(frame), None, None, Trust.RECORDS)
-        if _of_the_table(summary):
-            raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
-        return summary
 
     def _refresh(self) -> None:
         self._schema.refresh()
@@ -244,7 +218,7 @@ class BatchProcessor:
         waits: Mapping[int, int] | None,
     ) -> None:
         table, summary = written.table, written.summary
-        if not written.blocked and not _of_the_table(summary):
+        if not written.blocked and not of_the_table(summary):
             self._write_dead_letters(table, frame, summary, waits)
             return
         here = self._context
@@ -344,13 +318,14 @@ class BatchProcessor:
         log.warning("the ops store is away, the stream goes on", query=self._context.query, error=str(error))
 
 
-def _of_the_table(summary: Summary) -> bool:
+def of_the_table(summary: Summary) -> bool:
+    """Whether a batch's bad events speak of the table rather than of themselves."""
     if summary.swamped or summary.uncapturable:
         return True
     return schema_changed(summary.bad, summary.unlike, summary.judged)
 
 
-def _parsed(frame: DataFrame) -> DataFrame:
+def parsed(frame: DataFrame) -> DataFrame:
     """What the parser reads of the records."""
     old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
     return frame.select("topic", *parse.RECORD_COLUMNS, old.alias(OLD_KEY))
@@ -359,7 +334,7 @@ def _parsed(frame: DataFrame) -> DataFrame:
 @contextmanager
 def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
     """The records for the parser; Kafka is read once when several tables share the batch."""
-    records = _parsed(frame)
+    records = parsed(frame)
     if tables < 2:
         yield records
         return

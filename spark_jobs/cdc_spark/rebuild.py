@@ -20,8 +20,9 @@ from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import SinkSpec, SourceSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
-from cdc_spark.batch import BatchProcessor, QueryContext
+from cdc_spark.batch import QueryContext
 from cdc_spark.bounded import resume
+from cdc_spark.builder import TableBuilder
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.generations import checked_generations
@@ -131,7 +132,7 @@ def _build(
     query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3
     generations = checked_generations((topic,), kafka, run.ops)
     context = QueryContext(run.pipeline, stream, sink, query, run.connections, generations, None, deadline_s)
-    processor = BatchProcessor(context, run.job, run.ops)
+    processor = TableBuilder(context, run.job, run.ops)
     filled = processor.fill(shadow, run.spark, generation)
     since, until = Bounds(offsets={topic: begins}), Bounds(offsets=kafka.end_offsets([topic]))
     frame = KafkaReader(kafka.bootstrap, (topic,)).batch(run.spark, since, until)

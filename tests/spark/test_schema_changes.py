@@ -49,7 +49,7 @@ class Shop:
 
     def use(self, table: dict[str, object]) -> None:
         document = self.lab.pipeline.model_dump(by_alias=True)
-        document["tables"] = [table, *document["tables"][:1]]
+        document["tables"] = [table, *document["tables"][-1:]]
         self.lab.pipeline = Pipeline.model_validate(document)
 
     def alter(self, action: str) -> None:
@@ -299,6 +299,8 @@ class TestRebuild:
         shop.alter(action)
         shop.send("c", 3, **row)
         shop.run()
+        # What the events do not show, the comparison does.
+        schema_changes.settle(shop.lab.pipeline, shop.lab.connections, shop.lab.ops)
         assert shop.parked().keys() == {"clickhouse", "warehouse"}
 
     def rebuild(self, shop) -> None:
@@ -355,9 +357,10 @@ class TestRebuild:
 
     def test_a_row_that_a_sink_cannot_hold_is_told_before_anything_is_exchanged(self, shop):
         self.blocked(shop, "ALTER COLUMN age TYPE date USING '2300-01-01'", age=120530)
+        before = shop.rows("id, age")
         with pytest.raises(Exception, match="cannot be written: column 'age'"):
             self.rebuild(shop)
-        assert shop.rows("id, age") == [(1, 1), (2, 2)]
+        assert shop.rows("id, age") == before
         assert shop.parked().keys() == {"clickhouse", "warehouse"}
         shop.alter("ALTER COLUMN age TYPE bigint USING 7")
         self.rebuild(shop)
@@ -384,18 +387,6 @@ class TestRebuild:
             stream.join()
             lab.ops.request_run(lab.pipeline.name, "evolving")
         assert shop.parked() == {}
-
-    def test_readers_keep_their_privileges(self, shop):
-        shop.lab.alter_warehouse("CREATE ROLE reader_of_evolving")
-        try:
-            view = f"{shop.lab.pipeline.sink('warehouse').view_schema}.evolving"
-            shop.lab.alter_warehouse(f"GRANT SELECT ON {view} TO reader_of_evolving, PUBLIC")
-            self.blocked(shop, "RENAME COLUMN age TO years", age="absent", years=3)
-            self.rebuild(shop)
-            may = f"SELECT has_table_privilege('reader_of_evolving', '{view}', 'SELECT') AS may"
-            assert shop.lab.warehouse(may) == [{"may": True}]
-        finally:
-            shop.lab.alter_warehouse("DROP OWNED BY reader_of_evolving; DROP ROLE reader_of_evolving")
 
     def test_the_old_table_comes_back_by_a_rollback(self, shop):
         self.blocked(shop, "ALTER COLUMN age TYPE text", age="three")

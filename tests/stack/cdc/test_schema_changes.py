@@ -294,6 +294,8 @@ class TestExchange:
     def test_there_and_back(self, place: Place) -> None:
         place.row(1)
         old = place.table
+        place.warehouse("CREATE ROLE auditor; GRANT SELECT ON VIEW.t TO PUBLIC")
+        place.warehouse("GRANT SELECT ON VIEW.t TO auditor WITH GRANT OPTION")
         place.source("ALTER TABLE t RENAME COLUMN age TO years")
         new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
         assert shadow.name == "t__build_20260102000000"
@@ -304,6 +306,13 @@ class TestExchange:
         for sink in place.pipeline.sinks:
             exchange(place.pipeline, old, shadow.name, sink, place.connections)
         assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+        granted = place.warehouse(
+            "SELECT CASE WHEN grantee = 0 THEN 'public' ELSE grantee::regrole::text END, is_grantable "
+            f"FROM aclexplode((SELECT relacl FROM pg_class WHERE oid = 'view{place.number}.t'::regclass)) "
+            "WHERE grantee <> 10 ORDER BY 1"
+        )
+        assert granted == [("auditor", True), ("public", False)]
+        place.warehouse("DROP OWNED BY auditor; DROP ROLE auditor")
 
     def test_what_came_to_nothing_is_dropped_and_what_is_kept_is_not(self, place: Place) -> None:
         _, kept = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
