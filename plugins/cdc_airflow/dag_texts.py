@@ -79,6 +79,27 @@ For each pipeline, one sink after the other, within the budget of `policies.main
 Safe at any time, also while streams run. The log has figures before and after.
 {_MORE}"""
 
+SCHEMA = f"""
+### Lets the sinks follow the source's tables
+Not every change of a table shows in an event (a changed type, a column with a default), so this compares the
+source's catalogue with what the sinks were built from, for each pipeline:
+
+1. **compare_source**: added and dropped columns are followed in both sinks. Any other change parks its table:
+   its events stay in Kafka, the other tables go on.
+2. **ask_for_approval**: one run of `cdc_schema_change` for each parked table and difference.
+
+`cdc schema status` shows the same in a terminal; each table's policies are `schema_changes` in the YAML.
+{_MORE}"""
+
+SCHEMA_CHANGE = f"""
+### Builds one table anew, once somebody has approved it
+1. **approve_change**: a mail tells the difference and the plan; approve or reject below *Required Actions*.
+2. **build_table**: the table is built in every sink beside the old one, filled from the source, caught up
+   from Kafka, exchanged in one step, and written again. The old one is kept (`cdc schema rollback`).
+
+By hand: `cdc schema apply TABLE`, or this DAG with *approved*.
+{_MORE}"""
+
 REPLAY = f"""
 ### Writes dead letters once more
 An event that could not be written is kept with its bytes and a sentence (`cdc dead-letters list`). Once its

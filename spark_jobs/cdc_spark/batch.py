@@ -15,7 +15,7 @@ from pyspark.sql.types import StructType
 from cdc.connections import Connections
 from cdc.errors import RefusedError, SchemaChangedError, UnavailableError
 from cdc.model.columns import Steps
-from cdc.model.generations import Generations
+from cdc.model.generations import Generations, begins_of
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
@@ -25,6 +25,7 @@ from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
 from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.readers.lookups import TableLookups
+from cdc_spark.schema import Blocked, SchemaKeeper
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust
@@ -34,6 +35,8 @@ from cdc_spark.writers.base import TableWriter, named, write_function
 from cdc_spark.writers.factory import limits_of, writer_for
 from cdc_spark.writers.summary import SCHEMA, Summary, total
 
+MAX_CHANGES = 3
+"""Changes of the source's table that one batch follows, one after the other."""
 SMALL_BATCH = 5_000
 """So few records are one task: the cost of a task is more than what it would do."""
 
@@ -62,13 +65,30 @@ class QueryContext:
     deadline_s: float
 
 
+@dataclass(frozen=True)
+class Written:
+    """What became of a table's events in a batch.
+
+    Attributes:
+        table: with which they were read at last.
+        blocked: why the table waits for an approval; empty when it does not.
+    """
+
+    table: TableSpec
+    summary: Summary
+    blocked: str = ""
+
+
 class BatchProcessor:
     """Writes batches into one sink; every batch can be repeated without harm."""
 
     def __init__(self, context: QueryContext, job: BaseJob, ops: OpsStore) -> None:
         self._context = context
+        self._generations = context.generations
+        self._revision: int | None = None
         self._job = job
         self._ops = ops
+        self._schema = SchemaKeeper(context.pipeline, context.stream, context.sink, context.connections, ops)
         self._known_parked: dict[str, ParkedTable] | None = None
         self._resuming: frozenset[str] = frozenset()
 
@@ -84,17 +104,19 @@ class BatchProcessor:
             TerminalError: a person has to change something.
         """
         parked = self._parked(ranges)
-        due = [table for table in self._context.stream.tables if self._is_due(table, ranges, parked)]
+        # In this order: a table that came back has the definition with which it came back.
+        self._refresh()
+        due = [table for table in self._schema.tables if self._is_due(table, ranges, parked)]
         outcome: Outcome = {}
         with _shared(frame, len(due)) as records:
             for table in due:
                 waits = parked[table.name].offsets if table.name in parked else None
                 # While a table is resumed, its rows in the sink may lack what is being read again.
                 trust = Trust.RECORDS if table.name in self._resuming else Trust.SINK
-                summary = self._write(table, records, ranges, waits, trust)
-                outcome[table.name] = summary
-                if summary.bad:
-                    self._keep_bad(table, frame, ranges, summary, waits)
+                written = self._write_following(table, records, ranges, waits, trust)
+                outcome[table.name] = written.summary
+                if written.summary.bad:
+                    self._keep_bad(written, frame, ranges, waits)
         return outcome
 
     def reread(self, frame: DataFrame) -> Outcome:
@@ -104,22 +126,63 @@ class BatchProcessor:
             SchemaChangedError: a table's events still do not have the declared shape.
         """
         outcome: Outcome = {}
-        with _shared(frame, len(self._context.stream.tables)) as records:
-            for table in self._context.stream.tables:
-                summary = self._write(table, records, None, None, Trust.RECORDS)
-                outcome[table.name] = summary
-                if _of_the_table(summary):
+        self._refresh()
+        with _shared(frame, len(self._schema.tables)) as records:
+            for table in self._schema.tables:
+                written = self._write_following(table, records, None, None, Trust.RECORDS)
+                outcome[table.name] = summary = written.summary
+                if written.blocked:
+                    raise SchemaChangedError(written.blocked)
+                if of_the_table(summary):
                     raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
                 if summary.bad:
-                    self._write_dead_letters(table, frame, summary, None)
+                    self._write_dead_letters(written.table, frame, summary, None)
         return outcome
 
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
-        summary = self._write(table, _parsed(frame), None, None, Trust.NOTHING)
-        if summary.bad:
-            self._write_dead_letters(table, frame, summary, None, Trust.NOTHING)
-        return summary
+        self._refresh()
+        (now,) = (item for item in self._schema.tables if item.name == table.name)
+        written = self._write_following(now, parsed(frame), None, None, Trust.NOTHING)
+        if written.summary.bad:
+            self._write_dead_letters(written.table, frame, written.summary, None, Trust.NOTHING)
+        return written.summary
+
+    def _refresh(self) -> None:
+        self._schema.refresh()
+        if self._revision not in (None, self._schema.revision):
+            # A table that was built anew has begun a generation of its topic.
+            topics = [self._context.pipeline.topic(table) for table in self._schema.tables]
+            self._generations = self._ops.generations(topics)
+        self._revision = self._schema.revision
+
+    def _write_following(
+        self,
+        table: TableSpec,
+        records: DataFrame,
+        ranges: BatchRanges | None,
+        waits: Mapping[int, int] | None,
+        trust: Trust,
+    ) -> Written:
+        """Write, and once more when the source's table has changed and the sink has followed."""
+        summary = self._write(self._schema.ready(table), records, ranges, waits, trust)
+        for _ in range(MAX_CHANGES):
+            if not summary.reshaped:
+                break
+            try:
+                answer = self._schema.examine(table, summary.unknown)
+            except UnavailableError as error:
+                if summary.unlike:
+                    raise
+                log.warning("the source cannot be asked about bad values", error=str(error))
+                break
+            if isinstance(answer, Blocked):
+                return Written(table, summary, answer.reason)
+            if answer is None:
+                break
+            table = answer
+            summary = self._write(table, records, ranges, waits, trust)
+        return Written(table, summary)
 
     def _write(
         self,
@@ -136,25 +199,29 @@ class BatchProcessor:
             small = ranges.records(context.topic) < SMALL_BATCH
             own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
         rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
-        here = self._context
-        ready = self._job.transform(table, rows)
-        function = named(ready.columns, write_function(self._writer(table), context.topic))
-        written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
-        summary = total(Summary.from_json(row.summary) for row in written.collect())
-        summary.raise_failure()
+        here, summary = self._context, self._into_sink(table, rows)
         for generation, lsn in summary.floors:
             self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))
         return summary
 
+    def _into_sink(self, table: TableSpec, rows: DataFrame) -> Summary:
+        ready = self._job.transform(table, rows)
+        topic = self._context.pipeline.topic(table)
+        function = named(ready.columns, write_function(self._writer(table), topic))
+        written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
+        summary = total(Summary.from_json(row.summary) for row in written.collect())
+        summary.raise_failure()
+        return summary
+
     def _keep_bad(
         self,
-        table: TableSpec,
+        written: Written,
         frame: DataFrame,
         ranges: BatchRanges | None,
-        summary: Summary,
         waits: Mapping[int, int] | None,
     ) -> None:
-        if not _of_the_table(summary):
+        table, summary = written.table, written.summary
+        if not written.blocked and not of_the_table(summary):
             self._write_dead_letters(table, self._again(table, frame, ranges), summary, waits)
             return
         here = self._context
@@ -164,7 +231,7 @@ class BatchProcessor:
             if summary.uncapturable
             else "no event of the table can be written any more"
         )
-        reason = f"{what}: {'; '.join(summary.examples)}"
+        reason = written.blocked or f"{what}: {'; '.join(summary.examples)}"
         self._ops.park(here.pipeline.name, table.name, here.sink.name, reason, {**begins, **summary.bad_from})
         log.error("table parked", query=here.query, table=table.source, sink=here.sink.name, reason=reason)
 
@@ -207,7 +274,7 @@ class BatchProcessor:
     ) -> TableContext:
         here = self._context
         topic = here.pipeline.topic(table)
-        steps = here.generations.for_topic(topic)
+        steps = self._generations.for_topic(topic)
         lookups = TableLookups(
             here.pipeline.name,
             here.sink.name,
@@ -220,8 +287,9 @@ class BatchProcessor:
             # The context of a replay knows the generations of its letters alone.
             None if trust is Trust.NOTHING else steps,
         )
+        begins = begins_of(steps, self._schema.generation(table))
         void = self._void_below(table, steps) if trust is Trust.NOTHING else 0
-        return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust, void)
+        return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust, void, begins)
 
     def _void_below(self, table: TableSpec, letters: Steps) -> int:
         """The LSN below which dead letters of a changelog count no more, since its rows were read anew."""
@@ -278,13 +346,14 @@ class BatchProcessor:
         log.warning("the ops store is away, the stream goes on", query=self._context.query, error=str(error))
 
 
-def _of_the_table(summary: Summary) -> bool:
+def of_the_table(summary: Summary) -> bool:
+    """Whether a batch's bad events speak of the table rather than of themselves."""
     if summary.swamped or summary.uncapturable:
         return True
     return schema_changed(summary.bad, summary.unlike, summary.judged)
 
 
-def _parsed(frame: DataFrame) -> DataFrame:
+def parsed(frame: DataFrame) -> DataFrame:
     """What the parser reads of the records."""
     old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
     return frame.select("topic", *parse.RECORD_COLUMNS, old.alias(OLD_KEY))
@@ -293,7 +362,7 @@ def _parsed(frame: DataFrame) -> DataFrame:
 @contextmanager
 def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
     """The records for the parser; Kafka is read once when several tables share the batch."""
-    records = _parsed(frame)
+    records = parsed(frame)
     if tables < 2:
         yield records
         return

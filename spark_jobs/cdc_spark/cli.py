@@ -14,8 +14,9 @@ harmless: the same events have the same versions.
 With --from and --until it reads a stretch of the topics again, with the original versions, then ends:
 after a fix in a transformation.
 With --replay-dead-letters it hands the events that were set aside to the sinks again, from the bytes in
-the ops store; with --resume it brings a parked table back. `cdc dead-letters replay` and `cdc table
-resume` run this; both can be interrupted and run again.
+the ops store; with --resume it brings a parked table back, with --rebuild it builds one anew first, as
+the source has it now. `cdc dead-letters replay`, `cdc table resume` and `cdc schema apply` run this; all
+can be interrupted and run again.
 """
 
 
@@ -46,26 +47,37 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tables", help="replay only those of these tables, separated by commas")
     parser.add_argument("--resume", metavar="TABLE", help="bring parked tables back, then end")
     parser.add_argument(
+        "--rebuild",
+        metavar="TABLE",
+        help="build parked tables anew as the source has them now, exchange them, then end",
+    )
+    parser.add_argument(
         "--accept-loss", action="store_true", help="resume though Kafka has removed events of the table"
     )
     parser.add_argument("--checkpoint-root", help="where checkpoints lie (default: CHECKPOINT_ROOT)")
     arguments = parser.parse_args(argv)
     if arguments.until and not arguments.since:
         parser.error("--until needs --from")
-    bounded = [
+    chosen = [
         option
         for option, given in (
             ("--from", arguments.since),
             ("--replay-dead-letters", arguments.replay_dead_letters),
             ("--resume", arguments.resume),
+            ("--rebuild", arguments.rebuild),
             ("--once", arguments.once),
         )
         if given
     ]
-    if len(bounded) > 1:
-        parser.error(f"{' and '.join(bounded)} are different runs, and each ends by itself: choose one")
+    if len(chosen) > 1:
+        parser.error(f"{' and '.join(chosen)} are different runs, and each ends by itself: choose one")
     if arguments.tables and not arguments.replay_dead_letters:
         parser.error("--tables needs --replay-dead-letters")
     if arguments.accept_loss and not arguments.resume:
         parser.error("--accept-loss needs --resume")
     return arguments
+
+
+def bounded(arguments: argparse.Namespace) -> bool:
+    """Whether the run is about few tables and ends by itself, so that one core is enough."""
+    return bool(arguments.replay_dead_letters or arguments.resume or arguments.rebuild)

@@ -19,7 +19,7 @@ from cdc.settings import Settings
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec, load_pipeline, load_pipelines
 from cdc_spark.application import Driver, DriverOptions
 from cdc_spark.bounded import replay, reread, resume
-from cdc_spark.cli import parse_arguments
+from cdc_spark.cli import bounded, parse_arguments
 from cdc_spark.failures import cause_of
 from cdc_spark.job_run import JobRun
 from cdc_spark.jobs import job_for
@@ -27,6 +27,7 @@ from cdc_spark.leases import LeaseKeeper
 from cdc_spark.owner import this_driver
 from cdc_spark.progress import ProgressBuffer, ProgressListener, QueryIdentity
 from cdc_spark.query import QueryPlan, Services, SinkQuery
+from cdc_spark.rebuild import rebuild
 from cdc_spark.session import open_session
 
 log = structlog.get_logger(__name__)
@@ -93,13 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
     pipeline = find_pipeline(arguments.pipeline, env, settings.cdc_pipelines_dir)
     stream = pipeline.stream(arguments.job_type)
     sinks, job = choose_sinks(pipeline, arguments.sinks), job_for(stream)
-    tables = choose_tables(stream, arguments.resume or arguments.tables)
+    tables = choose_tables(stream, arguments.resume or arguments.rebuild or arguments.tables)
     connections = Connections.from_file(settings.cdc_connections_file)
     with deferred_signals() as asked:
         spark = open_session(
             f"debug-{stream.app_name}" if arguments.debug else stream.app_name,
             settings,
-            local_master="local[1]" if arguments.replay_dead_letters or arguments.resume else "local[2]",
+            local_master="local[1]" if bounded(arguments) else "local[2]",
         )
     try:
         if asked:
@@ -111,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
                 return reread(prepared, arguments.since, arguments.until or "latest")
             if arguments.replay_dead_letters:
                 return replay(prepared, tables)
+            if arguments.rebuild:
+                return max(rebuild(prepared, t) for t in tables)
             if arguments.resume:
                 return max(resume(prepared, t, accept_loss=arguments.accept_loss) for t in tables)
             return drive(prepared, arguments.checkpoint_root or settings.checkpoint_root)

@@ -21,6 +21,8 @@ DAG_IDS = {
     "cdc_connectors",
     "cdc_dead_letter_replay",
     "cdc_health",
+    "cdc_schema",
+    "cdc_schema_change",
     "cdc_stream_customers",
     "cdc_stream_orders",
     "cdc_stream_products",

@@ -28,6 +28,7 @@ from cdc.connections import Connections
 from cdc.ddl import clickhouse as clickhouse_ddl
 from cdc.ddl import warehouse as warehouse_ddl
 from cdc.ops import OpsStore
+from cdc.services.schema_changes import record_built
 from cdc.settings import Settings
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
 from cdc_spark.bounded import replay, reread, resume
@@ -278,6 +279,10 @@ class Lab:
             self.ops.record_topic(identity.topic, identity.topic_id, identity.partitions)
             for name in sinks:
                 self.make(name, table)
+
+    def remember_source(self) -> None:
+        """What `cdc apply` does in its end: the sinks were built from the source's tables as they are."""
+        record_built(self.pipeline, self.connections, self.ops)
 
     def make(self, name: str, table: TableSpec) -> None:
         sink = self.pipeline.sink(name)

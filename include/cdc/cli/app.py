@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.syntax import Syntax
 
-from cdc.cli import dead_letters, generation, render, stream, table
+from cdc.cli import dead_letters, generation, render, schema, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
@@ -22,6 +22,7 @@ app.add_typer(stream.app, name="stream")
 app.add_typer(generation.app, name="generation")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(table.app, name="table")
+app.add_typer(schema.app, name="schema")
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")

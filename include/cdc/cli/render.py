@@ -16,6 +16,7 @@ from cdc.ops import DeadLetter
 from cdc.services.changes import Plan
 from cdc.services.dead_letters import advice, readable
 from cdc.services.parked_tables import TableState
+from cdc.services.schema_changes import TableStatus as SchemaStatus
 from cdc.services.status import PipelineStatus, TableStatus
 
 _COLOURS = {
@@ -26,6 +27,10 @@ _COLOURS = {
     "stopped": "yellow",
     "parked": "red",
     "failed": "red",
+    "unchanged": "green",
+    "followed": "green",
+    "to follow": "cyan",
+    "to park": "red",
 }
 
 
@@ -143,6 +148,19 @@ def table_states(states: Sequence[TableState]) -> RenderableType:
         table.add_row(
             Text(item.source), Text(item.sink), state, Text(offsets), waiting, _number(item.dead_letters)
         )
+    return table
+
+
+def schema(found: Sequence[SchemaStatus]) -> RenderableType:
+    """A row for each table, with its differences and what to do."""
+    table = Table()
+    for name in ("table", "state", "what has changed"):
+        table.add_column(name, overflow="fold")
+    for item in found:
+        said = Text("\n".join(item.changes))
+        if item.plan:
+            said.append(f"\n{item.plan}", style="dim")
+        table.add_row(Text(item.source), Text(item.state, style=_COLOURS.get(item.state, "")), said)
     return table
 
 

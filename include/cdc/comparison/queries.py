@@ -35,7 +35,7 @@ _ORDERED_BY_VALUE = frozenset(
 
 def compared_columns(table: TableSpec) -> tuple[ColumnSpec, ...]:
     """The source's columns, those of the key first: the order of every row that `merge` sees."""
-    rest = tuple(column for column in table.columns if column.name not in table.key)
+    rest = tuple(column for column in table.live_columns if column.name not in table.key)
     return (*table.key_columns, *rest)
 
 

@@ -101,8 +101,14 @@ def create_view(sink: ClickHouseSink, table: TableSpec) -> str:
     )
 
 
+def allow_null(sink: ClickHouseSink, table: TableSpec, column: SinkColumn) -> str:
+    """Let a column hold NULL that could not before; its values stay."""
+    return f"ALTER TABLE {raw_name(sink, table)} MODIFY COLUMN {_definition(column)}"
+
+
 def _definition(column: SinkColumn) -> str:
-    return f"{quote_ch(column.name)} {column.clickhouse}"
+    default = f" DEFAULT {column.clickhouse_default}" if column.clickhouse_default else ""
+    return f"{quote_ch(column.name)} {column.clickhouse}{default}"
 
 
 def _shown_of_changelog(current: str, column: SinkColumn) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from cdc.spec.tables import COORDINATES, LINEAGE, NULL_FLAG_PREFIX, TableSpec
 from cdc.types import PgType, clickhouse_type, needs_null_flag, warehouse_type
+from cdc.types.defaults import clickhouse_text
 
 Kind = Literal["key", "source", "derived", "null_flag", "processed", "lineage"]
 TIMESTAMP = "DateTime64(6, 'UTC')"
@@ -25,6 +26,9 @@ class SinkColumn:
         clickhouse: the type in ClickHouse's physical table; empty when only the warehouse has the column.
         warehouse: the type in the warehouse's physical table; empty when only ClickHouse has the column.
         of: for a null flag, the column that it belongs to.
+        added: it joined the table later, so the views have it at their end, where PostgreSQL lets them grow.
+        clickhouse_default: the expression that rows have which were there before it.
+        warehouse_default: the same as a text that the warehouse's type reads; None is NULL.
     """
 
     name: str
@@ -34,6 +38,9 @@ class SinkColumn:
     clickhouse: str
     warehouse: str
     of: str = ""
+    added: bool = False
+    clickhouse_default: str = ""
+    warehouse_default: str | None = None
 
     @property
     def shown(self) -> bool:
@@ -79,7 +86,17 @@ def sink_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
         for column in table.derived
     )
     flags = tuple(
-        SinkColumn(NULL_FLAG_PREFIX + column.name, "null_flag", None, False, "UInt8", "", of=column.name)
+        SinkColumn(
+            NULL_FLAG_PREFIX + column.name,
+            "null_flag",
+            None,
+            False,
+            "UInt8",
+            "",
+            of=column.name,
+            # A row from before the column has NULL in it, unless the column says otherwise.
+            clickhouse_default="1" if column.added and not column.clickhouse_default else "",
+        )
         for column in (*source, *derived)
         if column.nullable and needs_null_flag(column.clickhouse)
     )
@@ -91,7 +108,8 @@ def view_columns(table: TableSpec) -> tuple[SinkColumn, ...]:
     every = {column.name: column for column in sink_columns(table) if column.shown}
     diff = (DIFF,) if table.changelog else ()
     lineage = tuple(every.pop(name) for name in (*LINEAGE, *diff))
-    return (*every.values(), *lineage)
+    first = tuple(column for column in every.values() if not column.added)
+    return (*first, *lineage, *(column for column in every.values() if column.added))
 
 
 def _source_column(table: TableSpec, name: str) -> SinkColumn:
@@ -99,13 +117,20 @@ def _source_column(table: TableSpec, name: str) -> SinkColumn:
     in_key = name in table.key
     pg = column.pg_type
     nullable = column.nullable or table.changelog
+    clickhouse = clickhouse_type(pg, nullable=nullable and not in_key)
+    text = None if column.default is None else clickhouse_text(pg, column.default)
     return SinkColumn(
         name,
         "key" if in_key else "source",
         pg,
         nullable,
-        clickhouse_type(pg, nullable=nullable and not in_key),
+        clickhouse,
         warehouse_type(pg),
+        added=column.added,
+        clickhouse_default=""
+        if text is None
+        else f"CAST({quote_ch_string(text)}, {quote_ch_string(clickhouse)})",
+        warehouse_default=column.default,
     )
 
 

@@ -110,7 +110,10 @@ def drop_view(sink: WarehouseSink, table: TableSpec) -> Composed:
 def _definition(column: SinkColumn) -> Composed:
     # The type is made by the type map, never by a source.
     null = SQL(" NOT NULL") if column.kind in ("key", "processed") or _required(column) else SQL("")
-    return SQL("{} {}{}").format(Identifier(column.name), SQL(column.warehouse), null)
+    default: Composed | SQL = SQL("")
+    if column.warehouse_default is not None:
+        default = SQL(" DEFAULT {}::{}").format(Literal(column.warehouse_default), SQL(column.warehouse))
+    return SQL("{} {}{}{}").format(Identifier(column.name), SQL(column.warehouse), null, default)
 
 
 def _required(column: SinkColumn) -> bool:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdc.errors import GenerationError
 
 FIRST_GENERATION = 1
 """A topic's first generation; 0 is left free, so that a version below 2**48 is visibly not the platform's."""
+
+NEVER = 2**63 - 1
+"""An offset that no event has."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,19 @@ class Generations:
     def for_topic(self, topic: str) -> dict[int, list[tuple[int, int]]]:
         """`{partition: [(from_offset, generation), …]}`, rising: small, and picklable for executors."""
         return {partition: list(steps) for partition, steps in self._cuts.get(topic, {}).items()}
+
+
+def begins_of(steps: Mapping[int, Sequence[tuple[int, int]]], generation: int) -> dict[int, int]:
+    """The first offset of each partition that has this generation or a later one.
+
+    Args:
+        steps: `{partition: [(from offset, generation), …]}`, rising, as `Generations.for_topic` gives it.
+        generation: the generation.
+    """
+    return {
+        partition: next((offset for offset, later in cuts if later >= generation), NEVER)
+        for partition, cuts in steps.items()
+    }
 
 
 def check_topic(recorded: TopicIdentity | None, actual: TopicIdentity) -> None:

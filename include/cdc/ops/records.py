@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cdc.model.source_table import BuiltFrom
+
 Offsets = Mapping[str, Mapping[int, int]]
 """`{topic: {partition: offset}}`."""
 
@@ -96,6 +98,30 @@ class Launch:
     launched_at: datetime | None = None
     failure: str | None = None
     failed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A table's schema between the source and its sinks.
+
+    Attributes:
+        table: its name in the sinks.
+        built: the source's table when the sinks were built or changed the last time.
+        declared: fingerprint of what the pipeline file said of the table then.
+        definition: what was made of it when the source changed; None when the file says it all.
+        generation: of the topic, from which on events belong to the table as it is; earlier ones are of a
+            table that was replaced.
+        previous: what a rollback brings back; None when there is nothing.
+        revision: higher with each change of definition or generation.
+    """
+
+    table: str
+    built: BuiltFrom
+    declared: str
+    definition: Mapping[str, Any] | None = None
+    generation: int = 0
+    previous: Mapping[str, Any] | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,21 @@ CREATE TABLE IF NOT EXISTS cdc_ops.applied_tables (
   PRIMARY KEY (pipeline, "table")
 );
 
+-- What the sinks' tables were built from, and what was made of a table when the source changed.
+CREATE SEQUENCE IF NOT EXISTS cdc_ops.schema_revisions;
+CREATE TABLE IF NOT EXISTS cdc_ops.table_schemas (
+  pipeline   text NOT NULL,
+  "table"    text NOT NULL,
+  built      jsonb NOT NULL,
+  declared   text NOT NULL,
+  definition jsonb,
+  generation integer NOT NULL DEFAULT 0,
+  previous   jsonb,
+  revision   bigint NOT NULL DEFAULT nextval('cdc_ops.schema_revisions'),
+  changed_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, "table")
+);
+
 -- How the rows that a table had before it was captured got into its topic.
 CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
   pipeline     text NOT NULL,

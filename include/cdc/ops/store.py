@@ -7,12 +7,20 @@ from cdc.ops.horizons import HorizonStore
 from cdc.ops.leases import LeaseStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
+from cdc.ops.schemas import SchemaStore
 from cdc.ops.topics import TopicStore
 from cdc.ops.watermarks import WatermarkStore
 
 
 class OpsStore(
-    LeaseStore, ProgressStore, DeadLetterStore, ParkingStore, TopicStore, WatermarkStore, HorizonStore
+    LeaseStore,
+    ProgressStore,
+    DeadLetterStore,
+    ParkingStore,
+    SchemaStore,
+    TopicStore,
+    WatermarkStore,
+    HorizonStore,
 ):
     """Everything the platform knows about itself, in schema `cdc_ops` of the control PostgreSQL.
 

@@ -6,7 +6,7 @@ nothing is captured that has nowhere to go. Everything may be run again, at any 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from cdc.clients.yarn import YarnClient
@@ -17,11 +17,15 @@ from cdc.ops import OpsStore
 from cdc.services.changes import Change, Part, Plan, Report
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.connector_object import ConnectorObject
+from cdc.services.effective import effective_pipeline
+from cdc.services.schema_changes import compared, record_built, settle, waiting
 from cdc.services.source_objects import SourceObjects
+from cdc.services.source_schema import Judged
 from cdc.services.streams import Reuse, ensure_decision, find_live
 from cdc.services.topics import Topics
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline
+from cdc.spec.definitions import with_tables
 
 YARN_CONNECTION = "cdc_yarn"
 
@@ -35,7 +39,12 @@ def plan(pipeline: Pipeline, connections: Connections) -> Plan:
         GenerationError: a topic is not the one that was recorded.
     """
     with _ops(pipeline, connections) as ops:
-        changes = [change for part in _parts(pipeline, connections, ops) for change in part.pending()]
+        judged = compared(pipeline, connections, ops)
+        parts = _parts(_followed(pipeline, judged, ops), judged, connections, ops)
+        changes = [
+            *_schema_changes(pipeline, judged, ops),
+            *(change for part in parts for change in part.pending()),
+        ]
         return Plan(pipeline.name, (*changes, *_stream_changes(pipeline, connections, ops)))
 
 
@@ -57,14 +66,20 @@ def apply(
         on_step(step)
 
     with _ops(pipeline, connections) as ops:
-        parts = _parts(pipeline, connections, ops)
+        judged = compared(pipeline, connections, ops)
+        parts = _parts(_followed(pipeline, judged, ops), judged, connections, ops)
         # Every part is asked first, so that what is down is known before anything is changed.
         for part in parts:
             part.pending()
+        planned = _schema_changes(pipeline, judged, ops)
+        settle(pipeline, connections, ops)
+        for change in planned:
+            say(str(change))
         for part in parts:
             part.run(say)
         now = datetime.now(UTC)
-        for table in pipeline.tables:
+        record_built(pipeline, connections, ops)
+        for table in effective_pipeline(pipeline, ops).tables:
             columns = [
                 {"name": c.name, "kind": c.kind, "clickhouse": c.clickhouse, "warehouse": c.warehouse}
                 for c in sink_columns(table)
@@ -79,14 +94,34 @@ def _ops(pipeline: Pipeline, connections: Connections) -> OpsStore:
     return ops
 
 
-def _parts(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[Part, ...]:
+def _followed(pipeline: Pipeline, judged: Sequence[Judged], ops: OpsStore) -> Pipeline:
+    """The pipeline once the sinks have followed what may be followed."""
+    settled = {item.table.name: item.verdict.settled for item in judged}
+    return with_tables(effective_pipeline(pipeline, ops), settled)
+
+
+def _schema_changes(pipeline: Pipeline, judged: Sequence[Judged], ops: OpsStore) -> list[Change]:
+    changes = []
+    parked = {item.table for item in ops.parked(pipeline.name)}
+    for item in judged:
+        if item.verdict.blocking:
+            if item.table.name not in parked:
+                changes.append(Change("schema", item.table.source, f"park: {item.verdict.sentence}"))
+        elif item.verdict.settled != item.table:
+            changes.append(Change("schema", item.table.source, f"follow: {item.verdict.sentence}"))
+    return changes
+
+
+def _parts(
+    pipeline: Pipeline, judged: Sequence[Judged], connections: Connections, ops: OpsStore
+) -> tuple[Part, ...]:
     sinks: list[Part] = [
         ClickHouseObjects(pipeline, sink, connections)
         if isinstance(sink, ClickHouseSink)
         else WarehouseObjects(pipeline, sink, connections)
         for sink in pipeline.sinks
     ]
-    source = SourceObjects(pipeline, connections)
+    source = SourceObjects(pipeline, connections, waiting(judged))
     return (source, Topics(pipeline, connections, ops), *sinks, ConnectorObject(pipeline, connections, ops))
 
 

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from cdc.errors import DataError
+from cdc.model.source_table import FoundColumn, FoundTable, OldRows
 from cdc.services.connector import quoted
 from cdc.spec import TableSpec
 from cdc.spec.names import join_qualified
@@ -23,6 +24,7 @@ from cdc.types.kinds import EXTENSIONS, KINDS
 
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+      c.oid::bigint AS oid, c.relnatts AS numbers_used,
       c.relpersistence::text AS persistence,
       -- the log has every row, but the role that reads the existing ones may not see all of them
       c.relrowsecurity AND NOT coalesce((SELECT r.rolsuper OR r.rolbypassrls
@@ -46,6 +48,10 @@ _TABLES = """
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
         WHERE x.indrelid = c.oid AND x.indisprimary), '{}')::text[] AS key,
       (SELECT json_agg(json_build_object('name', a.attname, 'not_null', a.attnotnull,
+          'number', a.attnum, 'has_constant', a.atthasmissing,
+          'constant', (a.attmissingval::text::text[])[1],
+          -- a domain may bring a default of its own
+          'computed', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
           'generated', a.attgenerated, 'type', format_type(b.oid, b.modifier), 'dimensions', a.attndims,
           'element', e.typname, 'element_kind', e.typtype, 'is_array', base.typcategory = 'A',
           'built_in', en.nspname = 'pg_catalog',
@@ -88,6 +94,9 @@ class SourceColumn:
     Attributes:
         type: what a pipeline file would say.
         generated: it is generated, and the server does not publish it.
+        number: PostgreSQL's, which a rename keeps.
+        old_rows: what rows have that were there before the column was added.
+        constant: of a constant, PostgreSQL's text of it.
     """
 
     name: str
@@ -96,6 +105,9 @@ class SourceColumn:
     generated: bool
     values: tuple[str, ...] = ()
     type_name: str = ""
+    number: int = 0
+    old_rows: OldRows = OldRows.NULL
+    constant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,8 @@ class SourceTable:
         rows_hidden: row level security hides rows from the role that captures.
         identity_has_key: an index that is the replica identity has every column of the key.
         key_deferrable: two rows may have the same key until the end of a transaction.
+        oid: PostgreSQL's number of the table, which a rename keeps.
+        numbers_used: the highest number that a column of it ever had.
     """
 
     schema: str
@@ -123,6 +137,8 @@ class SourceTable:
     replica_identity: str = "d"
     identity_has_key: bool = True
     key_deferrable: bool = False
+    oid: int = 0
+    numbers_used: int = 0
 
     @property
     def qualified(self) -> str:
@@ -221,9 +237,9 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
     if not declared.changelog and tuple(found.key) != declared.key:
         said.append(f"{declared.source}: primary key is {list(found.key)}, declared is {list(declared.key)}")
     columns = {column.name: column for column in found.columns}
-    gone = [name for name in declared.exclude if columns.pop(name, None) is None]
-    said += [f"{declared.source}.{name} is excluded and does not exist at the source" for name in gone]
-    for column in declared.columns:
+    for name in declared.exclude:
+        columns.pop(name, None)
+    for column in declared.live_columns:
         actual = columns.pop(column.name, None)
         if actual is None:
             said.append(f"{declared.source}.{column.name} does not exist at the source")
@@ -247,6 +263,25 @@ def _same_type(actual: PgType, declared: PgType) -> bool:
     if actual.dimensions and declared.dimensions > actual.dimensions:
         return actual.element == declared.element
     return actual == declared
+
+
+def as_found(table: SourceTable) -> FoundTable:
+    """The table as the rules about changes see it."""
+    columns = tuple(
+        FoundColumn(
+            column.name,
+            column.type,
+            column.not_null,
+            column.number,
+            column.old_rows,
+            column.constant,
+            column.values,
+            column.type_name,
+            _column_refusal(column, in_key=column.name in table.key) or "",
+        )
+        for column in table.columns
+    )
+    return FoundTable(table.qualified, table.oid, table.key, columns, table.numbers_used)
 
 
 def entry(table: SourceTable, stream: str | None = None, mode: Mode = "rows") -> dict[str, Any]:
@@ -295,6 +330,8 @@ def _table(row: dict[str, Any]) -> SourceTable:
         replica_identity=row["replica_identity"],
         identity_has_key=row["identity_has_key"],
         key_deferrable=row["key_deferrable"],
+        oid=row["oid"],
+        numbers_used=row["numbers_used"],
         columns=tuple(_column(item) for item in row["columns"] or ()),
     )
 
@@ -307,7 +344,16 @@ def _column(item: dict[str, Any]) -> SourceColumn:
         generated=item["generated"] == "v" or (item["generated"] == "s" and not item["publishable"]),
         values=tuple(item["values"] or ()),
         type_name=item["type_name"] or "",
+        number=item["number"],
+        old_rows=_old_rows(item),
+        constant=item["constant"],
     )
+
+
+def _old_rows(item: dict[str, Any]) -> OldRows:
+    if item["has_constant"]:
+        return OldRows.CONSTANT
+    return OldRows.UNKNOWN if item["computed"] else OldRows.NULL
 
 
 def _type_text(item: dict[str, Any]) -> str:

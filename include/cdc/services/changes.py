@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
-Kind = Literal["ops", "source", "topic", "ddl", "connector", "snapshot", "stream"]
+Kind = Literal["ops", "schema", "source", "topic", "ddl", "connector", "snapshot", "stream"]
 OnStep = Callable[[str], None]
 
 

@@ -40,7 +40,10 @@ class ClickHouseObjects:
             client = connect_clickhouse(self._connection)
             try:
                 for table in self._pipeline.tables:
-                    for statement in clickhouse.statements(self._pipeline, self._sink, table):
+                    for statement in (
+                        *self._null_statements(client, table),
+                        *clickhouse.statements(self._pipeline, self._sink, table),
+                    ):
                         client.command(statement)
             except ClickHouseError as error:
                 if getattr(error, "code", None) is None:
@@ -64,10 +67,29 @@ class ClickHouseObjects:
             _check_types(subject, there, wanted)
             missing = [name for name in wanted if name not in there]
             changes = [Change("ddl", subject, f"add column {name}") for name in missing]
+            strict = [name for name, kind in wanted.items() if _is_strict(there.get(name), kind)]
+            changes += [Change("ddl", subject, f"let column {name} be NULL") for name in strict]
         shown = [column.name for column in view_columns(table)]
         if list(_columns(client, *view)) != shown:
             changes.append(Change("ddl", f"{self._sink.name}: {'.'.join(view)}", "make the readers' view"))
         return changes
+
+    def _null_statements(self, client: object, table: TableSpec) -> list[str]:
+        there = _columns(client, *self._sink.raw_table(table.name))
+        return [
+            clickhouse.allow_null(self._sink, table, column)
+            for column in sink_columns(table)
+            if _is_strict(there.get(column.name), column.clickhouse)
+        ]
+
+
+def _is_strict(there: str | None, wanted: str) -> bool:
+    """The column is of the wanted type but for NULL, which it cannot hold yet."""
+    if there is None:
+        return False
+    plain = there.removeprefix("LowCardinality(")
+    inner = f"LowCardinality(Nullable({plain}" if plain != there else f"Nullable({there}"
+    return wanted == f"{inner})"
 
 
 def _columns(client: object, database: str, table: str) -> dict[str, str]:
@@ -83,7 +105,9 @@ def _check_types(subject: str, there: dict[str, str], wanted: dict[str, str]) ->
     wrong = [
         f"{name} is {there[name]}, declared is {kind}"
         for name, kind in wanted.items()
-        if name in there and there[name].replace(" ", "") != kind.replace(" ", "")
+        if name in there
+        and there[name].replace(" ", "") != kind.replace(" ", "")
+        and not _is_strict(there[name], kind)
     ]
     if ("_is_deleted" in there) != ("_is_deleted" in wanted):
         wrong.append("the table was made for the other mode")

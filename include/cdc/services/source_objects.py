@@ -30,9 +30,15 @@ _SIGNAL_COLUMNS = "(id varchar(64) PRIMARY KEY, type varchar(64) NOT NULL, data 
 
 
 class SourceObjects:
-    """What capture needs at the source, beside the tables themselves."""
+    """What capture needs at the source, beside the tables themselves.
 
-    def __init__(self, pipeline: Pipeline, connections: Connections) -> None:
+    Args:
+        waiting: tables, by their name in the sinks, that are not as declared and wait for an approval; they
+            may have been dropped or have another name.
+    """
+
+    def __init__(self, pipeline: Pipeline, connections: Connections, waiting: Collection[str] = ()) -> None:
+        self._waiting = frozenset(waiting)
         self._pipeline, self._source = pipeline, pipeline.source
         self._admin = connections.get(self._source.admin_connection)
         self._role = connections.get(self._source.connection).login
@@ -40,6 +46,9 @@ class SourceObjects:
         self._heartbeat = split_qualified(self._source.heartbeat_table)
         self._captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
         self._changelogs = {(t.schema_name, t.table_name) for t in pipeline.tables if t.changelog}
+        self._may_be_gone = {
+            (table.schema_name, table.table_name) for table in pipeline.tables if table.name in self._waiting
+        }
 
     def validate(self) -> None:
         """Check the source without asking for what is missing; raises as `check`, or `UnavailableError`."""
@@ -50,6 +59,8 @@ class SourceObjects:
         """Check the tables against the pipeline, then list what is missing beside them."""
         with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
             self.check(connection)
+            gone = {name for name in self._may_be_gone if not _exists(connection, name)}
+            self._captured = [name for name in self._captured if name not in gone]
             return [
                 *(
                     Change("source", f"table {'.'.join(name)}", "create")
@@ -95,7 +106,10 @@ class SourceObjects:
             )
         found = {table.qualified: table for table in read_tables(connection, role=self._role)}
         said = [
-            text for table in self._pipeline.tables for text in differences(table, found.get(table.source))
+            text
+            for table in self._pipeline.tables
+            if table.name not in self._waiting
+            for text in differences(table, found.get(table.source))
         ]
         if not said:
             said = untold_keys(connection, self._joining(connection))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.sql import SQL, Literal
+from psycopg.sql import SQL, Identifier, Literal
 
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
@@ -23,6 +25,18 @@ _COLUMNS = """
       AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum
 """
+# The owner's own privileges come with the view.
+_GRANTS = """
+    SELECT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) END, acl.privilege_type,
+      acl.is_grantable
+    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+    WHERE c.oid = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND acl.grantee <> c.relowner
+"""
+_REFUSALS = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.WrongObjectType,
+    psycopg.errors.DependentObjectsStillExist,
+)
 _COMMENT = "SELECT obj_description(to_regclass(format('%%I.%%I', %s::text, %s::text)), 'pg_class')"
 
 
@@ -48,39 +62,63 @@ class WarehouseObjects:
 
     def run(self, on_step: OnStep) -> None:
         """Make what is missing, each table in a transaction of its own."""
+        for table in self._pipeline.tables:
+            with self.session() as session:
+                self._make(session, table, on_step)
+
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection[Any]]:
+        """One transaction in the warehouse.
+
+        Raises:
+            ConfigurationError: the warehouse refuses a statement.
+            UnavailableError: it does not answer.
+        """
         with connect_postgres(
             self._connection, application_name="cdc-apply", statement_timeout_s=120
         ) as connection:
             try:
-                for table in self._pipeline.tables:
-                    with connection.transaction():
-                        self._make(connection, table, on_step)
-            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.WrongObjectType) as error:
-                said = str(error).strip().splitlines()[0]
+                with connection.transaction():
+                    yield connection
+            except _REFUSALS as error:
                 raise ConfigurationError(
-                    f"the warehouse ({self._connection.id}) refuses a statement: {said}"
+                    f"the warehouse ({self._connection.id}) refuses a statement: {_said(error)}"
                 ) from error
             except psycopg.OperationalError as error:
-                said = str(error).strip().splitlines()[0]
-                raise UnavailableError(f"the warehouse ({self._connection.id}): {said}") from error
+                raise UnavailableError(f"the warehouse ({self._connection.id}): {_said(error)}") from error
+
+    def replace_view(self, connection: psycopg.Connection[Any], table: TableSpec) -> None:
+        """Make the readers' view; one that has to be dropped for that keeps its privileges."""
+        wanted = [column.name for column in view_columns(table)]
+        view = self._sink.view(table.name)
+        there = _columns(connection, *view)
+        grants = []
+        if list(there) != wanted[: len(there)] or not self._has_types(connection, table, there):
+            grants = connection.execute(_GRANTS, view).fetchall()
+            connection.execute(warehouse.drop_view(self._sink, table))
+        connection.execute(warehouse.create_view(self._sink, table))
+        name = warehouse.view_name(self._sink, table)
+        comment = SQL("COMMENT ON VIEW {} IS {}").format(name, Literal(self._view_comment(table)))
+        connection.execute(comment)
+        for grantee, right, option in grants:
+            who = Identifier(grantee) if grantee else SQL("PUBLIC")
+            grant = SQL("GRANT {} ON {} TO {}").format(SQL(right), name, who)
+            connection.execute(grant + SQL(" WITH GRANT OPTION") if option else grant)
+
+    def _has_types(
+        self, connection: psycopg.Connection[Any], table: TableSpec, there: Mapping[str, str]
+    ) -> bool:
+        raw = _columns(connection, *self._sink.raw_table(table.name))
+        return all(raw.get(name, kind) == kind for name, kind in there.items())
 
     def _make(self, connection: psycopg.Connection[Any], table: TableSpec, on_step: OnStep) -> None:
         pending = self._changes(connection, table)
         if not pending:
             return
-        *tables, view = warehouse.statements(self._pipeline, self._sink, table)
+        *tables, _ = warehouse.statements(self._pipeline, self._sink, table)
         for statement in tables:
             connection.execute(statement)
-        wanted = [column.name for column in view_columns(table)]
-        there = list(_columns(connection, *self._sink.view(table.name)))
-        if there != wanted[: len(there)]:
-            connection.execute(warehouse.drop_view(self._sink, table))
-        connection.execute(view)
-        connection.execute(
-            SQL("COMMENT ON VIEW {} IS {}").format(
-                warehouse.view_name(self._sink, table), Literal(self._view_comment(table))
-            )
-        )
+        self.replace_view(connection, table)
         for change in pending:
             on_step(str(change))
 
@@ -104,6 +142,11 @@ class WarehouseObjects:
         text = warehouse.create_view(self._sink, table).as_string(None)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"Current rows of {table.source}, kept by pipeline {self._pipeline.name} (definition {digest})"
+
+
+def _said(error: psycopg.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return " ".join(line for line in lines if not line.startswith("HINT")) or type(error).__name__
 
 
 def _columns(connection: psycopg.Connection[Any], schema: str, name: str) -> dict[str, str]:

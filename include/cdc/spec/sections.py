@@ -104,6 +104,7 @@ class PoliciesSpec(Spec):
     watermarks_schedule: str | None = "*/5 * * * *"
     maintenance_schedule: str | None = "17 3 * * *"
     maintenance: MaintenanceSpec = MaintenanceSpec()
+    schema_schedule: str | None = "*/10 * * * *"
 
 
 class AlertsSpec(Spec):

@@ -55,6 +55,10 @@ class ColumnSpec(DerivedColumnSpec):
             types cannot hold.
         from_: `from: source` leaves the column out of the events; it is read at the source, by key, for each
             event of its row. Types that Debezium cannot carry whole are read so in any case.
+        added: it joined the table after its capture had begun, so earlier events do not have it.
+        default: of an added column, PostgreSQL's text of the value that rows have which were there before;
+            None is NULL.
+        dropped: the source has it no more; the sinks keep it, NULL from then on.
     """
 
     nullable: bool = True
@@ -62,6 +66,19 @@ class ColumnSpec(DerivedColumnSpec):
     type_name: str = ""
     as_: Literal["text"] | None = Field(default=None, alias="as")
     from_: Literal["source"] | None = Field(default=None, alias="from")
+    added: bool = False
+    default: str | None = None
+    dropped: bool = False
+
+    @model_validator(mode="after")
+    def _may_be_absent(self) -> ColumnSpec:
+        if self.default is not None and not self.added:
+            raise ValueError("default is of a column with `added: true`: what rows from before it have")
+        if self.optional and not self.nullable:
+            raise ValueError(
+                "a column that was added or dropped later cannot be nullable: false in the sinks"
+            )
+        return self
 
     @cached_property
     def pg_type(self) -> PgType:
@@ -72,6 +89,25 @@ class ColumnSpec(DerivedColumnSpec):
     def from_source(self) -> bool:
         """No event has its values: they are read at the source."""
         return self.from_ == "source" or bool(self.pg_type.lost)
+
+    @property
+    def optional(self) -> bool:
+        """Events may lack it."""
+        return self.added or self.dropped
+
+
+class SchemaChangesSpec(Spec):
+    """What happens when the source's table changes.
+
+    Attributes:
+        additive: a column was added or dropped, or may be NULL now. `propagate`: the sinks follow; `park`:
+            the table waits for an approval; `ignore`: added columns are left out, as by `exclude`.
+        other: anything else. `ignore` keeps a renamed column under its old name, NULL from then on, and a
+            changed type as it is declared; a changed key and a table made anew are parked all the same.
+    """
+
+    additive: Literal["propagate", "park", "ignore"] = "propagate"
+    other: Literal["park", "ignore"] = "park"
 
 
 class TableSpec(Spec):
@@ -85,7 +121,8 @@ class TableSpec(Spec):
             and needs no key.
         key: the primary key's columns, in the key's order; of a changelog none.
         event_time: a column that says when a row belongs to a day, for windows of comparison and replay.
-        exclude: columns of the source that are not captured; the events do not have them.
+        exclude: columns of the source that are not captured.
+        schema_changes: what happens when the source's table changes.
     """
 
     source: str
@@ -97,6 +134,7 @@ class TableSpec(Spec):
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     derived: tuple[DerivedColumnSpec, ...] = ()
     exclude: tuple[str, ...] = ()
+    schema_changes: SchemaChangesSpec = SchemaChangesSpec()
 
     @field_validator("source")
     @classmethod
@@ -201,10 +239,15 @@ class TableSpec(Spec):
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in self.key)
 
-    @property
+    @cached_property
     def unsent(self) -> frozenset[str]:
         """The columns that no event has, and that are read at the source."""
-        return frozenset(column.name for column in self.columns if column.from_source)
+        return frozenset(c.name for c in self.live_columns if c.from_source)
+
+    @cached_property
+    def live_columns(self) -> tuple[ColumnSpec, ...]:
+        """The columns that the source has."""
+        return tuple(column for column in self.columns if not column.dropped)
 
     def topic(self, prefix: str) -> str:
         """The table's topic."""

@@ -19,6 +19,7 @@ from cdc.ddl.clickhouse import raw_name
 from cdc.errors import CdcError, ConflictError
 from cdc.ops import OpsStore
 from cdc.services.compare import compare_table
+from cdc.services.effective import effective_pipeline
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 from local_stack.cases.outcome import TableFacts
 from local_stack.cases.place import STREAM, Place
@@ -133,7 +134,7 @@ class Checks:
         self._kafka.create_topic(pipeline.topic(pipeline.table(table)), partitions, retention_ms)
 
     def _facts(self, names: Iterable[str]) -> dict[str, TableFacts]:
-        pipeline = self._place.pipeline()
+        pipeline = effective_pipeline(self._place.pipeline(), self._ops)
         tables = {name: pipeline.table(name) for name in names}
         parked = self._ops.parked(pipeline.name)
         # Comparing is half waiting for the three sides.

@@ -56,6 +56,14 @@ class Commands:
         )
         return found
 
+    def compare_schema(self) -> None:
+        """What the DAG `cdc_schema` does on its schedule.
+
+        Raises:
+            ConfigurationError: it failed.
+        """
+        self.cdc("schema", "apply")
+
     def carry_everything(self) -> None:
         """The stream in the foreground, until it has carried what there is.
 

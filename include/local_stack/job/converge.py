@@ -17,7 +17,9 @@ from cdc.comparison.report import CompareReport
 from cdc.connections import Connections
 from cdc.errors import TransientError
 from cdc.model.samples import Offsets, lag
+from cdc.ops import OpsStore
 from cdc.services.compare import compare
+from cdc.services.effective import effective_pipeline
 from cdc.spec import Pipeline
 from local_stack.job.sampler import Sampler
 
@@ -65,7 +67,7 @@ class Convergence:
             if behind != last_behind:
                 last_behind, deadline = behind, self.clock() + self.timeout_s
             if self.clock() > deadline:
-                return report if report is not None else compare(self.pipeline, self.connections)
+                return report if report is not None else self._compared()
             self.say(_still(report))
             self.sleep(3 * POLL_S)
 
@@ -120,9 +122,14 @@ class Convergence:
             return None
         return behind_of(self.pipeline, committed, ends)
 
+    def _compared(self) -> CompareReport:
+        with OpsStore(self.connections.get(self.pipeline.ops.connection)) as ops:
+            pipeline = effective_pipeline(self.pipeline, ops)
+        return compare(pipeline, self.connections)
+
     def _compare(self) -> CompareReport | None:
         try:
-            return compare(self.pipeline, self.connections)
+            return self._compared()
         except TransientError as error:
             self.say(f"not comparable yet: {error}")
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
@@ -34,7 +34,7 @@ class FailureMail(SmtpNotifier):
         self.pipelines = tuple(pipelines)
 
     @classmethod
-    def of(cls, *pipelines: Pipeline) -> list[FailureMail]:
+    def of(cls, *pipelines: Pipeline) -> list[Self]:
         """One mail for each group of people, for a task that serves all of `pipelines`."""
         groups: dict[AlertsSpec, list[str]] = {}
         for pipeline in pipelines:
@@ -52,6 +52,11 @@ class FailureMail(SmtpNotifier):
         self._write(context)
         await super().async_notify(context)
 
+    def error(self, context: Any) -> BaseException | str | None:
+        """What the mail is about."""
+        error: BaseException | str | None = context.get("exception")
+        return error
+
     def _write(self, context: Any) -> None:
         ti = context["ti"]
         message = build_message(
@@ -61,7 +66,7 @@ class FailureMail(SmtpNotifier):
                 task_id=ti.task_id,
                 run_id=ti.run_id,
                 log_url=ti.log_url,
-                error=context.get("exception"),
+                error=self.error(context),
                 at=datetime.now(UTC),
             )
         )

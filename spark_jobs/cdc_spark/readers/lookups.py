@@ -19,13 +19,19 @@ from cdc.model.columns import Steps
 from cdc.ops import OpsStore
 from cdc.spec import TableSpec
 from cdc_spark.readers.generations import checked_generations
-from cdc_spark.readers.postgres_rows import rows_by_key
+from cdc_spark.readers.postgres_rows import RawRow, rows_by_key
 from cdc_spark.transformations.keys import doubtful
 from cdc_spark.transformations.limits import POSTGRES
 from cdc_spark.transformations.lookups import SourceRows, StoredRows
 from cdc_spark.transformations.read_back import debezium_value
 from cdc_spark.transformations.values import convert
 from cdc_spark.writers.base import TableWriter
+
+
+def source_values(table: TableSpec, row: RawRow) -> tuple[Any, ...]:
+    """A row of the source's columns as an event has it; a column that the source has no more is NULL."""
+    texts = dict(zip((column.name for column in table.live_columns), row, strict=True))
+    return tuple(debezium_value(texts.get(column.name), column.pg_type) for column in table.columns)
 
 
 @dataclass(frozen=True)
@@ -72,15 +78,12 @@ class TableLookups:
         happened before the rows were read or gets a later position.
         """
         generations, ends = self._topic_now()
-        columns = self.table.columns
+        columns = self.table.live_columns
         with self._at_source() as cursor:
             raw = list(rows_by_key(cursor, self._relation, [column.name for column in columns], keys))
             cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
             position = cursor.fetchone()
-        values = [
-            tuple(debezium_value(value, column.pg_type) for value, column in zip(row, columns, strict=True))
-            for row in raw
-        ]
+        values = [source_values(self.table, row) for row in raw]
         return SourceRows(generations, ends, position[0] if position else 0, values)
 
     def _topic_now(self) -> tuple[Steps, Mapping[int, int]]:
@@ -123,15 +126,17 @@ class TableLookups:
             try:
                 yield connection.cursor()
             except psycopg.Error as error:
-                raise self._failure(error) from error
+                raise source_failure(self.table, error) from error
 
-    def _failure(self, error: psycopg.Error) -> Exception:
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        message = f"reading {self.table.source} at the source: PostgreSQL said: {said}"
-        if isinstance(error, psycopg.errors.UndefinedColumn | psycopg.errors.UndefinedTable):
-            return SchemaChangedError(
-                f"{message}; expected the table as the pipeline declares it: run `cdc discover`"
-            )
-        if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            return ConfigurationError(f"{message}; run `cdc apply`, which grants it")
-        return UnavailableError(message)
+
+def source_failure(table: TableSpec, error: psycopg.Error) -> Exception:
+    """The platform's error for one of the source's while a table's rows are read."""
+    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    message = f"reading {table.source} at the source: PostgreSQL said: {said}"
+    if isinstance(error, psycopg.errors.UndefinedColumn | psycopg.errors.UndefinedTable):
+        return SchemaChangedError(
+            f"{message}; expected the table as the pipeline has it: `cdc schema status` says how it changed"
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return ConfigurationError(f"{message}; run `cdc apply`, which grants it")
+    return UnavailableError(message)

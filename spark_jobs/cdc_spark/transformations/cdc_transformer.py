@@ -48,6 +48,7 @@ class TableContext:
     parked: Mapping[int, int] | None = None
     trust: Trust = Trust.SINK
     void_below: int = 0
+    begins: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Seen:
         self.events += envelopes.events
         self.tombstones += envelopes.tombstones
         self.parked += envelopes.parked
+        self.superseded += envelopes.replaced
         self.until.update(envelopes.until)
 
     def to_note(self) -> str:
@@ -192,7 +194,12 @@ def marker_rows(
         for t, v in zip(truncates, versioned, strict=True)
     ]
     for event in bad:
-        why = {"error": event.error, "message": event.message, "late": event.late}
+        why = {
+            "error": event.error,
+            "message": event.message,
+            "late": event.late,
+            "unknown": event.unknown,
+        }
         note = orjson.dumps(why).decode()
         entries.append(
             {"_op": Operation.BAD, "_partition": event.partition, "_offset": event.offset, "_note": note}

@@ -27,9 +27,13 @@ class ChangelogParser(KafkaParser):
     """
 
     def __init__(
-        self, table: TableSpec, parked: Mapping[int, int] | None = None, void_below: int = 0
+        self,
+        table: TableSpec,
+        parked: Mapping[int, int] | None = None,
+        begins: Mapping[int, int] | None = None,
+        void_below: int = 0,
     ) -> None:
-        super().__init__(table, parked)
+        super().__init__(table, parked, begins)
         self._void_below = void_below
         self._types = tuple(column.pg_type for column in table.columns)
 

@@ -15,8 +15,9 @@ import orjson
 
 from cdc.errors import CdcError, DataError, SchemaChangedError, UnsupportedSourceError
 from cdc.model.events import EFFECTS, Effect
-from cdc.spec import TableSpec
+from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.transformations import placeholders
+from cdc_spark.transformations.read_back import debezium_value
 
 Record = tuple[bytes | None, bytes | None, int, int]
 """Key, value, partition, offset."""
@@ -28,6 +29,7 @@ class BadEvent:
 
     Attributes:
         late: its record alone does not show it: it was found when missing values were looked up.
+        unknown: columns of the event that the table does not have.
     """
 
     partition: int
@@ -36,6 +38,19 @@ class BadEvent:
     message: str
     key: bytes | None = None
     late: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+class UnlikeError(SchemaChangedError):
+    """An event has other columns than its table.
+
+    Attributes:
+        unknown: the columns that the table does not have.
+    """
+
+    def __init__(self, message: str, unknown: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.unknown = unknown
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,7 @@ class Envelopes:
     events: int = 0
     tombstones: int = 0
     parked: int = 0
+    replaced: int = 0
 
     def add(
         self,
@@ -124,17 +140,30 @@ class KafkaParser:
         table: what the pipeline declares.
         parked: the first offset of each partition that waits for the table to be resumed; None when it is not
             parked. A partition that is missing waits from 0.
+        begins: the first offset of each partition that belongs to the table; what lies before is of one that
+            was replaced.
     """
 
-    def __init__(self, table: TableSpec, parked: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        table: TableSpec,
+        parked: Mapping[int, int] | None = None,
+        begins: Mapping[int, int] | None = None,
+    ) -> None:
+        self._begins = begins or {}
         self._names = tuple(column.name for column in table.columns)
         self._key = table.key
         self._key_names = frozenset(table.key)
         self._source = table.source
         self._parked = parked
         self._unsent = table.unsent
-        self._unsent_at = tuple(i for i, name in enumerate(self._names) if name in table.unsent)
-        self._pick = _picker(tuple(name for name in self._names if name not in table.unsent))
+        self._unsent_at = tuple(i for i, name in enumerate(self._names) if name in self._unsent)
+        self._sent = tuple(name for name in self._names if name not in self._unsent)
+        self._pick = _picker(self._sent)
+        # A column that was added or dropped later: what an event says that does not have it.
+        self._absent = {c.name: _absent(c) for c in table.columns if c.optional}
+        self._excluded = frozenset(table.exclude)
+        self._shapes: dict[tuple[str, ...], bool] = {}
         self._pick_key = _picker(self._key)
 
     def parse(self, records: Iterable[Record]) -> Envelopes:
@@ -143,13 +172,18 @@ class KafkaParser:
         for key, value, partition, offset in records:
             out.events += 1
             out.until[partition] = offset + 1
-            if self._parked is not None and offset >= self._parked.get(partition, 0):
+            if offset < self._begins.get(partition, 0):
+                out.replaced += 1
+            elif self._parked is not None and offset >= self._parked.get(partition, 0):
                 out.parked += 1
             elif value is None:
                 out.tombstones += 1
             else:
                 try:
                     self._read(out, key, value, partition, offset)
+                except UnlikeError as error:
+                    name = SchemaChangedError.__name__
+                    out.bad.append(BadEvent(partition, offset, name, str(error), key, unknown=error.unknown))
                 except CdcError as error:
                     out.bad.append(BadEvent(partition, offset, type(error).__name__, str(error), key))
                 except orjson.JSONDecodeError as error:
@@ -209,10 +243,8 @@ class KafkaParser:
         try:
             values = self._pick(row)
         except KeyError:
-            raise self._unlike(row) from None
-        if len(row) != len(values) and not self._says_all(row):
-            raise self._unlike(row)
-        return tuple(values)
+            return self._like_another(row)
+        return tuple(values) if len(row) == len(values) else self._like_another(row)
 
     def _after(self, after: Any, identity: dict[str, Any]) -> tuple[Any, ...]:
         values = self._row("after", after)
@@ -225,9 +257,20 @@ class KafkaParser:
             return tuple(None if name in self._unsent else next(said) for name in self._names)
         return values
 
-    def _says_all(self, after: Mapping[str, Any]) -> bool:
-        """Whether the row has the declared columns, and what no event has only if it was once sent."""
-        return after.keys() | self._unsent == set(self._names)
+    def _like_another(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        """The values of an event from another time of its table.
+
+        A column that is read at the source now may have been sent once.
+        """
+        shape = tuple(row)
+        if shape not in self._shapes:
+            unknown = set(shape) - set(self._names) - self._excluded
+            missing = set(self._sent) - set(shape) - self._absent.keys()
+            self._shapes[shape] = not unknown and not missing
+        if not self._shapes[shape]:
+            raise self._unlike(row)
+        whole = {**self._absent, **row}
+        return tuple(whole[name] for name in self._sent)
 
     def _without_placeholders(
         self, values: tuple[Any, ...], missing: tuple[int, ...]
@@ -247,19 +290,27 @@ class KafkaParser:
         left = tuple(None if position in columns else value for position, value in enumerate(values))
         return left, tuple(sorted({*columns, *missing}))
 
-    def _unlike(self, after: Mapping[str, Any]) -> SchemaChangedError:
-        declared = set(self._names)
-        unknown = ", ".join(repr(name) for name in after if name not in declared)
-        missing = ", ".join(repr(n) for n in self._names if n not in after and n not in self._unsent)
+    def _unlike(self, after: Mapping[str, Any]) -> UnlikeError:
+        declared = {*self._names, *self._excluded}
+        strange = tuple(name for name in after if name not in declared)
+        unknown = ", ".join(map(repr, strange))
+        missing = ", ".join(
+            repr(name) for name in self._sent if name not in after and name not in self._absent
+        )
         said = "; ".join(
             part
             for part in (unknown and f"the event has {unknown}", missing and f"the event lacks {missing}")
             if part
         )
-        return SchemaChangedError(
-            f"{self._source}: its columns are not the declared ones: {said}. Run "
-            f"`cdc discover {self._source} --write`, `cdc apply`, then replay"
+        return UnlikeError(
+            f"{self._source}: its columns are not the declared ones: {said}. `cdc schema status` says how "
+            "the source has changed",
+            strange,
         )
+
+
+def _absent(column: ColumnSpec) -> Any:
+    return None if column.default is None else debezium_value(column.default.encode(), column.pg_type)
 
 
 def _picker(names: tuple[str, ...]) -> Any:

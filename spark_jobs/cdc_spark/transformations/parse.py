@@ -71,8 +71,8 @@ def converted(
 def parser_of(context: TableContext) -> KafkaParser:
     """The parser that the table's mode asks for."""
     if context.table.changelog:
-        return ChangelogParser(context.table, context.parked, context.void_below)
-    return KafkaParser(context.table, context.parked)
+        return ChangelogParser(context.table, context.parked, context.begins, context.void_below)
+    return KafkaParser(context.table, context.parked, context.begins)
 
 
 def records(batch: pa.RecordBatch) -> Iterator[tuple[bytes | None, bytes | None, int, int]]:

@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from cdc.errors import CdcError, RefusedError, SchemaChangedError, TransientError, UnsupportedSourceError
+from cdc.errors import (
+    CdcError,
+    DataError,
+    RefusedError,
+    SchemaChangedError,
+    TransientError,
+    UnsupportedSourceError,
+)
 from cdc.model.floors import Floor, floor_of
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations.lookups import StoredRows
@@ -25,6 +32,8 @@ MAX_ROWS = 200_000
 _OF_THE_TABLE = (SchemaChangedError.__name__, RefusedError.__name__)
 """Errors that, met by every event at once, speak of the table rather than of an event."""
 _MARKERS = pa.array([Operation.TRUNCATE, Operation.BAD, Operation.SEEN], pa.string())
+_OF_THE_SOURCE = (SchemaChangedError.__name__, DataError.__name__)
+"""Errors that a change of the source's table may explain."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +226,8 @@ class _Collector:
     def _bad(self, partition: int, offset: int, note: dict[str, Any]) -> None:
         self.summary.bad += 1
         self.summary.unlike += note["error"] in _OF_THE_TABLE
+        self.summary.reshaped += note["error"] in _OF_THE_SOURCE
+        self.summary.unknown = sorted({*self.summary.unknown, *note.get("unknown", ())})
         self.summary.uncapturable += note["error"] == UnsupportedSourceError.__name__
         if note.get("late"):
             self.summary.late.append((partition, offset, note["error"], note["message"]))

@@ -21,6 +21,9 @@ class Summary:
     Attributes:
         events: Kafka records that were read, tombstones and parked ones included.
         unlike: of the bad events, those that do not have the declared shape, or that the sink refused.
+        unknown: columns of bad events that the table does not have.
+        reshaped: of the bad events, those that do not fit the table's columns and types, whose change at the
+            source may explain it.
         uncapturable: of the bad events, those that no repetition of the source's rows could mend.
         superseded: partial events that were not written, since a newer row is in the sink or on its way.
         until: for each Kafka partition, the offset after the last record.
@@ -43,6 +46,7 @@ class Summary:
     truncates: int = 0
     bad: int = 0
     unlike: int = 0
+    reshaped: int = 0
     uncapturable: int = 0
     superseded: int = 0
     until: dict[int, int] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class Summary:
     floors: list[list[int]] = field(default_factory=list)
     late: list[tuple[int, int, str, str]] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     refused: list[tuple[int, int, str]] = field(default_factory=list)
     swamped: bool = False
     max_source_ts: int | None = None
@@ -98,6 +103,7 @@ def total(summaries: Iterable[Summary]) -> Summary:
         out.refused += one.refused
         out.swamped |= one.swamped
         out.late += one.late
+        out.unknown = sorted({*out.unknown, *one.unknown})
         out.examples = (out.examples + one.examples)[:MAX_EXAMPLES]
         if one.max_source_ts is not None:
             out.max_source_ts = max(out.max_source_ts or 0, one.max_source_ts)

@@ -10,6 +10,8 @@ import pytest
 
 from cdc.errors import GenerationError
 from cdc.model.version import pack
+from cdc.spec import TableSpec
+from cdc_spark.transformations.kafka_parser import KafkaParser
 
 ROW = {"id": 1, "name": "a", "price": "1.50", "labels": ["x", None]}
 KEY = b'{"id": 1}'
@@ -105,3 +107,48 @@ def test_parked_events_wait_from_their_offset_on(run, event):
     rows = run(*records, parked={0: 5})
     assert [(row["_partition"], row["_offset"]) for row in rows[:-1]] == [(0, 4)]
     assert note(rows[-1])["parked"] == 2
+
+
+class TestEventsFromAnotherTimeOfTheirTable:
+    """Of a table whose column `labels` was dropped, and which got `points` and `city`."""
+
+    @pytest.fixture
+    def table(self):
+        columns = [
+            {"name": "id", "type": "bigint", "nullable": False},
+            {"name": "name", "type": "text", "nullable": False},
+            {"name": "price", "type": "numeric(12,2)"},
+            {"name": "labels", "type": "text[]", "dropped": True},
+            {"name": "points", "type": "integer", "added": True, "default": "7"},
+            {"name": "city", "type": "text", "added": True},
+        ]
+        return TableSpec.model_validate(
+            {"source": "public.things", "key": ["id"], "columns": columns, "exclude": ["came_and_went"]}
+        )
+
+    def test_each_has_the_values_that_it_says_and_stands_for(self, run, event):
+        before = {**ROW, "came_and_went": 1}
+        now = {"id": 1, "name": "a", "price": None, "points": 0, "city": "Oslo"}
+        both = {**ROW, **now, "labels": ["y"]}
+        rows = run(*((KEY, event("u", row), 0, at) for at, row in enumerate((before, now, both, before))))
+        shown = [(row["labels"], row["points"], row["city"]) for row in rows[:4]]
+        assert shown == [
+            (["x", None], 7, None),
+            (None, 0, "Oslo"),
+            (["y"], 0, "Oslo"),
+            (["x", None], 7, None),
+        ]
+
+    def test_what_nobody_knows_is_bad_and_named(self, run, event):
+        bad, _ = run((KEY, event("u", {**ROW, "strange": 1, "odd": None}), 0, 5))
+        assert note(bad)["unknown"] == ["strange", "odd"]
+        assert "the event has 'strange', 'odd'" in note(bad)["message"]
+        lacking = {name: value for name, value in ROW.items() if name != "name"}
+        bad, _ = run((KEY, event("u", lacking), 0, 5))
+        assert "the event lacks 'name'" in note(bad)["message"]
+
+
+def test_events_of_a_replaced_table_are_skipped_and_counted(event, table):
+    parser = KafkaParser(table, None, {0: 100})
+    found = parser.parse([(KEY, event("c", {"other": 1}), 0, 99), (KEY, event("c", ROW), 0, 100)])
+    assert (found.replaced, found.offsets, found.bad, found.until) == (1, [100], [], {0: 101})

@@ -4,6 +4,7 @@ import pytest
 
 from cdc.ddl.columns import quote_ch, quote_ch_string, sink_columns, view_columns
 from cdc.spec import Pipeline
+from cdc.spec.definitions import definition_of, redefined
 
 
 def test_the_order_is_source_derived_flags_processed_lineage(pipeline: Pipeline) -> None:
@@ -39,3 +40,20 @@ def test_identifiers_are_quoted_for_clickhouse(name: str, quoted: str) -> None:
 
 def test_strings_are_quoted_for_clickhouse() -> None:
     assert quote_ch_string("it's \\") == "'it\\'s \\\\'"
+
+
+def test_columns_that_were_added_stand_at_the_end_of_the_views(pipeline: Pipeline) -> None:
+    table = pipeline.table("customers")
+    definition = definition_of(table)
+    added = [
+        {"name": "points", "type": "integer", "added": True, "default": "7"},
+        {"name": "labels", "type": "text[]", "added": True},
+        {"name": "notes", "type": "text[]", "added": True, "default": "{}"},
+    ]
+    grown = redefined(table, {**definition, "columns": [*definition["columns"], *added]})
+    before, now = [[column.name for column in view_columns(t)] for t in (table, grown)]
+    assert now == [*before, "points", "labels", "notes"]
+    defaults = {column.name: column.clickhouse_default for column in sink_columns(grown)}
+    assert defaults["points"] == "CAST('7', 'Nullable(Int32)')"
+    # Rows from before have NULL in labels and the empty array in notes.
+    assert (defaults["_is_null__labels"], defaults["_is_null__notes"]) == ("1", "")

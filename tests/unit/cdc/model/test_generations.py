@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.errors import GenerationError
-from cdc.model.generations import GenerationEntry, Generations, TopicIdentity, check_topic, raised
+from cdc.model.generations import (
+    NEVER,
+    GenerationEntry,
+    Generations,
+    TopicIdentity,
+    begins_of,
+    check_topic,
+    raised,
+)
 
 
 def entry(offset: int, generation: int, partition: int = 0, topic_id: str = "a") -> GenerationEntry:
@@ -72,3 +80,10 @@ def test_raising_after_more_partitions_cuts_the_old_ones_at_their_ends() -> None
 def test_raising_for_a_topic_made_anew_begins_at_zero() -> None:
     new = raised([entry(0, 4)], TopicIdentity("t", "b", 1), {0: 7})
     assert new == (GenerationEntry("t", "b", 0, 0, 5),)
+
+
+def test_a_tables_events_begin_with_a_generation_of_its_topic() -> None:
+    steps = {0: [(0, 1), (100, 3)], 1: [(0, 1), (50, 3), (90, 4)], 2: [(0, 1)]}
+    assert begins_of(steps, 0) == {0: 0, 1: 0, 2: 0}
+    assert begins_of(steps, 3) == {0: 100, 1: 50, 2: NEVER}
+    assert begins_of(steps, 4) == {0: NEVER, 1: 90, 2: NEVER}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.errors import ConfigurationError, DataError
-from cdc.spec import Pipeline
+from cdc.spec import ColumnSpec, Pipeline
 from cdc.spec.names import default_sink_name, default_stream_name, join_qualified, split_qualified, topic_name
 
 identifier = st.text(
@@ -66,3 +66,12 @@ def test_the_hash_changes_with_what_a_driver_depends_on_only(pipeline: Pipeline)
     assert same.spec_hash(same.stream("orders")) == pipeline.spec_hash(orders)
     assert faster.spec_hash(faster.stream("orders")) != pipeline.spec_hash(orders)
     assert pipeline.spec_hash(pipeline.stream("products")) != pipeline.spec_hash(orders)
+
+
+def test_a_column_that_events_may_lack_is_nullable() -> None:
+    for more in ({"added": True}, {"dropped": True}):
+        assert ColumnSpec.model_validate({"name": "a", "type": "text", **more}).optional
+        with pytest.raises(ValueError, match="cannot be nullable: false"):
+            ColumnSpec.model_validate({"name": "a", "type": "text", "nullable": False, **more})
+    with pytest.raises(ValueError, match="added: true"):
+        ColumnSpec.model_validate({"name": "a", "type": "text", "default": "x"})

@@ -1,0 +1,94 @@
+"""A source table as the rules about its changes see it: as it is, and as it was when the sinks were built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class OldRows(StrEnum):
+    """What the rows that were there before a column was added have in it."""
+
+    NULL = "null"
+    CONSTANT = "constant"
+    """One value, which the catalogue tells."""
+    UNKNOWN = "unknown"
+    """A volatile default, an identity, a generated column, or a table that was rewritten since: only the rows
+    themselves tell."""
+
+
+@dataclass(frozen=True)
+class FoundColumn:
+    """A column of the source.
+
+    Attributes:
+        type: as a pipeline file says it.
+        number: PostgreSQL's number of the column, which a rename keeps and nothing else has ever again.
+        old_rows: what rows have that were there before the column.
+        constant: of a constant, PostgreSQL's text of the value.
+        refusal: why it cannot be captured; empty when it can.
+    """
+
+    name: str
+    type: str
+    not_null: bool
+    number: int
+    old_rows: OldRows = OldRows.NULL
+    constant: str | None = None
+    values: tuple[str, ...] = ()
+    type_name: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """A table of the source.
+
+    Attributes:
+        source: `schema.table`.
+        oid: PostgreSQL's number of the table, which a rename keeps.
+        numbers_used: the highest number that a column of it has ever had.
+    """
+
+    source: str
+    oid: int
+    key: tuple[str, ...]
+    columns: tuple[FoundColumn, ...]
+    numbers_used: int
+
+    def built(self) -> BuiltFrom:
+        """What is remembered of it once the sinks are built from it."""
+        columns = {c.name: BuiltColumn(c.number, c.type, c.not_null) for c in self.columns}
+        return BuiltFrom(self.oid, self.key, columns, self.numbers_used)
+
+
+@dataclass(frozen=True)
+class BuiltColumn:
+    """A column as it was."""
+
+    number: int
+    type: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
+class BuiltFrom:
+    """The source's table as it was when the sinks were built or changed the last time.
+
+    Attributes:
+        columns: by name; those that were dropped since stay.
+        numbers_used: the highest number that a column had when the sinks were built.
+    """
+
+    oid: int
+    key: tuple[str, ...]
+    columns: Mapping[str, BuiltColumn]
+    numbers_used: int
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> BuiltFrom:
+        """Read what `dataclasses.asdict` made."""
+        columns = {name: BuiltColumn(**column) for name, column in document["columns"].items()}
+        return cls(document["oid"], tuple(document["key"]), columns, document["numbers_used"])

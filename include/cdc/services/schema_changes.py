@@ -1,0 +1,273 @@
+"""Changes of the source's tables: followed in the sinks where that is additive, else the table is parked.
+
+The stream does this when an event shows a change, the DAG `cdc_schema` and `cdc schema apply` on a schedule
+or by hand, since not every change shows in an event. All of them may do it at once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from psycopg.sql import SQL, Identifier
+
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.errors import ConfigurationError
+from cdc.model.schema_change import Kind, SchemaChange, followed, without_vanished
+from cdc.model.source_table import BuiltFrom, FoundTable
+from cdc.ops import OpsStore, TableSchema
+from cdc.services.clickhouse_objects import ClickHouseObjects
+from cdc.services.connector import snapshot_signals
+from cdc.services.effective import effective_pipeline, effective_table
+from cdc.services.exchange import exchange
+from cdc.services.parked_tables import park_table
+from cdc.services.source_objects import SourceObjects
+from cdc.services.source_schema import Judged, judge, read_source
+from cdc.services.warehouse_objects import WarehouseObjects
+from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
+from cdc.spec.definitions import definition_of, fingerprint
+from cdc.spec.names import split_qualified
+
+State = Literal["unchanged", "to follow", "followed", "ignored", "to park", "parked"]
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """One table, for a person.
+
+    Attributes:
+        changes: each difference as a sentence.
+        plan: what to do about it.
+    """
+
+    table: str
+    source: str
+    state: State
+    changes: tuple[str, ...] = ()
+    plan: str = ""
+
+
+def status(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[TableStatus, ...]:
+    """Compare the source with what the sinks were built from; changes nothing.
+
+    Args:
+        pipeline: as its file has it.
+        connections: where the source is.
+        ops: the ops store.
+
+    Raises:
+        UnavailableError: the source or the ops store does not answer.
+    """
+    parked = {item.table for item in ops.parked(pipeline.name)}
+    return tuple(_status(item, parked) for item in compared(pipeline, connections, ops))
+
+
+def settle(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[TableStatus, ...]:
+    """Compare, let the sinks follow what is additive, and park the tables that changed otherwise.
+
+    Raises:
+        UnavailableError: the source, a sink or the ops store does not answer; run it again.
+    """
+    said = []
+    judged = compared(pipeline, connections, ops)
+    for item in judged:
+        if item.verdict.blocking:
+            _park(pipeline, item, ops)
+            said.append(_status(item, {item.table.name}))
+        elif item.verdict.settled != item.table:
+            for sink in pipeline.sinks:
+                follow(pipeline, item, sink, connections, ops)
+            said.append(TableStatus(*_names(item), "followed", _sentences(item.verdict.changes)))
+        else:
+            said.append(_status(item, frozenset()))
+    if any(change.kind is Kind.RECREATED for item in judged for change in item.verdict.changes):
+        # Neither the publication nor the grants are those of the new table.
+        source = SourceObjects(effective_pipeline(pipeline, ops), connections, waiting(judged))
+        source.run(lambda _: None)
+    return tuple(said)
+
+
+def waiting(judged: Iterable[Judged]) -> frozenset[str]:
+    """The tables, by their name in the sinks, that are not as the source has them and stay so for now."""
+    return frozenset(
+        item.table.name for item in judged if item.verdict.changes and item.verdict.settled == item.table
+    )
+
+
+def compared(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[Judged, ...]:
+    """Every table that was applied, with what became of it at the source."""
+    source = read_source(connections.get(pipeline.source.admin_connection))
+    return judge(pipeline.tables, ops.table_schemas(pipeline.name), source)
+
+
+def follow(pipeline: Pipeline, item: Judged, sink: SinkSpec, connections: Connections, ops: OpsStore) -> None:
+    """Bring a table's additive changes into one sink, then remember them for everybody.
+
+    The sink comes first: whoever reads the new definition makes it true in its own sink (`ensure_in_sink`).
+    Rows that have to be read at the source are asked for before the definition is remembered, so a crash in
+    between asks twice, which only writes the same rows again.
+    """
+    if item.found is None:
+        raise AssertionError("a table that does not exist has no additive changes")
+    ensure_in_sink(pipeline, item.verdict.settled, sink, connections, ops)
+    with ops.exclusively(f"schema {pipeline.name}/{item.table.name}"):
+        now = ops.table_schemas(pipeline.name).get(item.table.name)
+        if now is not None and now.revision != item.schema.revision:
+            return  # somebody else was quicker
+        if item.verdict.reread:
+            request_rows(pipeline, item.table, connections)
+        _record(pipeline, item, item.verdict.settled, item.found, ops)
+
+
+def leave_out(pipeline: Pipeline, item: Judged, unknown: Sequence[str], ops: OpsStore) -> TableSpec | None:
+    """Leave out columns that events have and that have come and gone again at the source.
+
+    Returns:
+        The table without them, or None when the catalogue does not explain them so.
+    """
+    if item.found is None:
+        return None
+    table = without_vanished(item.table, item.schema.built, item.found, unknown)
+    if table == item.table:
+        return None
+    _record(pipeline, item, table, item.found, ops)
+    return table
+
+
+def ensure_in_sink(
+    pipeline: Pipeline, table: TableSpec, sink: SinkSpec, connections: Connections, ops: OpsStore
+) -> None:
+    """Make a table's columns and its view in one sink; waits for others that do the same."""
+    alone = pipeline.model_copy(update={"tables": (table,)})
+    with ops.exclusively(f"ddl {pipeline.name}/{table.name}/{sink.name}"):
+        if isinstance(sink, ClickHouseSink):
+            ClickHouseObjects(alone, sink, connections).run(lambda _: None)
+        else:
+            WarehouseObjects(alone, sink, connections).run(lambda _: None)
+
+
+def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections) -> None:
+    """Ask Debezium for the table's rows once more, by an incremental snapshot."""
+    statement = SQL("INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s)").format(
+        Identifier(*split_qualified(pipeline.source.signal_table))
+    )
+    # The capturing role, which drivers have too.
+    source = connections.get(pipeline.source.connection)
+    with connect_postgres(source, autocommit=True, application_name="cdc-schema") as session:
+        for data in snapshot_signals([table.source]):
+            session.execute(statement, (str(uuid.uuid4()), data))
+
+
+def record_built(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
+    """Remember what the sinks were built from, of tables of which it is not known yet.
+
+    A table whose entry in the pipeline file was edited is as the file says from now on.
+    """
+    known = ops.table_schemas(pipeline.name)
+    source = read_source(connections.get(pipeline.source.admin_connection))
+    for table in pipeline.tables:
+        found, schema = source.by_name.get(table.source), known.get(table.name)
+        if found is not None and schema is None:
+            first = TableSchema(table.name, found.built(), fingerprint(table))
+            ops.record_schema(pipeline.name, first)
+
+
+def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore) -> str:
+    """Bring the table back that the last new build replaced; it stays parked, from where it was parked then.
+
+    Args:
+        pipeline: as its file has it.
+        table: as the pipeline file has it.
+        connections: where the sinks are.
+        ops: the ops store.
+
+    Returns:
+        The name under which the newer table is kept now.
+
+    Raises:
+        ConfigurationError: there is nothing to go back to, or the table is written.
+    """
+    schema = ops.table_schemas(pipeline.name).get(table.name)
+    if schema is None or schema.previous is None:
+        raise ConfigurationError(f"{table.name} was not built anew, so there is nothing to go back to")
+    flowing = {sink.name for sink in pipeline.sinks} - {
+        item.sink for item in ops.parked(pipeline.name) if item.table == table.name and not item.released
+    }
+    if flowing:
+        raise ConfigurationError(
+            f"{table.name} is written in {', '.join(sorted(flowing))}: `cdc table park {table.name}` first, "
+            "and let the batch end that is under way"
+        )
+    before = schema.previous
+    older = replace(
+        schema,
+        built=BuiltFrom.from_document(before["built"]),
+        definition=before["definition"],
+        generation=before["generation"],
+        previous=None,
+    )
+    for sink, offsets in before["parked"].items():
+        begins = {int(partition): offset for partition, offset in offsets.items()}
+        ops.park(pipeline.name, table.name, sink, "gone back to the table before its last new build", begins)
+    for sink in pipeline.sinks:
+        exchange(pipeline, effective_table(table, older), before["name"], sink, connections)
+    ops.record_schema(pipeline.name, older)
+    return str(before["name"])
+
+
+def reason_of(changes: Iterable[SchemaChange], table: TableSpec) -> str:
+    """Why a table is parked, with the plan; the mail and every list show it."""
+    changes = tuple(changes)
+    return f"the source has changed: {'; '.join(_sentences(changes))}. {plan_of(changes, table)}"
+
+
+def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
+    """What to do about changes that block."""
+    if not all(change.rebuildable for change in changes):
+        return (
+            f"Mend it at the source, or change the entry of {table.source} in the pipeline file and run "
+            f"`cdc apply`; then `cdc table resume {table.name}`"
+        )
+    return (
+        f"`cdc schema apply {table.name}`, or the approval in DAG cdc_schema_change, builds the table anew "
+        "beside the old one and exchanges the two"
+    )
+
+
+def _park(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
+    reason = reason_of(item.verdict.blocking, item.table)
+    for sink in pipeline.sinks:
+        known = ops.parked_table(pipeline.name, item.table.name, sink.name)
+        if known is None or known.released:
+            park_table(pipeline, item.table, [sink.name], reason, ops)
+
+
+def _record(pipeline: Pipeline, item: Judged, table: TableSpec, found: FoundTable, ops: OpsStore) -> None:
+    schema = replace(
+        item.schema,
+        built=followed(item.schema.built, found),
+        declared=fingerprint(item.declared),
+        definition=definition_of(table),
+    )
+    ops.record_schema(pipeline.name, schema)
+
+
+def _status(item: Judged, parked: Iterable[str]) -> TableStatus:
+    said, names = _sentences(item.verdict.changes), _names(item)
+    if item.verdict.blocking:
+        state: State = "parked" if item.table.name in parked else "to park"
+        return TableStatus(*names, state, said, plan_of(item.verdict.blocking, item.table))
+    if item.verdict.settled != item.table:
+        return TableStatus(*names, "to follow", said, "`cdc schema apply` lets the sinks follow")
+    return TableStatus(*names, "ignored" if said else "unchanged", said)
+
+
+def _names(item: Judged) -> tuple[str, str]:
+    return item.table.name, item.table.source
+
+
+def _sentences(changes: Iterable[SchemaChange]) -> tuple[str, ...]:
+    return tuple(change.sentence for change in changes)

@@ -1,0 +1,56 @@
+"""Compares the source's tables with what the sinks were built from."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from cdc_airflow.hooks.cdc import CdcHook, connection_ids
+from cdc_airflow.pipelines import find_pipeline
+
+
+class CompareSchemaOperator(BaseOperator):
+    """Does what `cdc schema apply` does: the sinks follow what is additive, other changes park their table.
+
+    How it works: `cdc.services.schema_changes` compares PostgreSQL's catalogue with what was remembered when
+    the sinks were built. Running it again changes nothing more.
+
+    What it does not do: build a parked table anew. That has a DAG of its own, which waits for an approval;
+    what this returns starts one run of it for each parked table and difference.
+
+    Args:
+        pipeline: the pipeline's name.
+    """
+
+    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+
+    def execute(self, context: Any) -> list[dict[str, Any]]:
+        """Settle what can be settled; returns the runs that wait for an approval."""
+        from cdc.ops import OpsStore
+        from cdc.services.schema_changes import settle
+
+        pipeline, _ = find_pipeline(self.pipeline)
+        connections = CdcHook().connections(connection_ids(pipeline))
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            ops.ensure_schema()
+            found = settle(pipeline, connections, ops)
+        wanted = []
+        for table in found:
+            self.log.info("%s: %s%s", table.source, table.state, "".join(f"\n  {c}" for c in table.changes))
+            if table.state == "parked":
+                difference = "; ".join(table.changes)
+                wanted.append(approval_run(pipeline.name, table.table, difference, table.plan))
+        return wanted
+
+
+def approval_run(pipeline: str, table: str, difference: str, plan: str) -> dict[str, Any]:
+    """The run of DAG cdc_schema_change about a difference; the same one always has the same run id."""
+    digest = hashlib.sha256(f"{table} {difference}".encode()).hexdigest()[:16]
+    return {
+        "trigger_run_id": f"{pipeline}__{digest}",
+        "conf": {"pipeline": pipeline, "table": table, "difference": difference, "plan": plan},
+    }

@@ -1,0 +1,43 @@
+"""Fills a table that is built anew in a sink, before it takes the old one's place."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from cdc.errors import SchemaChangedError
+from cdc.spec import TableSpec
+from cdc_spark.batch import BatchProcessor, of_the_table, parsed
+from cdc_spark.readers.source_table import WholeTable
+from cdc_spark.schemas.rows import spark_schema
+from cdc_spark.transformations.cdc_transformer import Trust
+from cdc_spark.writers.summary import Summary
+
+
+class TableBuilder(BatchProcessor):
+    """Writes the way batches are written, into a table that no reader sees yet."""
+
+    def fill(self, table: TableSpec, spark: SparkSession, generation: int) -> Summary:
+        """Write every row that the source has now into a table that is built anew.
+
+        Args:
+            table: under its name in the sink.
+            spark: the session.
+            generation: of the topic, begun before this is called.
+        """
+        source = self._context.connections.get(self._context.pipeline.source.connection)
+        whole = WholeTable(self._table_context(table, None, Trust.NOTHING), source, generation)
+        schema = StructType.fromJson(spark_schema(table))
+        rows = spark.range(0, 1, 1, 1).mapInArrow(whole.batches(), schema)
+        return self._into_sink(table, rows)
+
+    def catch_up(self, table: TableSpec, frame: DataFrame) -> Summary:
+        """Write events into a table that is built anew; bad ones are left to the resume that follows.
+
+        Raises:
+            SchemaChangedError: no event fits: the source has changed once more.
+        """
+        summary = self._write(table, parsed(frame), None, None, Trust.RECORDS)
+        if of_the_table(summary):
+            raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
+        return summary

@@ -1,0 +1,155 @@
+"""A parked table built anew in every sink beside the old one: filled, caught up, exchanged, resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import structlog
+
+from cdc.clients.kafka import KafkaClient
+from cdc.connections import Connection
+from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
+from cdc.model.parking import ParkedTable
+from cdc.model.schema_change import rebuilt
+from cdc.ops import TableSchema
+from cdc.services.captured import wait_captured
+from cdc.services.exchange import beside, discard, exchange, prepare
+from cdc.services.schema_changes import plan_of
+from cdc.services.source_schema import Judged, judge, read_source
+from cdc.spec import SinkSpec, SourceSpec, TableSpec
+from cdc.spec.definitions import definition_of, fingerprint
+from cdc_spark.batch import QueryContext
+from cdc_spark.bounded import resume
+from cdc_spark.builder import TableBuilder
+from cdc_spark.job_run import JobRun
+from cdc_spark.readers.bounds import Bounds
+from cdc_spark.readers.generations import checked_generations
+from cdc_spark.readers.kafka import KafkaReader
+
+log = structlog.get_logger(__name__)
+Captured = Callable[[Connection, SourceSpec, TableSpec], None]
+
+
+def rebuild(run: JobRun, table: TableSpec, captured: Captured = wait_captured) -> int:
+    """Build a parked table as the source has it now, and let it be written again.
+
+    Nothing that readers see changes before the exchange. It may be interrupted and run again at any time.
+
+    How it works: once everything that the source has logged so far is in Kafka, the topic begins a new
+    generation. The source's rows, read after that, have the lowest version of it; every event that they may
+    lack is of that generation and above them, and no event of the table's earlier shape is.
+
+    Args:
+        run: the table's stream, with every sink.
+        table: as the pipeline file has it.
+        captured: waits until what the source has logged is in Kafka, and whatever follows goes there too.
+
+    Raises:
+        ConfigurationError: the table is not parked in every sink, or was never applied.
+        SchemaChangedError: it cannot be captured as it is now.
+        UnavailableError: a component does not answer.
+    """
+    parked = _parked(run, table)
+    source = run.connections.get(run.pipeline.source.connection)
+    item = _judged(run, table, source)
+    if item.found is None or not all(change.rebuildable for change in item.verdict.changes):
+        raise SchemaChangedError(f"{item.verdict.sentence}. {plan_of(item.verdict.changes, item.table)}")
+    new = rebuilt(item.table, item.schema.built, item.found)
+    captured(source, run.pipeline.source, new)
+    topic, kafka = run.pipeline.topic(table), _kafka(run)
+    checked_generations((topic,), kafka, run.ops)
+    begins = kafka.end_offsets([topic], "read_uncommitted")[topic]
+    generation = _begin_generation(run, topic, begins)
+    shadow = beside(new, datetime.now(UTC))
+    kept = str((item.schema.previous or {}).get("name", ""))
+    for sink in run.sinks:
+        discard(table, kept, sink, run.connections)
+        _build(run, new, shadow, sink, generation, begins)
+    for sink in run.sinks:
+        exchange(run.pipeline, new, shadow.name, sink, run.connections)
+        log.info("tables exchanged", sink=sink.name, table=table.name, old=shadow.name)
+    run.ops.record_schema(
+        run.pipeline.name,
+        TableSchema(
+            table.name,
+            item.found.built(),
+            fingerprint(item.declared),
+            definition_of(new),
+            generation,
+            _previous(item, shadow.name, parked),
+        ),
+    )
+    for sink in run.sinks:
+        if not run.ops.advance_parked(run.pipeline.name, parked[sink.name], begins):
+            raise ConfigurationError(
+                f"{table.name} was parked in {sink.name} once more meanwhile: `cdc table list` says why; "
+                f"then `cdc schema apply {table.name}`"
+            )
+    return resume(run, table, accept_loss=False)
+
+
+def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
+    found = {item.sink: item for item in run.ops.parked(run.pipeline.name) if item.table == table.name}
+    flowing = [s.name for s in run.pipeline.sinks if s.name not in found or found[s.name].released]
+    if flowing or {s.name for s in run.sinks} != {s.name for s in run.pipeline.sinks}:
+        raise ConfigurationError(
+            f"{table.name} is built anew in every sink at once, and has to be parked in each; it is not in "
+            f"{', '.join(flowing) or 'all that are named'}: `cdc table park {table.name}`"
+        )
+    return found
+
+
+def _judged(run: JobRun, table: TableSpec, source: Connection) -> Judged:
+    judged = judge([table], run.ops.table_schemas(run.pipeline.name), read_source(source))
+    if not judged:
+        raise ConfigurationError(
+            f"it is not known what {table.name} was built from: run `cdc apply` while the source is as the "
+            "pipeline file says"
+        )
+    return judged[0]
+
+
+def _begin_generation(run: JobRun, topic: str, begins: dict[int, int]) -> int:
+    identity = _kafka(run).topic_identity(topic)
+    if identity is None:
+        raise UnavailableError(f"topic {topic} is not in Kafka: run `cdc apply`")
+    return run.ops.raise_generation(identity, begins)
+
+
+def _build(
+    run: JobRun,
+    table: TableSpec,
+    shadow: TableSpec,
+    sink: SinkSpec,
+    generation: int,
+    begins: dict[int, int],
+) -> None:
+    topic, kafka = run.pipeline.topic(table), _kafka(run)
+    prepare(run.pipeline, table, shadow, sink, run.connections)
+    stream = run.stream.model_copy(update={"tables": (shadow,)})
+    query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3
+    generations = checked_generations((topic,), kafka, run.ops)
+    context = QueryContext(run.pipeline, stream, sink, query, run.connections, generations, None, deadline_s)
+    processor = TableBuilder(context, run.job, run.ops)
+    filled = processor.fill(shadow, run.spark, generation)
+    since, until = Bounds(offsets={topic: begins}), Bounds(offsets=kafka.end_offsets([topic]))
+    frame = KafkaReader(kafka.bootstrap, (topic,)).batch(run.spark, since, until)
+    caught_up = processor.catch_up(shadow, frame)
+    log.info("table built", sink=sink.name, table=shadow.name, rows=filled.inserted, events=caught_up.events)
+
+
+def _previous(item: Judged, name: str, parked: dict[str, ParkedTable]) -> dict[str, object]:
+    """What a rollback needs: the schema as it was, the old table's name, where parking began."""
+    return {
+        "name": name,
+        "built": asdict(item.schema.built),
+        "definition": item.schema.definition,
+        "generation": item.schema.generation,
+        "parked": {sink: dict(place.offsets) for sink, place in parked.items()},
+    }
+
+
+def _kafka(run: JobRun) -> KafkaClient:
+    return KafkaClient(run.connections.get(run.pipeline.kafka.connection).bootstrap_servers())

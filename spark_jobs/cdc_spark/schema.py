@@ -1,0 +1,124 @@
+"""The tables of a query as they are in effect, and what an event that does not fit them means."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import structlog
+
+from cdc.connections import Connections
+from cdc.errors import UnavailableError
+from cdc.ops import OpsStore
+from cdc.services.effective import effective_table
+from cdc.services.schema_changes import ensure_in_sink, follow, leave_out, reason_of
+from cdc.services.source_schema import judge, read_source
+from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """The table waits for an approval."""
+
+    reason: str
+
+
+class SchemaKeeper:
+    """Follows the definitions that the ops store has, each in this query's own sink before it is used.
+
+    Whoever finds a change first (this query, another sink's, the DAG, a person) remembers the definition; the
+    others pick it up at their next batch.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        stream: StreamSpec,
+        sink: SinkSpec,
+        connections: Connections,
+        ops: OpsStore,
+    ) -> None:
+        self._pipeline, self._sink, self._connections, self._ops = pipeline, sink, connections, ops
+        self._declared = {table.name: table for table in stream.tables}
+        self._tables = dict(self._declared)
+        self._unmade: set[str] = set()
+        self._begins: dict[str, int] = {}
+        self._revision: int | None = None
+
+    @property
+    def tables(self) -> tuple[TableSpec, ...]:
+        """The tables as they are in effect."""
+        return tuple(self._tables.values())
+
+    @property
+    def revision(self) -> int | None:
+        """Of the definitions that were read last; None before the first time."""
+        return self._revision
+
+    def generation(self, table: TableSpec) -> int:
+        """The topic's generation from which on events belong to the table."""
+        return self._begins.get(table.name, 0)
+
+    def refresh(self) -> None:
+        """Look whether a definition has changed.
+
+        Raises:
+            UnavailableError: the ops store does not answer, and never did.
+        """
+        try:
+            revision = self._ops.schema_revision(self._pipeline.name)
+            if revision == self._revision:
+                return
+            schemas = self._ops.table_schemas(self._pipeline.name)
+        except UnavailableError:
+            if self._revision is None:
+                raise
+            return
+        for name, declared in self._declared.items():
+            table = effective_table(declared, schemas.get(name))
+            if table != self._tables[name]:
+                self._tables[name] = table
+                self._unmade.add(name)
+        self._begins = {name: schema.generation for name, schema in schemas.items()}
+        self._revision = revision
+
+    def ready(self, table: TableSpec) -> TableSpec:
+        """The table, once this sink has its columns; a parked table's sink is left as it is."""
+        if table.name in self._unmade:
+            ensure_in_sink(self._pipeline, table, self._sink, self._connections, self._ops)
+            self._unmade.discard(table.name)
+        return table
+
+    def examine(self, table: TableSpec, unknown: Collection[str]) -> TableSpec | Blocked | None:
+        """Ask the source's catalogue whether a change of the table explains events that do not fit it.
+
+        Args:
+            table: as the events were read.
+            unknown: columns that the events have beside the table's.
+
+        Returns:
+            The table to read them with, the sink having followed; or why it waits; or None when nothing there
+            explains them.
+
+        Raises:
+            UnavailableError: the source, the sink or the ops store does not answer.
+        """
+        schemas = self._ops.table_schemas(self._pipeline.name)
+        source = read_source(self._connections.get(self._pipeline.source.connection))
+        judged = judge([self._declared[table.name]], schemas, source)
+        if not judged:
+            return None  # applied by an older version, which did not remember what the sinks were built from
+        item = judged[0]
+        if item.table == table:
+            if item.verdict.blocking:
+                return Blocked(reason_of(item.verdict.blocking, table))
+            if item.verdict.settled != table:
+                follow(self._pipeline, item, self._sink, self._connections, self._ops)
+                log.warning("schema followed", table=table.source, changes=item.verdict.sentence)
+            elif not unknown or leave_out(self._pipeline, item, sorted(unknown), self._ops) is None:
+                return None
+        self.refresh()
+        now = self.ready(self._tables[table.name])
+        return now if now != table else None

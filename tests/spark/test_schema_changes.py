@@ -1,0 +1,411 @@
+"""The source's table changes while its stream runs: the sinks follow, or the table waits and says why."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+
+import pytest
+
+from cdc.clients.postgres import connect_postgres
+from cdc.errors import ConfigurationError
+from cdc.services import schema_changes
+from cdc.services.effective import effective_pipeline
+from cdc.services.parked_tables import park_table
+from cdc.spec import Pipeline, TableSpec
+from cdc_spark.main import drive
+from cdc_spark.rebuild import rebuild
+
+NUMBERS = itertools.count(1)
+
+
+class Shop:
+    """A lab with one table of its own, at the source too."""
+
+    def __init__(self, lab) -> None:
+        self.lab, self.name = lab, f"public.evolving{next(NUMBERS)}"
+        lab.source(
+            f"CREATE TABLE {self.name} (id int PRIMARY KEY, name text NOT NULL, tags text[] NOT NULL, "
+            "age int)"
+        )
+        self.use(
+            {
+                "source": self.name,
+                "name": "evolving",
+                "stream": "evolving",
+                "key": ["id"],
+                "columns": [
+                    {"name": "id", "type": "integer", "nullable": False},
+                    {"name": "name", "type": "text", "nullable": False},
+                    {"name": "tags", "type": "text[]", "nullable": False},
+                    {"name": "age", "type": "integer"},
+                ],
+            }
+        )
+        lab.apply()
+        lab.remember_source()
+
+    def use(self, table: dict[str, object]) -> None:
+        document = self.lab.pipeline.model_dump(by_alias=True)
+        document["tables"] = [table, *document["tables"][-1:]]
+        self.lab.pipeline = Pipeline.model_validate(document)
+
+    def alter(self, action: str) -> None:
+        self.lab.source(f"ALTER TABLE {self.name} {action}")
+
+    def send(self, op: str, number: int, **more: object) -> None:
+        row = {"id": number, "name": f"n{number}", "tags": ["a"], "age": number, **more}
+        self.lab.send(self.name, op, {name: value for name, value in row.items() if value != "absent"})
+
+    def run(self, **options: object) -> None:
+        assert self.lab.run("evolving", **options) == 0
+
+    def rows(self, columns: str) -> list[tuple[object, ...]]:
+        """Both sinks, which must agree."""
+        clickhouse, warehouse = self.lab.both(f"SELECT {columns} FROM VIEW.evolving ORDER BY id")
+        assert clickhouse == warehouse
+        return [tuple(row.values()) for row in warehouse]
+
+    def again(self) -> None:
+        """Everything once more, from the beginning of the topic, and as a bounded run."""
+        self.lab.forget_checkpoints()
+        self.run()
+        assert self.lab.reread("evolving", "earliest") == 0
+
+    @property
+    def table(self) -> TableSpec:
+        return effective_pipeline(self.lab.pipeline, self.lab.ops).table(self.name)
+
+    def parked(self) -> dict[str, str]:
+        return {p.sink: p.reason for p in self.lab.ops.parked(self.lab.pipeline.name)}
+
+    def signals(self) -> int:
+        """How often the table's rows were asked for."""
+        with connect_postgres(self.lab.connections.get("cdc_source_admin")) as connection:
+            text = f'%{self.name.removeprefix("public.")}"%'
+            found = connection.execute(
+                "SELECT count(*) FROM cdc.signal WHERE data LIKE %s", (text,)
+            ).fetchone()
+            return int(found[0]) if found else 0
+
+    def letters(self) -> int:
+        return len(self.lab.ops.dead_letters(self.lab.pipeline.name))
+
+
+@pytest.fixture
+def shop(lab):
+    made = Shop(lab)
+    yield made
+    lab.source(f"DROP TABLE IF EXISTS {made.name}")
+
+
+def test_an_added_column_arrives_in_the_batch_that_first_has_it(shop):
+    shop.send("r", 1)
+    shop.run()
+    shop.alter("ADD COLUMN city text")
+    shop.send("u", 2, city="Łódź")
+    shop.send("c", 3)  # an event from before the column, in the same batch
+    shop.run()
+    expected = [(1, None), (2, "Łódź"), (3, None)]
+    assert shop.rows("id, city") == expected
+    shop.again()
+    assert shop.rows("id, city") == expected
+    assert (shop.parked(), shop.letters()) == ({}, 0)
+
+
+def test_rows_from_before_a_constant_default_show_it(shop):
+    shop.send("r", 1)
+    shop.run()
+    shop.alter("ADD COLUMN points int NOT NULL DEFAULT 7, ADD COLUMN labels text[] DEFAULT '{}'")
+    shop.alter("ADD COLUMN more text[], ADD COLUMN price numeric(10,2) DEFAULT 9.5")
+    shop.alter("ALTER COLUMN points SET DEFAULT 8")
+    shop.send("c", 2, points=8, labels=["x"], more=None, price="1.00")
+    shop.send("c", 3)
+    shop.send("d", 4)
+    shop.run()
+    shop.again()
+    found = [tuple(map(str, row)) for row in shop.rows("id, points, labels, more, price")]
+    assert found == [
+        ("1", "7", "[]", "None", "9.50"),
+        ("2", "8", "['x']", "None", "1.00"),
+        ("3", "7", "[]", "None", "9.50"),
+    ]
+    assert (shop.parked(), shop.letters()) == ({}, 0)
+
+
+def test_rows_from_before_a_volatile_default_are_asked_for_once(shop):
+    # What `cdc apply` makes at the source.
+    shop.lab.source("CREATE SCHEMA IF NOT EXISTS cdc")
+    shop.lab.source("CREATE TABLE IF NOT EXISTS cdc.signal (id text PRIMARY KEY, type text, data text)")
+    shop.lab.source("GRANT USAGE ON SCHEMA cdc TO debezium; GRANT INSERT ON cdc.signal TO debezium")
+    shop.send("r", 1)
+    shop.run()
+    shop.alter("ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()")
+    token = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+    shop.send("c", 2, token=token)
+    shop.run()
+    assert shop.signals() == 1
+    shop.send("r", 1, token=token)  # what the snapshot then sends
+    shop.run()
+    assert [str(row[1]) for row in shop.rows("id, token")] == [token, token]
+
+
+def test_a_dropped_column_is_null_from_then_on(shop):
+    shop.send("r", 1)
+    shop.send("r", 2)
+    shop.run()
+    shop.alter("DROP COLUMN tags, DROP COLUMN age")
+    shop.send("u", 2, tags="absent", age="absent")
+    shop.send("c", 3, tags="absent", age="absent")
+    shop.run()
+    expected = [(1, "n1", ["a"], 1), (2, "n2", None, None), (3, "n3", None, None)]
+    assert shop.rows("id, name, tags, age") == expected
+    shop.again()
+    assert shop.rows("id, name, tags, age") == expected
+    assert [c.name for c in shop.table.live_columns] == ["id", "name"]
+    assert (shop.parked(), shop.letters()) == ({}, 0)
+
+
+def test_a_column_that_may_be_null_now_is_null_in_both_sinks(shop):
+    shop.send("r", 1)
+    shop.run()
+    shop.alter("ALTER COLUMN name DROP NOT NULL")
+    shop.send("u", 1, name=None)
+    shop.run()
+    assert shop.rows("id, name") == [(1, None)]
+    assert shop.letters() == 0
+
+
+def test_a_column_that_came_and_went_between_two_batches_is_left_out(shop):
+    shop.send("r", 1)
+    shop.run()
+    shop.alter("ADD COLUMN short int")
+    shop.alter("DROP COLUMN short")
+    shop.send("u", 1, short=5, name="later")
+    shop.send("u", 2)
+    shop.run()
+    assert shop.rows("id, name") == [(1, "later"), (2, "n2")]
+    assert shop.table.exclude == ("short",)
+    assert (shop.parked(), shop.letters()) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("action", "row", "said"),
+    [
+        ("RENAME COLUMN age TO years", {"age": "absent", "years": 3}, "age is named years now"),
+        ("ALTER COLUMN age TYPE text", {"age": "three"}, "age is text now, was integer"),
+        ("ALTER COLUMN age TYPE bigint", {"age": 2**40}, "age is bigint now, was integer"),
+    ],
+)
+def test_any_other_change_parks_the_table_with_the_difference_and_the_plan(shop, action, row, said):
+    shop.send("r", 1)
+    shop.run()
+    shop.alter(action)
+    shop.send("c", 3, **row)
+    shop.run()
+    assert shop.parked().keys() == {"clickhouse", "warehouse"}
+    for reason in shop.parked().values():
+        assert said in reason
+        assert "cdc schema apply evolving" in reason
+    assert shop.rows("id, age") == [(1, 1)]
+    assert shop.letters() == 0
+
+
+def test_a_changed_key_parks_the_table(shop):
+    shop.send("r", 1)
+    shop.run()
+    shop.alter(f"DROP CONSTRAINT {shop.name.removeprefix('public.')}_pkey, ADD PRIMARY KEY (id, name)")
+    value = shop.lab.event(shop.name, "c", {"id": 2, "name": "n2", "tags": ["a"], "age": 2})
+    shop.lab.send_raw(shop.name, json.dumps({"id": 2, "name": "n2"}).encode(), value)
+    shop.run()
+    assert "the primary key was (id), now it is (id, name)" in shop.parked()["warehouse"]
+    assert shop.letters() == 0
+
+
+def test_policies_of_a_table_count(shop):
+    table = shop.table.model_dump(by_alias=True)
+    shop.use({**table, "schema_changes": {"additive": "ignore"}})
+    shop.alter("ADD COLUMN city text")
+    shop.send("c", 1, city="x")
+    shop.run()
+    assert shop.table.exclude == ("city",)
+    assert shop.rows("id") == [(1,)]
+    shop.use({**table, "schema_changes": {"additive": "park"}})
+    shop.alter("ADD COLUMN street text")
+    shop.send("c", 2, city="x", street="y")
+    shop.run()
+    assert "street (text) was added" in shop.parked()["clickhouse"]
+
+
+def test_the_sinks_follow_each_in_its_own_time(shop):
+    """What one sink's query has found is made true in the other by that one's own query."""
+    shop.send("r", 1)
+    shop.run()
+    shop.alter("ADD COLUMN points int DEFAULT 7")
+    shop.send("c", 2, points=2)
+    shop.run(sinks=("warehouse",))
+    shop.send("c", 3)
+    shop.run(sinks=("clickhouse",))
+    shop.run()
+    assert shop.rows("id, points") == [(1, 7), (2, 2), (3, 7)]
+
+
+def test_changes_without_an_event_are_found_by_the_comparison(shop):
+    shop.send("r", 1)
+    shop.run()
+    lab = shop.lab
+    before = schema_changes.status(lab.pipeline, lab.connections, lab.ops)
+    assert {status.state for status in before} == {"unchanged"}
+    shop.alter("ADD COLUMN points int NOT NULL DEFAULT 7")
+    (found,) = [s for s in schema_changes.status(lab.pipeline, lab.connections, lab.ops) if s.changes]
+    assert (found.state, found.source) == ("to follow", shop.name)
+    (done,) = [s for s in schema_changes.settle(lab.pipeline, lab.connections, lab.ops) if s.changes]
+    assert done.state == "followed"
+    assert shop.rows("id, points") == [(1, 7)]
+    # A driver that has not looked yet, and an event from before.
+    shop.send("c", 2)
+    shop.run()
+    assert shop.rows("id, points") == [(1, 7), (2, 7)]
+
+    shop.alter("ALTER COLUMN age TYPE bigint")
+    (parked,) = [s for s in schema_changes.settle(lab.pipeline, lab.connections, lab.ops) if s.changes]
+    assert parked.state == "parked"
+    assert parked.plan.startswith("`cdc schema apply evolving`")
+    shop.send("c", 3, points=1)
+    shop.run()
+    assert shop.rows("id") == [(1,), (2,)]
+    # Taken back at the source: nothing is different any more.
+    shop.alter("ALTER COLUMN age TYPE integer")
+    assert lab.resume(shop.name) == 0
+    assert shop.rows("id, points") == [(1, 7), (2, 7), (3, 1)]
+
+
+class TestRebuild:
+    """After an approval: built beside the old table, filled from the source, exchanged, resumed."""
+
+    def blocked(self, shop, action: str, **row: object) -> None:
+        """Two rows in the sinks and at the source, then a change, one more row, and the table is parked."""
+        shop.lab.source(
+            f"INSERT INTO {shop.name} VALUES (1, 'n1', '{{a}}', 1), (2, 'n2', '{{a}}', 2);"
+            f"GRANT SELECT ON {shop.name} TO debezium"
+        )
+        shop.send("r", 1)
+        shop.send("r", 2)
+        shop.send("r", 9)
+        shop.send("d", 9)
+        shop.run()
+        shop.alter(action)
+        shop.send("c", 3, **row)
+        shop.run()
+        # What the events do not show, the comparison does.
+        schema_changes.settle(shop.lab.pipeline, shop.lab.connections, shop.lab.ops)
+        assert shop.parked().keys() == {"clickhouse", "warehouse"}
+
+    def rebuild(self, shop) -> None:
+        table = shop.lab.pipeline.table(shop.name)
+        assert rebuild(shop.lab.prepared("evolving"), table, captured=lambda *_: None) == 0
+
+    def test_a_renamed_column(self, shop):
+        self.blocked(shop, "RENAME COLUMN age TO years", age="absent", years=3)
+        shop.lab.source(f"INSERT INTO {shop.name} VALUES (3, 'n3', '{{a}}', 3)")
+        shop.lab.source(f"UPDATE {shop.name} SET years = 20 WHERE id = 2")
+        shop.send("u", 2, age="absent", years=20)
+        self.rebuild(shop)
+        assert (shop.parked(), shop.letters()) == ({}, 0)
+        expected = [(1, "n1", 1), (2, "n2", 20), (3, "n3", 3)]
+        assert shop.rows("id, name, years") == expected
+        shop.send("u", 1, age="absent", years=10)
+        shop.send("d", 3)
+        shop.send("c", 4, age="absent", years=4)
+        shop.run()
+        expected = [(1, "n1", 10), (2, "n2", 20), (4, "n4", 4)]
+        assert shop.rows("id, name, years") == expected
+        shop.again()
+        assert shop.rows("id, name, years") == expected
+        assert (shop.parked(), shop.letters()) == ({}, 0)
+
+    def test_a_changed_type_and_then_one_more(self, shop):
+        self.blocked(shop, "ALTER COLUMN age TYPE text USING 'a' || age", age="a3")
+        self.rebuild(shop)
+        shop.send("u", 1, age="changed")
+        shop.run()
+        assert shop.rows("id, age") == [(1, "changed"), (2, "a2")]
+        shop.alter("ALTER COLUMN name TYPE varchar(7)")
+        shop.alter("ALTER COLUMN age TYPE int USING 5")
+        schema_changes.settle(shop.lab.pipeline, shop.lab.connections, shop.lab.ops)
+        self.rebuild(shop)
+        assert shop.rows("id, age") == [(1, 5), (2, 5)]
+        shop.again()
+        assert shop.rows("id, age") == [(1, 5), (2, 5)]
+
+    def test_a_table_that_was_made_anew_has_no_row_of_the_old_one(self, shop):
+        self.blocked(shop, "ALTER COLUMN age TYPE text", age="three")
+        shop.lab.source(
+            f"DROP TABLE {shop.name}; CREATE TABLE {shop.name} (key uuid PRIMARY KEY, v jsonb);"
+            f"INSERT INTO {shop.name} VALUES ('6f9619ff-8b86-d011-b42d-00c04fc964ff', '[1]');"
+            f"GRANT SELECT ON {shop.name} TO debezium"
+        )
+        self.rebuild(shop)
+        clickhouse, warehouse = shop.lab.both("SELECT key, v FROM VIEW.evolving")
+        assert [str(row["key"]) for row in clickhouse] == [str(row["key"]) for row in warehouse]
+        assert warehouse[0]["v"] == [1]
+        shop.again()
+        assert len(shop.lab.warehouse("SELECT * FROM VIEW.evolving")) == 1
+        assert (shop.parked(), shop.letters()) == ({}, 0)
+
+    def test_a_row_that_a_sink_cannot_hold_is_told_before_anything_is_exchanged(self, shop):
+        self.blocked(shop, "ALTER COLUMN age TYPE date USING '2300-01-01'", age=120530)
+        before = shop.rows("id, age")
+        with pytest.raises(Exception, match="cannot be written: column 'age'"):
+            self.rebuild(shop)
+        assert shop.rows("id, age") == before
+        assert shop.parked().keys() == {"clickhouse", "warehouse"}
+        shop.alter("ALTER COLUMN age TYPE bigint USING 7")
+        self.rebuild(shop)
+        assert shop.rows("id, age") == [(1, 7), (2, 7)]
+
+    def test_a_running_driver_takes_the_new_table_up(self, shop):
+        """It has the old definition and the topic's old generation in its memory."""
+        self.blocked(shop, "RENAME COLUMN age TO years", age="absent", years=3)
+        lab = shop.lab
+        prepared = lab.prepared("evolving", sinks=("warehouse",))
+        stream = threading.Thread(target=drive, args=(prepared, str(lab.checkpoints)))
+        stream.start()
+        try:
+            self.rebuild(shop)
+            shop.send("u", 1, age="absent", years=10)
+            assert lab.producer.flush(30) == 0
+            deadline = time.monotonic() + 60
+            query = "SELECT years FROM VIEW.evolving WHERE id = 1"
+            while lab.warehouse(query) != [{"years": 10}]:
+                assert time.monotonic() < deadline, lab.warehouse(query)
+                time.sleep(0.2)
+        finally:
+            lab.ops.request_stop(lab.pipeline.name, "evolving")
+            stream.join()
+            lab.ops.request_run(lab.pipeline.name, "evolving")
+        assert shop.parked() == {}
+
+    def test_the_old_table_comes_back_by_a_rollback(self, shop):
+        self.blocked(shop, "ALTER COLUMN age TYPE text", age="three")
+        before = shop.parked()
+        self.rebuild(shop)
+        assert shop.rows("id, age") == [(1, "1"), (2, "2")]
+        lab, table = shop.lab, shop.lab.pipeline.table(shop.name)
+        with pytest.raises(ConfigurationError, match="cdc table park evolving"):
+            schema_changes.rollback(lab.pipeline, table, lab.connections, lab.ops)
+        park_table(lab.pipeline, table, ["clickhouse", "warehouse"], "by hand", lab.ops)
+        schema_changes.rollback(lab.pipeline, lab.pipeline.table(shop.name), lab.connections, lab.ops)
+        assert shop.rows("id, age") == [(1, 1), (2, 2)]
+        assert shop.parked().keys() == before.keys()
+        shop.run()
+        assert shop.rows("id, age") == [(1, 1), (2, 2)]
+        # And forward once more.
+        self.rebuild(shop)
+        assert shop.rows("id, age") == [(1, "1"), (2, "2")]
+
+    def test_only_a_parked_table_is_built_anew(self, shop):
+        with pytest.raises(ConfigurationError, match="has to be parked in each"):
+            self.rebuild(shop)

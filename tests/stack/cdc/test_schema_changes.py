@@ -1,0 +1,362 @@
+"""Every change of a source table, followed or parked on real servers; and tables exchanged in both sinks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from cdc.clients.clickhouse import connect_clickhouse
+from cdc.connections import Connection, Connections
+from cdc.errors import ConfigurationError, UnavailableError
+from cdc.model.schema_change import rebuilt
+from cdc.ops import OpsStore
+from cdc.services import schema_changes as service
+from cdc.services.captured import wait_captured
+from cdc.services.effective import effective_pipeline
+from cdc.services.exchange import beside, discard, exchange, prepare
+from cdc.services.source_schema import judge, read_source
+from cdc.spec import Pipeline, TableSpec
+from local_stack.components.clickhouse import ClickHouse
+from tests.stack.cdc.conftest import Postgres, RunningStack, running
+
+NUMBERS = itertools.count(1)
+COLUMNS = "id int PRIMARY KEY, name text NOT NULL, tags text[] NOT NULL, age int"
+
+
+@pytest.fixture(scope="module")
+def clickhouse() -> Iterator[RunningStack]:
+    with running(ClickHouse()) as stack:
+        yield stack
+
+
+class Place:
+    """A pipeline of one table, with a database of each kind on one server."""
+
+    def __init__(self, pipeline: Pipeline, postgres: Postgres, clickhouse: RunningStack) -> None:
+        number = next(NUMBERS)
+        names = ("source", "warehouse", "ops")
+        databases = {name: postgres.create_database(f"schema_{name}{number}") for name in names}
+        ids = {
+            "cdc_source": "source",
+            "cdc_source_admin": "source",
+            "cdc_warehouse": "warehouse",
+            "cdc_ops": "ops",
+        }
+        made: list[Connection] = [databases[of].model_copy(update={"id": name}) for name, of in ids.items()]
+        self.connections = Connections([*made, clickhouse.connections.get("cdc_clickhouse")])
+        self.number, self.base = number, pipeline
+        self.pipeline = self.declare()
+        self.ops = OpsStore(self.connections.get("cdc_ops"))
+        self.ops.ensure_schema()
+        self.source(f"CREATE TABLE t ({COLUMNS})")
+        self.source("CREATE SCHEMA cdc; CREATE TABLE cdc.signal (id text PRIMARY KEY, type text, data text)")
+        for sink in self.pipeline.sinks:
+            service.ensure_in_sink(self.pipeline, self.pipeline.tables[0], sink, self.connections, self.ops)
+        service.record_built(self.pipeline, self.connections, self.ops)
+
+    def declare(self, **more: Any) -> Pipeline:
+        document = self.base.model_dump(by_alias=True)
+        document["name"] = f"place{self.number}"
+        for sink in document["sinks"]:
+            raw, view = [name for name in sink if name.startswith(("raw", "view"))]
+            sink |= {raw: f"raw{self.number}", view: f"view{self.number}"}
+        columns = [
+            {"name": "id", "type": "integer", "nullable": False},
+            {"name": "name", "type": "text", "nullable": False},
+            {"name": "tags", "type": "text[]", "nullable": False},
+            {"name": "age", "type": "integer"},
+        ]
+        document["tables"] = [{"source": "public.t", "key": ["id"], "columns": columns, **more}]
+        return Pipeline.model_validate(document)
+
+    def source(self, statement: str) -> None:
+        self._run("cdc_source", statement)
+
+    def warehouse(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._run("cdc_warehouse", self._named(statement))
+
+    def clickhouse(self, statement: str) -> list[tuple[Any, ...]]:
+        client = connect_clickhouse(self.connections.get("cdc_clickhouse"))
+        if not statement.startswith("SELECT"):
+            client.command(self._named(statement))
+            return []
+        return [tuple(row) for row in client.query(self._named(statement)).result_rows]
+
+    def both(self, statement: str) -> list[tuple[Any, ...]]:
+        warehouse, clickhouse = self.warehouse(statement), self.clickhouse(statement)
+        assert [tuple(map(str, row)) for row in warehouse] == [tuple(map(str, row)) for row in clickhouse]
+        return warehouse
+
+    def row(self, number: int) -> None:
+        """A row in both sinks, as a driver wrote it that knows the columns of the beginning alone."""
+        names = (
+            "id, name, tags, age, processed_at, _version, _op, _is_deleted, _lsn, _source_ts, _partition, "
+        )
+        at = "'2026-01-01 00:00:00'"
+        for run, deleted, tags in ((self.warehouse, "false", "'{a}'"), (self.clickhouse, "0", "['a']")):
+            run(
+                f"INSERT INTO RAW.t ({names} _offset, _generation) VALUES ({number}, 'n', {tags}, 5, {at}, "
+                f"{1 << 48}, 'c', {deleted}, 10, {at}, 0, 0, 1)"
+            )
+
+    def settle(self) -> service.TableStatus:
+        (found,) = service.settle(self.pipeline, self.connections, self.ops)
+        (again,) = service.settle(self.pipeline, self.connections, self.ops)
+        assert again.state in ("unchanged", "parked", "ignored")
+        return found
+
+    @property
+    def table(self) -> TableSpec:
+        return effective_pipeline(self.pipeline, self.ops).tables[0]
+
+    def _named(self, statement: str) -> str:
+        return statement.replace("RAW.", f"raw{self.number}.").replace("VIEW.", f"view{self.number}.")
+
+    def _run(self, connection: str, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.connections.get(connection).dsn(), autocommit=True) as session:
+            cursor = session.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def place(pipeline: Pipeline, postgres: Postgres, clickhouse: RunningStack) -> Iterator[Place]:
+    made = Place(pipeline, postgres, clickhouse)
+    yield made
+    made.ops.close()
+
+
+def test_nothing_has_changed(place: Place) -> None:
+    place.source("ALTER TABLE t ALTER COLUMN age SET NOT NULL")
+    assert place.settle().state == "unchanged"
+    assert place.ops.schema_revision(place.pipeline.name) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "shown"),
+    [
+        ("integer", "7", 7),
+        ("bigint", "-9007199254740993", -9007199254740993),
+        ("numeric(20,4)", "1.5", "1.5000"),
+        ("double precision", "1e-7", 1e-07),
+        ("boolean", "true", True),
+        ("text", "'it''s\\ \"x\"'", 'it\'s\\ "x"'),
+        ("varchar(5)", "'abc'", "abc"),
+        ("uuid", "'6f9619ff-8b86-d011-b42d-00c04fc964ff'", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+        ("date", "'2026-02-03'", "2026-02-03"),
+        ("timestamp", "'2026-02-03 04:05:06.7'", "2026-02-03 04:05:06.700000"),
+        ("jsonb", "'{\"a\": [1]}'", {"a": [1]}),
+        ("text[]", "'{}'", []),
+        ("text[]", "NULL", None),
+        ("integer", "NULL", None),
+    ],
+)
+def test_rows_from_before_show_a_constant_default(place: Place, kind: str, default: str, shown: Any) -> None:
+    place.row(1)
+    place.source(f"ALTER TABLE t ADD COLUMN new {kind} DEFAULT {default}")
+    assert place.settle().state == "followed"
+    place.row(2)  # written by a driver that does not know the column yet
+    warehouse = place.warehouse("SELECT new FROM VIEW.t ORDER BY id")
+    clickhouse = place.clickhouse("SELECT new FROM VIEW.t ORDER BY id")
+    assert [plain(row[0]) for row in warehouse] == [plain(row[0]) for row in clickhouse] == [shown] * 2
+
+
+def plain(value: Any) -> Any:
+    """A value as both drivers could show it."""
+    if value is None or isinstance(value, bool | int | float | list | dict):
+        return value
+    return json.loads(value) if str(value).startswith("{") else str(value).removesuffix("+00:00")
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "uuid DEFAULT gen_random_uuid()",
+        "interval DEFAULT '1 day'",
+        "date DEFAULT '9999-12-31'",
+        "int GENERATED ALWAYS AS IDENTITY",
+        "int GENERATED ALWAYS AS (id * 2) STORED",
+    ],
+)
+def test_rows_are_asked_for_when_only_they_know_their_values(place: Place, definition: str) -> None:
+    place.source("INSERT INTO t VALUES (1, 'n', '{}', 5)")
+    place.source(f"ALTER TABLE t ADD COLUMN new {definition}")
+    place.row(1)
+    assert "read at the source" in place.settle().changes[0]
+    assert place.both("SELECT new FROM VIEW.t") == [(None,)]
+    signals = place._run("cdc_source", "SELECT type, data FROM cdc.signal")
+    assert [kind for kind, _ in signals] == ["execute-snapshot"]
+
+
+def test_a_default_that_a_rewrite_has_taken_out_of_the_catalogue_is_read_at_the_source(place: Place) -> None:
+    place.source("INSERT INTO t VALUES (1, 'n', '{}', 5); ALTER TABLE t ADD COLUMN new int DEFAULT 7")
+    place.source("VACUUM FULL t")
+    assert "read at the source" in place.settle().changes[0]
+
+
+def test_a_domain_brings_its_own_default(place: Place) -> None:
+    place.source("CREATE DOMAIN d AS int DEFAULT 3; ALTER TABLE t ADD COLUMN new d")
+    said = place.settle().changes[0]
+    assert "'3'" in said or "read at the source" in said
+
+
+def test_dropped_columns_stay_and_can_be_null(place: Place) -> None:
+    place.row(1)
+    place.source("ALTER TABLE t DROP COLUMN name, DROP COLUMN tags, DROP COLUMN age")
+    assert place.settle().state == "followed"
+    assert place.both("SELECT id, name, tags, age FROM VIEW.t") == [(1, "n", ["a"], 5)]
+    kinds = place.clickhouse("SELECT name, type FROM system.columns WHERE database || '.' = 'RAW.'")
+    assert dict(kinds)["name"] == "Nullable(String)"
+    assert dict(kinds)["_is_null__tags"] == "UInt8"
+
+
+def test_an_enum_gets_labels_and_nothing_else_happens(place: Place) -> None:
+    place.source("CREATE TYPE mood AS ENUM ('a'); ALTER TABLE t ADD COLUMN mood mood DEFAULT 'a'")
+    place.row(1)
+    place.settle()
+    place.source("ALTER TYPE mood ADD VALUE 'b'")
+    assert place.settle().state == "unchanged"
+    assert place.both("SELECT mood FROM VIEW.t") == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("ALTER TABLE t RENAME COLUMN age TO years", "public.t.age is named years now"),
+        ("ALTER TABLE t ALTER COLUMN age TYPE bigint", "public.t.age is bigint now, was integer"),
+        ("ALTER TABLE t ALTER COLUMN name TYPE varchar(9)", "is character varying(9) now, was text"),
+        (
+            "ALTER TABLE t DROP COLUMN age; ALTER TABLE t ADD COLUMN age int",
+            "age was dropped and added again",
+        ),
+        ("ALTER TABLE t DROP CONSTRAINT t_pkey", "the primary key was (id), now it is gone"),
+        ("ALTER TABLE t RENAME TO u", "public.t is named public.u now"),
+        (f"DROP TABLE t; CREATE TABLE t ({COLUMNS})", "public.t was dropped and created again"),
+        ("DROP TABLE t", "public.t does not exist at the source any more"),
+        ("ALTER TABLE t ADD COLUMN bits varbit", "bit varying"),
+    ],
+)
+def test_other_changes_park_the_table_once(place: Place, statement: str, said: str) -> None:
+    place.source(statement)
+    (before,) = service.status(place.pipeline, place.connections, place.ops)
+    assert before.state == "to park"
+    found = place.settle()
+    assert found.state == "parked"
+    assert said in "; ".join(found.changes)
+    parked = place.ops.parked(place.pipeline.name)
+    assert {item.sink for item in parked} == {"clickhouse", "warehouse"}
+    assert all(said in item.reason and found.plan in item.reason for item in parked)
+    if "created again" in said:
+        published = "SELECT tablename FROM pg_publication_tables ORDER BY tablename"
+        assert place._run("cdc_source", published) == [("heartbeat",), ("signal",), ("t",)]
+
+
+def test_the_pipeline_file_counts_again_once_it_was_edited(place: Place) -> None:
+    place.source("ALTER TABLE t ADD COLUMN new int DEFAULT 7")
+    place.settle()
+    assert place.table.columns[-1].default == "7"
+    columns = place.table.model_dump(mode="json", by_alias=True)["columns"]
+    edited = place.declare(columns=columns, event_time="age")
+    assert effective_pipeline(edited, place.ops).tables[0] == edited.tables[0]
+    place.pipeline = edited
+    assert place.settle().state == "unchanged"
+
+
+def test_readers_views_and_privileges_outlive_an_added_column(place: Place) -> None:
+    place.warehouse("CREATE ROLE reader")
+    place.warehouse("GRANT SELECT ON VIEW.t TO reader; CREATE VIEW mine AS SELECT id FROM VIEW.t")
+    place.source("ALTER TABLE t ADD COLUMN new int")
+    assert place.settle().state == "followed"
+    may = f"SELECT has_table_privilege('reader', 'view{place.number}.t', 'SELECT')"
+    assert place.warehouse(may) == [(True,)]
+    place.warehouse("DROP OWNED BY reader; DROP ROLE reader")
+
+
+class TestExchange:
+    """Both tables have names from the beginning, so an exchange is its own reverse."""
+
+    def built(self, place: Place, at: datetime) -> tuple[TableSpec, TableSpec]:
+        schemas = place.ops.table_schemas(place.pipeline.name)
+        source = read_source(place.connections.get("cdc_source"))
+        (item,) = judge(place.pipeline.tables, schemas, source)
+        assert item.found is not None
+        new = rebuilt(item.table, item.schema.built, item.found)
+        shadow = beside(new, at)
+        for sink in place.pipeline.sinks:
+            prepare(place.pipeline, new, shadow, sink, place.connections)
+        return new, shadow
+
+    def test_there_and_back(self, place: Place) -> None:
+        place.row(1)
+        old = place.table
+        place.warehouse("CREATE ROLE auditor; GRANT SELECT ON VIEW.t TO PUBLIC")
+        place.warehouse("GRANT SELECT ON VIEW.t TO auditor WITH GRANT OPTION")
+        place.source("ALTER TABLE t RENAME COLUMN age TO years")
+        new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
+        assert shadow.name == "t__build_20260102000000"
+        for sink in place.pipeline.sinks:
+            exchange(place.pipeline, new, shadow.name, sink, place.connections)
+        assert place.both("SELECT years FROM VIEW.t") == []
+        assert place.both(f"SELECT age FROM RAW.{shadow.name}") == [(5,)]
+        for sink in place.pipeline.sinks:
+            exchange(place.pipeline, old, shadow.name, sink, place.connections)
+        assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+        granted = place.warehouse(
+            "SELECT CASE WHEN grantee = 0 THEN 'public' ELSE grantee::regrole::text END, is_grantable "
+            f"FROM aclexplode((SELECT relacl FROM pg_class WHERE oid = 'view{place.number}.t'::regclass)) "
+            "WHERE grantee <> 10 ORDER BY 1"
+        )
+        assert granted == [("auditor", True), ("public", False)]
+        place.warehouse("DROP OWNED BY auditor; DROP ROLE auditor")
+
+    def test_what_came_to_nothing_is_dropped_and_what_is_kept_is_not(self, place: Place) -> None:
+        _, kept = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
+        _, lost = self.built(place, datetime(2026, 1, 3, tzinfo=UTC))
+        for sink in place.pipeline.sinks:
+            assert discard(place.table, kept.name, sink, place.connections) == (lost.name,)
+            assert discard(place.table, kept.name, sink, place.connections) == ()
+
+    def test_truncates_that_came_while_the_table_was_filled_count(self, place: Place) -> None:
+        new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
+        place.row(1)
+        for run in (place.warehouse, place.clickhouse):
+            names = "RAW._truncate_floors (table_name, generation, lsn)"
+            run(f"INSERT INTO {names} VALUES ('{shadow.name}', 9, 1)")
+        for sink in place.pipeline.sinks:
+            exchange(place.pipeline, new, shadow.name, sink, place.connections)
+            exchange(place.pipeline, new, shadow.name, sink, place.connections)
+        assert place.both("SELECT id FROM VIEW.t") == []
+
+    def test_a_view_of_a_reader_on_the_view_is_told_and_nothing_is_exchanged(self, place: Place) -> None:
+        place.row(1)
+        place.warehouse("CREATE VIEW mine AS SELECT age FROM VIEW.t")
+        place.source("ALTER TABLE t RENAME COLUMN age TO years")
+        new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
+        with pytest.raises(ConfigurationError, match="view mine depends on"):
+            exchange(place.pipeline, new, shadow.name, place.pipeline.sink("warehouse"), place.connections)
+        assert place.warehouse("SELECT age FROM mine") == [(5,)]
+
+
+def test_a_rollback_needs_something_to_go_back_to(place: Place) -> None:
+    with pytest.raises(ConfigurationError, match="nothing to go back to"):
+        service.rollback(place.pipeline, place.pipeline.tables[0], place.connections, place.ops)
+
+
+def test_waiting_for_the_connector_ends_with_its_confirmation(place: Place, monkeypatch: Any) -> None:
+    connection, source = place.connections.get("cdc_source"), place.pipeline.source
+    table = place.pipeline.tables[0]
+    monkeypatch.setattr("cdc.services.captured.WAIT_S", 0.2)
+    with pytest.raises(ConfigurationError, match="is not in publication"):
+        wait_captured(connection, source, table, sleep=lambda _: None)
+    place.source(f"CREATE PUBLICATION {source.publication} FOR TABLE t")
+    with pytest.raises(UnavailableError, match="has not confirmed"):
+        wait_captured(connection, source, table, sleep=lambda _: None)
+    place.source(f"SELECT pg_create_logical_replication_slot('{source.slot}', 'pgoutput')")
+    place.source(f"SELECT pg_replication_slot_advance('{source.slot}', pg_current_wal_lsn())")
+    wait_captured(connection, source, table, sleep=lambda _: None)
+    place.source(f"SELECT pg_drop_replication_slot('{source.slot}')")

@@ -1,0 +1,253 @@
+"""What became of a source table, told from PostgreSQL's numbers, and what the policies make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdc.errors import SchemaChangedError
+from cdc.model.schema_change import Kind, changes_of, followed, rebuilt, verdict, without_vanished
+from cdc.model.source_table import BuiltFrom, FoundColumn, FoundTable, OldRows
+from cdc.spec import TableSpec
+
+ID = FoundColumn("id", "integer", True, 1)
+NAME = FoundColumn("name", "text", True, 2)
+AGE = FoundColumn("age", "integer", False, 3)
+THEN = FoundTable("public.t", 100, ("id",), (ID, NAME, AGE), 3)
+BUILT = THEN.built()
+
+
+def declared(**more: Any) -> TableSpec:
+    return TableSpec.model_validate(
+        {
+            "source": "public.t",
+            "key": ["id"],
+            "columns": [
+                {"name": "id", "type": "integer", "nullable": False},
+                {"name": "name", "type": "text", "nullable": False},
+                {"name": "age", "type": "integer"},
+            ],
+            **more,
+        }
+    )
+
+
+def now(*columns: FoundColumn, **more: Any) -> FoundTable:
+    used = max(3, *(column.number for column in columns))
+    return replace(THEN, columns=columns, **{"numbers_used": used, **more})
+
+
+def kinds(
+    found: FoundTable | None, table: TableSpec | None = None, moved_to: str = ""
+) -> list[tuple[Kind, str]]:
+    return [(c.kind, c.column) for c in changes_of(table or declared(), BUILT, found, moved_to)]
+
+
+NEW = FoundColumn("new", "integer", False, 4)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (THEN, []),
+        (now(ID, NAME, AGE, NEW), [(Kind.ADDED, "new")]),
+        (now(ID, NAME), [(Kind.DROPPED, "age")]),
+        (now(ID, replace(NAME, not_null=False), AGE), [(Kind.NULLABLE, "name")]),
+        (now(ID, NAME, replace(AGE, not_null=True)), []),
+        (now(ID, replace(NAME, name="title"), AGE), [(Kind.RENAMED, "name")]),
+        (now(ID, NAME, replace(AGE, type="bigint")), [(Kind.RETYPED, "age")]),
+        (now(ID, NAME, replace(AGE, type="int4")), []),
+        (now(ID, NAME, replace(AGE, number=4)), [(Kind.REPLACED, "age")]),
+        (now(ID, AGE, NEW), [(Kind.DROPPED, "name"), (Kind.ADDED, "new")]),
+        (now(ID, NAME, AGE, replace(NEW, refusal="has …")), [(Kind.UNFIT, "new")]),
+        (now(ID, NAME, AGE, key=("id", "name")), [(Kind.REKEYED, "")]),
+        (now(ID, NAME, AGE, oid=101), [(Kind.RECREATED, "")]),
+        (None, [(Kind.GONE, "")]),
+    ],
+)
+def test_changes_are_told_apart(found: FoundTable | None, expected: list[tuple[Kind, str]]) -> None:
+    assert kinds(found) == expected
+
+
+def test_a_renamed_table_is_found_by_its_number() -> None:
+    assert kinds(None, moved_to="public.u") == [(Kind.MOVED, "")]
+    (change,) = changes_of(declared(), BUILT, replace(THEN, oid=101), "public.u")
+    assert change.sentence == "public.t was dropped and created again, and the old one is named public.u"
+
+
+def test_two_columns_that_swap_their_names_are_both_renamed() -> None:
+    swapped = now(ID, replace(NAME, name="age"), replace(AGE, name="name"))
+    assert kinds(swapped) == [(Kind.RENAMED, "name"), (Kind.RENAMED, "age")]
+
+
+def test_labels_that_an_enum_gets_later_change_nothing() -> None:
+    mood = FoundColumn("mood", "enum", False, 4, values=("a",), type_name="public.mood")
+    table = verdict(declared(), BUILT, now(ID, NAME, AGE, mood)).settled
+    built = followed(BUILT, now(ID, NAME, AGE, mood))
+    later = now(ID, NAME, AGE, replace(mood, values=("a", "b")))
+    assert changes_of(table, built, later) == ()
+
+
+def test_a_mistake_in_the_pipeline_file_is_no_change_of_the_source() -> None:
+    wrong = declared(
+        columns=[
+            {"name": "id", "type": "bigint", "nullable": False},
+            {"name": "name", "type": "text", "nullable": False},
+            {"name": "nobody", "type": "text"},
+        ]
+    )
+    assert changes_of(wrong, BUILT, THEN) == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "default", "reread"),
+    [
+        (NEW, None, False),
+        (replace(NEW, old_rows=OldRows.CONSTANT, constant="7"), "7", False),
+        (replace(NEW, old_rows=OldRows.UNKNOWN), None, True),
+        (replace(NEW, type="interval", old_rows=OldRows.CONSTANT, constant="P1D"), None, True),
+        (replace(NEW, type="text[]", old_rows=OldRows.CONSTANT, constant="{}"), "{}", False),
+        (replace(NEW, type="date", old_rows=OldRows.CONSTANT, constant="9999-12-31"), None, True),
+        (replace(NEW, not_null=True, old_rows=OldRows.CONSTANT, constant="0"), "0", False),
+    ],
+)
+def test_an_added_column_says_what_old_rows_have(
+    column: FoundColumn, default: str | None, reread: bool
+) -> None:
+    found = verdict(declared(), BUILT, now(ID, NAME, AGE, column))
+    added = found.settled.columns[-1]
+    assert (added.name, added.nullable, added.added, added.default) == ("new", True, True, default)
+    assert found.reread is reread
+
+
+def test_a_column_declared_before_the_comparison_is_taken_as_an_added_one() -> None:
+    columns = [c.model_dump(by_alias=True) for c in declared().columns]
+    early = declared(columns=[*columns, {"name": "new", "type": "integer", "nullable": False}])
+    constant = replace(NEW, not_null=True, old_rows=OldRows.CONSTANT, constant="1")
+    found = verdict(early, BUILT, now(ID, NAME, AGE, constant))
+    assert found.settled.columns[-1].default == "1"
+    assert verdict(found.settled, BUILT, now(ID, NAME, AGE, constant)).changes == ()
+
+
+def test_a_dropped_column_stays_and_may_come_back_only_by_a_new_build() -> None:
+    found = now(ID, NAME)
+    settled = verdict(declared(), BUILT, found).settled
+    assert [c.name for c in settled.columns] == ["id", "name", "age"]
+    assert [c.name for c in settled.live_columns] == ["id", "name"]
+    built = followed(BUILT, found)
+    assert changes_of(settled, built, found) == ()
+    (change,) = changes_of(settled, built, now(ID, NAME, replace(AGE, number=4)))
+    assert change.kind is Kind.REPLACED
+
+
+def test_one_change_that_blocks_holds_up_the_others() -> None:
+    found = verdict(declared(), BUILT, now(ID, replace(NAME, name="title"), AGE, NEW))
+    assert [c.kind for c in found.blocking] == [Kind.RENAMED]
+    assert found.settled == declared()
+    assert "named title now; public.t.new" in found.sentence
+
+
+def test_policies_park_or_ignore() -> None:
+    added, renamed = now(ID, NAME, AGE, NEW), now(ID, replace(NAME, name="title"), AGE)
+    parking = declared(schema_changes={"additive": "park"})
+    assert [c.kind for c in verdict(parking, BUILT, added).blocking] == [Kind.ADDED]
+    ignoring = declared(schema_changes={"additive": "ignore", "other": "ignore"})
+    assert verdict(ignoring, BUILT, added).settled.exclude == ("new",)
+    settled = verdict(ignoring, BUILT, renamed).settled
+    assert (settled.exclude, [c.dropped for c in settled.columns]) == (("title",), [False, True, False])
+    rekeyed = verdict(ignoring, BUILT, now(ID, NAME, AGE, key=("name",)))
+    assert [c.kind for c in rekeyed.blocking] == [Kind.REKEYED]
+
+
+def test_an_added_column_that_cannot_be_declared_parks_the_table() -> None:
+    found = verdict(declared(), BUILT, now(ID, NAME, AGE, replace(NEW, name="_version")))
+    assert [c.kind for c in found.blocking] == [Kind.UNFIT]
+    assert "_version" in found.blocking[0].sentence
+
+
+def test_a_column_that_came_and_went_is_left_out_only_with_a_proof() -> None:
+    assert without_vanished(declared(), BUILT, THEN, ["x"]) == declared()
+    later = replace(THEN, numbers_used=4)
+    assert without_vanished(declared(), BUILT, later, ["x"]).exclude == ("x",)
+    assert without_vanished(declared(), BUILT, later, ["age"]) == declared()
+    # Number 4 is the added column's, so nothing has vanished.
+    with_new = now(ID, NAME, AGE, NEW)
+    assert without_vanished(declared(), followed(BUILT, with_new), with_new, ["x"]) == declared()
+
+
+def test_a_new_build_takes_the_source_as_it_is_and_keeps_what_was_said_about_it() -> None:
+    said = declared(
+        exclude=["secret"],
+        event_time="age",
+        derived=[{"name": "d", "type": "text"}],
+        columns=[
+            {"name": "id", "type": "integer", "nullable": False},
+            {"name": "name", "type": "text", "as": "text", "nullable": False},
+            {"name": "age", "type": "integer"},
+        ],
+    )
+    secret = FoundColumn("secret", "varbit", False, 5, refusal="has column 'secret'")
+    title = replace(NAME, name="title")
+    made = rebuilt(said, BUILT, now(replace(ID, type="bigint"), title, secret))
+    assert [(c.name, c.type, c.nullable, c.as_) for c in made.columns] == [
+        ("id", "bigint", False, None),
+        ("title", "text", False, "text"),
+    ]
+    assert (made.key, made.exclude, made.event_time) == (("id",), ("secret",), None)
+    assert made.derived == said.derived
+    with pytest.raises(SchemaChangedError, match="secret"):
+        rebuilt(declared(), BUILT, now(ID, secret, oid=7))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[str, int]]:
+    """Additions and removals of columns beside the key, as a person makes them."""
+    return draw(st.lists(st.tuples(st.sampled_from(["add", "drop"]), st.integers(0, 5)), max_size=12))
+
+
+@given(histories(), st.booleans())
+def test_whatever_is_added_and_dropped_is_followed_step_by_step_or_at_once(
+    history: list[tuple[str, int]], often: bool
+) -> None:
+    """The sinks' table has the source's columns in the end, or a name that came back blocks."""
+    table, built, columns, used = declared(), BUILT, [ID, NAME, AGE], 3
+    names: set[str] = {"id", "name", "age"}
+    came_back = False
+
+    def follow(found: FoundTable) -> None:
+        nonlocal table, built, came_back
+        told = verdict(table, built, found)
+        came_back |= bool(told.blocking)
+        if not told.blocking:
+            table, built = told.settled, followed(built, found)
+
+    for action, number in history:
+        name = f"c{number}"
+        if action == "add" and name not in {c.name for c in columns}:
+            used += 1
+            columns = [*columns, FoundColumn(name, "integer", False, used)]
+            names.add(name)
+        elif action == "drop":
+            columns = [c for c in columns if c.name != name]
+        if often:
+            follow(now(*columns, numbers_used=used))
+    found = now(*columns, numbers_used=used)
+    follow(found)
+    if not came_back:
+        assert {c.name for c in table.live_columns} == {c.name for c in columns}
+        assert changes_of(table, built, found) == ()
+    assert all(c.nullable for c in table.columns if c.optional)
+
+
+def test_what_was_built_survives_its_json_form() -> None:
+    document = {
+        "oid": 100,
+        "key": ["id"],
+        "columns": {"id": {"number": 1, "type": "integer", "not_null": True}},
+        "numbers_used": 3,
+    }
+    assert BuiltFrom.from_document(document).columns["id"] == BUILT.columns["id"]

@@ -1,0 +1,29 @@
+"""A difference is asked about once, by one mail that says what and what then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdc.spec import load_pipeline
+from cdc_airflow.notifications.approval_mail import ApprovalMail
+from cdc_airflow.operators.compare_schema import approval_run
+
+SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
+SAID = "public.t.v is named title now"
+
+
+def test_the_same_difference_is_the_same_run() -> None:
+    first = approval_run("shop", "t", SAID, "plan")
+    assert approval_run("shop", "t", SAID, "another plan")["trigger_run_id"] == first["trigger_run_id"]
+    assert approval_run("shop", "t", f"{SAID}; more", "plan")["trigger_run_id"] != first["trigger_run_id"]
+    assert approval_run("shop", "u", SAID, "plan")["trigger_run_id"] != first["trigger_run_id"]
+    assert first["conf"] == {"pipeline": "shop", "table": "t", "difference": SAID, "plan": "plan"}
+
+
+def test_the_mail_tells_the_difference_and_the_plan() -> None:
+    (mail,) = ApprovalMail.of(load_pipeline(SAMPLE))
+    params = {"table": "t", "difference": SAID, "plan": "`cdc schema apply t` builds it anew"}
+    said = str(mail.error({"params": params}))
+    assert f"t is parked, the source has changed: {SAID}" in said
+    assert "`cdc schema apply t` builds it anew" in said
+    assert "Required Actions" in said
