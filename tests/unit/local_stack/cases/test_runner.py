@@ -11,6 +11,7 @@ from cdc.spec import load_pipeline
 from local_stack.cases.case_file import Case, parse_case
 from local_stack.cases.place import ANCHOR, STREAM, pipeline_document
 from local_stack.cases.runner import grouped, read_cases
+from local_stack.cases.stage import names_a_table
 from local_stack.context import REPO
 
 TEXT = "-- tables: {}\n-- expect: equal\n-- setup\nSELECT 1;\n"
@@ -53,3 +54,10 @@ def test_a_delivery_has_a_valid_pipeline_of_its_own(tmp_path: Path) -> None:
     assert pipeline.stream(STREAM).query_name("warehouse") == "case_1_half.cases.warehouse"
     assert {sink.raw_table("t")[0] for sink in pipeline.sinks} == {"case_1_half_raw"}
     assert {pipeline.source.slot, pipeline.source.connector, pipeline.source.topic_prefix} == {"case_1_half"}
+
+
+def test_a_message_of_debezium_is_about_the_table_that_it_names() -> None:
+    said = "Failed to properly convert data value for 'public.t1.v' of type bit"
+    assert names_a_table(said, ["public.t1"])
+    assert names_a_table("… for 'public.a b.c' …", ['public."a b"'])
+    assert not names_a_table(said, ["public.t", "public.t10", "other.t1"])
