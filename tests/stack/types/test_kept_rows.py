@@ -91,18 +91,19 @@ class Both:
 
     def assert_alike(self) -> None:
         view = clickhouse_ddl.view_name(self.clickhouse, self.table)
-        assert dict(self.client.query(f"SELECT id, v FROM {view}").result_rows) == self.columnar.view()
+        found = self.client.query(f"SELECT id, v FROM {view}").result_rows
+        assert dict(map(tuple, found)) == self.columnar.view()
         shown = SQL("SELECT id, v FROM {}").format(Identifier(*self.warehouse.view(self.table.name)))
         assert dict(self.session.execute(shown).fetchall()) == self.rows.view()
         stored = SQL("SELECT id, _version, _is_deleted, _lsn, _partition FROM {}").format(
             Identifier(*self.warehouse.raw_table(self.table.name))
         )
-        assert sorted(self.session.execute(stored).fetchall()) == _stored(self.rows.rows.items())
+        assert sorted(map(tuple, self.session.execute(stored).fetchall())) == _stored(self.rows.rows.items())
 
     def assert_merged_alike(self) -> None:
         found = self.client.query(f"SELECT id, _version, _is_deleted = 1, _lsn, _partition FROM {self.raw}")
         merged = [(key, row) for key, rows in self.columnar.rows.items() for row in rows]
-        assert sorted(found.result_rows) == _stored(merged)
+        assert sorted(map(tuple, found.result_rows)) == _stored(merged)
 
     def _arrow(self, entries: Rows) -> pa.Table:
         rows = [
