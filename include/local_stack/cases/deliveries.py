@@ -42,7 +42,7 @@ def half(stage: Stage) -> None:
     stage.run(lambda case: case.first_half)
     if not stage.capture(race):
         return
-    stage.source.wait_streaming()
+    stage.streaming()
     stage.run(lambda case: case.second_half, lambda case: not case.has_sessions, last=True)
     stage.captured()
     stage.tell("carry everything from Kafka into the sinks")
@@ -59,7 +59,7 @@ def one_batch(stage: Stage) -> None:
     """
     if not stage.capture():
         return
-    stage.source.wait_streaming()
+    stage.streaming()
     stage.tell("run the steps")
     stage.run(lambda case: case.steps, last=True)
     stage.captured()
@@ -94,7 +94,7 @@ def _flowing(stage: Stage) -> bool:
         return False
     stage.tell("start the stream on YARN, wait for the snapshot in the sinks")
     stage.commands.cdc("stream", "start")
-    stage.source.wait_streaming()
+    stage.streaming()
     stage.carried()
     return True
 

@@ -113,8 +113,8 @@ class CaseRun:
         refusals = deque(grouped([case for case in cases if case.expect is Outcome.REFUSED]))
         while refusals:
             # Nothing is delivered of a table that is refused, so each delivery is the same.
-            results, alone = self._deliver("refusals", refusals.popleft(), judge_by_discovery)
-            refusals.extend(alone)
+            results, again = self._deliver("refusals", refusals.popleft(), judge_by_discovery)
+            refusals.extend(again)
             for file, result in results.items():
                 for name in self._deliveries:
                     found[file][name] = DeliveryResult(name, result.outcome, result.reason)
@@ -124,8 +124,8 @@ class CaseRun:
             for name, play in self._deliveries.items():
                 if not group:
                     break
-                results, alone = self._deliver(name, group, play)
-                others.extend(alone)
+                results, again = self._deliver(name, group, play)
+                others.extend(again)
                 group = [case for case in group if case.file in results]
                 for file, result in results.items():
                     found[file][name] = result
@@ -134,7 +134,7 @@ class CaseRun:
     def _deliver(
         self, delivery: str, cases: Sequence[Case], play: Callable[[Stage], None]
     ) -> tuple[dict[str, DeliveryResult], list[list[Case]]]:
-        """Results by file, and the cases without one: their scripts failed, perhaps for others' sake."""
+        """Results by file, and groups of cases without one, which failed perhaps for another's sake."""
         self._count += 1
         name = f"case_{self._id}_{self._count}_{delivery.replace('-', '_')}"
         place, begun = Place(self._ctx, name), time.monotonic()
@@ -150,14 +150,16 @@ class CaseRun:
         finally:
             if not self._keep:
                 remove(place, self._say)
-        alone = [case for case in cases if case.file in stage.broken] if len(cases) > 1 else []
-        for case in alone:
+        alone = [[case] for case in cases if case.file in stage.broken] if len(cases) > 1 else []
+        spoiled = [case for case in cases if case.file in stage.spoiled]
+        again = [*alone, spoiled] if spoiled else alone
+        for case in (case for group in again for case in group):
             del results[case.file]
-            self._say(f"{delivery}: {case.file} is tried again in a database of its own")
+            self._say(f"{delivery}: {case.file} is tried again without what has failed beside it")
         counts = [r.outcome for r in results.values()]
         told = ", ".join(f"{counts.count(outcome)} {outcome}" for outcome in dict.fromkeys(counts))
         self._say(f"{delivery}: {told or 'nothing'} after {time.monotonic() - begun:.0f} s")
-        return results, [[case] for case in alone]
+        return results, again
 
 
 def judge_by_discovery(stage: Stage) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from cdc.errors import UnavailableError
+from cdc.clients.connect import ConnectClient
+from cdc.clients.http import HttpError
+from cdc.errors import TransientError, UnavailableError
 from local_stack.cases.place import ANCHOR, Place
 
 POLL_S = 0.25
@@ -28,8 +30,9 @@ class CaseSource:
 
     def __init__(self, place: Place) -> None:
         """Nothing is asked before it is needed."""
-        self._place = place
-        self.dsn = place.connections().get("cdc_source_admin").dsn(connect_timeout=10)
+        self._place, connections = place, place.connections()
+        self._connect = ConnectClient(connections.get("cdc_connect").url())
+        self.dsn = connections.get("cdc_source_admin").dsn(connect_timeout=10)
 
     def create(self) -> None:
         """Make the database, with the one table that the pipeline begins with."""
@@ -83,7 +86,7 @@ class CaseSource:
         """Wait until the connector has read every existing row and follows the log.
 
         Raises:
-            UnavailableError: it does not come to that.
+            UnavailableError: it does not come to that, or the connector has stopped.
         """
         deadline = time.monotonic() + SNAPSHOT_LIMIT_S
         with self._server() as server:
@@ -91,6 +94,7 @@ class CaseSource:
                 row = server.execute(_STREAMING, (self._place.name,)).fetchone()
                 if row is not None and row[0]:
                     return
+                self._check_connector()
                 time.sleep(POLL_S)
         raise UnavailableError(
             f"the connector's snapshot is not done after {SNAPSHOT_LIMIT_S:.0f} s: see Connect's log"
@@ -100,7 +104,7 @@ class CaseSource:
         """Wait until everything that is committed now is in Kafka: the slot's confirmed position says so.
 
         Raises:
-            UnavailableError: the position does not move any more.
+            UnavailableError: the position does not move any more, or the connector has stopped.
         """
         with self._server() as server:
             target = _one(server, "SELECT pg_current_wal_insert_lsn()::text")
@@ -112,10 +116,20 @@ class CaseSource:
                 position = row[1] if row else None
                 if position != last:
                     last, moved = position, time.monotonic()
+                self._check_connector()
                 time.sleep(POLL_S)
         raise UnavailableError(
             f"Debezium has confirmed {last} and not {target} for {STALL_S:.0f} s: see Connect's log"
         )
+
+    def _check_connector(self) -> None:
+        try:
+            status = self._connect.status(self._place.name)
+        except (TransientError, HttpError):
+            return  # Connect rebalances; whether the slot moves is what counts
+        if status is not None and status.failed:
+            causes = [line for line in status.failed.splitlines() if not line.startswith("\t")]
+            raise UnavailableError(f"the connector has stopped: {' '.join(causes)}")
 
     def _slot_exists(self, server: psycopg.Connection[Any]) -> bool:
         statement = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s"

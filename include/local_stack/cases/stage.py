@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -14,6 +15,7 @@ from typing import Self
 import psycopg
 
 from cdc.errors import CdcError, ConfigurationError, SpecError
+from cdc.spec.names import split_qualified
 from local_stack.cases.case_file import Case, Outcome, Section
 from local_stack.cases.checks import Checks
 from local_stack.cases.commands import Commands, finish
@@ -33,6 +35,7 @@ class Stage:
 
     Attributes:
         broken: files of the cases with a script that PostgreSQL refused.
+        spoiled: files of the cases that ended because another one has stopped the connector.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Stage:
         self._scripts: dict[str, CaseScripts] = {}
         self._ended: dict[str, DeliveryResult] = {}
         self.broken: set[str] = set()
+        self.spoiled: set[str] = set()
         self._found: dict[str, Found] = {case.file: {} for case in cases}
         self._problem = ""
         self._exit = ExitStack()
@@ -177,19 +181,36 @@ class Stage:
                         self.end(case, Outcome.REFUSED, str(error))
             self.place.write()
 
+    def streaming(self) -> None:
+        """Wait until every existing row is in Kafka."""
+        self._wait(self.source.wait_streaming)
+
+    def captured(self) -> None:
+        """Wait until all that is committed is in Kafka."""
+        self._wait(self.source.wait_captured)
+
     def carried(self) -> None:
         """Wait until all that is committed is in Kafka, and the running stream has carried it."""
         if not self.active:
             return
         try:
-            self.source.wait_captured()
+            self.captured()
             self._problem = self.checks.wait_carried()
         except CdcError as error:
+            if self.spoiled:
+                raise
             self._problem = str(error)
 
-    def captured(self) -> None:
-        """Wait until all that is committed is in Kafka."""
-        self.source.wait_captured()
+    def _wait(self, until: Callable[[], None]) -> None:
+        try:
+            until()
+        except CdcError as error:
+            culprits = [case for case in self.active if names_a_table(str(error), case.tables)]
+            for case in culprits:
+                self.end(case, Outcome.FAILED, str(error))
+            if culprits:
+                self.spoiled = {case.file for case in self.active}
+            raise
 
     def read_again(self) -> None:
         """Forget how far the stream has come, and carry the topics from their beginning."""
@@ -230,3 +251,8 @@ class Stage:
         # What is parked or a dead letter may be written later, so its tombstones are still needed.
         newest = list(self._found[case.file].values())[-1][0]
         return not any(facts.parked or facts.letters for facts in newest)
+
+
+def names_a_table(text: str, tables: Sequence[str]) -> bool:
+    """Whether a message of Debezium's is about one of these tables."""
+    return any(re.search(rf"{re.escape('.'.join(split_qualified(table)))}(?!\w)", text) for table in tables)

@@ -91,14 +91,14 @@ class Both:
 
     def assert_alike(self) -> None:
         view = clickhouse_ddl.view_name(self.clickhouse, self.table)
-        current = self.client.query(f"SELECT id, v FROM {view}").result_rows
-        assert {key: value for key, value in current} == self.columnar.view()  # noqa: C416
+        found = self.client.query(f"SELECT id, v FROM {view}").result_rows
+        assert dict(map(tuple, found)) == self.columnar.view()
         shown = SQL("SELECT id, v FROM {}").format(Identifier(*self.warehouse.view(self.table.name)))
         assert dict(self.session.execute(shown).fetchall()) == self.rows.view()
         stored = SQL("SELECT id, _version, _is_deleted, _lsn, _partition FROM {}").format(
             Identifier(*self.warehouse.raw_table(self.table.name))
         )
-        assert sorted(self.session.execute(stored).fetchall()) == _stored(self.rows.rows.items())
+        assert sorted(map(tuple, self.session.execute(stored).fetchall())) == _stored(self.rows.rows.items())
 
     def assert_merged_alike(self) -> None:
         found = self.client.query(f"SELECT id, _version, _is_deleted = 1, _lsn, _partition FROM {self.raw}")

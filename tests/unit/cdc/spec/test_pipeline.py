@@ -75,3 +75,12 @@ def test_a_column_that_events_may_lack_is_nullable() -> None:
             ColumnSpec.model_validate({"name": "a", "type": "text", "nullable": False, **more})
     with pytest.raises(ValueError, match="added: true"):
         ColumnSpec.model_validate({"name": "a", "type": "text", "default": "x"})
+
+
+def test_a_copy_keeps_nothing_that_was_worked_out_from_the_old_values(pipeline: Pipeline) -> None:
+    assert len(pipeline.streams) == 3
+    table = pipeline.table("orders_fact")
+    assert len(table.live_columns) == len(table.columns)
+    smaller = table.model_copy(update={"columns": table.columns[:3]})
+    assert len(smaller.live_columns) == 3
+    assert len(pipeline.model_copy(update={"tables": (smaller,)}).streams) == 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from cdc.errors import SpecError
 from cdc.spec import load_pipeline
-from local_stack.cases.case_file import Case, parse_case
+from local_stack.cases.case_file import Case, Outcome, parse_case
+from local_stack.cases.deliveries import DELIVERIES
+from local_stack.cases.outcome import DeliveryResult
 from local_stack.cases.place import ANCHOR, STREAM, pipeline_document
-from local_stack.cases.runner import grouped, read_cases
+from local_stack.cases.runner import CaseRun, grouped, read_cases
+from local_stack.cases.stage import names_a_table
 from local_stack.context import REPO
 
 TEXT = "-- tables: {}\n-- expect: equal\n-- setup\nSELECT 1;\n"
@@ -53,3 +57,47 @@ def test_a_delivery_has_a_valid_pipeline_of_its_own(tmp_path: Path) -> None:
     assert pipeline.stream(STREAM).query_name("warehouse") == "case_1_half.cases.warehouse"
     assert {sink.raw_table("t")[0] for sink in pipeline.sinks} == {"case_1_half_raw"}
     assert {pipeline.source.slot, pipeline.source.connector, pipeline.source.topic_prefix} == {"case_1_half"}
+
+
+def test_a_message_of_debezium_is_about_the_table_that_it_names() -> None:
+    said = "Failed to properly convert data value for 'public.t1.v' of type bit"
+    assert names_a_table(said, ["public.t1"])
+    assert names_a_table("… for 'public.a b.c' …", ['public."a b"'])
+    assert not names_a_table(said, ["public.t", "public.t10", "other.t1"])
+
+
+class PlayedRun(CaseRun):
+    """Has no stack: in company `broken` has a script that fails, and `culprit` stops the connector."""
+
+    def __init__(self, broken: str, culprit: str) -> None:
+        super().__init__(None, lambda _: None, False, ())  # type: ignore[arg-type]
+        self._broken, self._culprit = broken, culprit
+        self.played: list[tuple[str, list[str]]] = []
+
+    def _deliver(
+        self, delivery: str, cases: Sequence[Case], play: Callable[..., None]
+    ) -> tuple[dict[str, DeliveryResult], list[list[Case]]]:
+        self.played.append((delivery, [case.file for case in cases]))
+        results = {case.file: DeliveryResult(delivery, Outcome.EQUAL) for case in cases}
+        again = [[case] for case in cases if len(cases) > 1 and case.file == self._broken]
+        if self._culprit in results and delivery == "half":
+            results[self._culprit] = DeliveryResult(delivery, Outcome.FAILED, "the connector has stopped")
+            spoiled = [case for case in cases if case.file not in (self._broken, self._culprit)]
+            again += [spoiled] if spoiled else []
+        for group in again:
+            for one in group:
+                del results[one.file]
+        return results, again
+
+
+def test_cases_that_failed_because_of_others_are_delivered_again_without_them() -> None:
+    a, b, c, d = (case(f"public.{name}") for name in "abcd")
+    run = PlayedRun(broken=b.file, culprit=c.file)
+    found = {result.case.file: result for result in run.run([a, b, c, d])}
+    assert run.played[:2] == [("after", [a.file, b.file, c.file, d.file]), ("half", [a.file, c.file, d.file])]
+    assert [played for played in run.played if b.file in played[1]][1:] == [(n, [b.file]) for n in DELIVERIES]
+    assert [played for played in run.played if a.file in played[1]][-1] == ("replayed", [a.file, d.file])
+    assert {file: result.passed for file, result in found.items()} == {
+        a.file: True, b.file: True, c.file: False, d.file: True,
+    }  # fmt: skip
+    assert all([d.delivery for d in result.deliveries] == list(DELIVERIES) for result in found.values())
