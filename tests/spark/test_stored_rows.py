@@ -77,7 +77,8 @@ def recorded_values():
         events = [event for event in recorded()[name] if event.op == "c" and event.text is not None]
         if column.pg_type.base not in known and not column.pg_type.dimensions:
             known.add(column.pg_type.base)
-            pair = events[0], events[-1]
+            # The last polygon's event has two meanings.
+            pair = events[0], events[0 if column.type == "polygon" else -1]
             texts = tuple(e.text for e in pair)
             yield column.type, texts if column.from_source else tuple(e.sent for e in pair), texts
 
