@@ -26,6 +26,7 @@ from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust
 from cdc_spark.transformations.fill import OLD_KEY, OLD_KEY_HEADER
+from cdc_spark.transformations.repair import repair_function
 from cdc_spark.writers import dead_letters
 from cdc_spark.writers.base import TableWriter, named, write_function
 from cdc_spark.writers.factory import limits_of, writer_for
@@ -118,6 +119,17 @@ class BatchProcessor:
             self._write_dead_letters(table, frame, summary, None)
         return summary
 
+    def repair(self, table: TableSpec, keys: DataFrame) -> Summary:
+        """Rows of these keys as they are at the source now, above everything that is in the topic by now.
+
+        Args:
+            table: the table.
+            keys: Kafka's keys and their partitions.
+        """
+        function = repair_function(self._table_context(table, None, Trust.RECORDS))
+        rows = keys.mapInArrow(function, StructType.fromJson(spark_schema(table)))
+        return self._deliver(table, rows)
+
     def _write(
         self,
         table: TableSpec,
@@ -133,9 +145,13 @@ class BatchProcessor:
             small = ranges.records(context.topic) < SMALL_BATCH
             own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
         rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
+        return self._deliver(table, rows)
+
+    def _deliver(self, table: TableSpec, rows: DataFrame) -> Summary:
+        """Derived columns, then the sink."""
         here = self._context
         ready = self._job.transform(table, rows)
-        function = named(ready.columns, write_function(self._writer(table), context.topic))
+        function = named(ready.columns, write_function(self._writer(table), here.pipeline.topic(table)))
         written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
         summary = total(Summary.from_json(row.summary) for row in written.collect())
         summary.raise_failure()

@@ -18,7 +18,7 @@ from cdc.ops import OpsStore
 from cdc.settings import Settings
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec, load_pipeline, load_pipelines
 from cdc_spark.application import Driver, DriverOptions
-from cdc_spark.bounded import replay, reread, resume
+from cdc_spark.bounded import repair, replay, reread, resume
 from cdc_spark.cli import parse_arguments
 from cdc_spark.failures import cause_of
 from cdc_spark.job_run import JobRun
@@ -95,11 +95,12 @@ def run(arguments: argparse.Namespace) -> int:
     sinks, job = choose_sinks(pipeline, arguments.sinks), job_for(stream)
     tables = choose_tables(stream, arguments.resume or arguments.tables)
     connections = Connections.from_file(settings.cdc_connections_file)
+    is_small = arguments.replay_dead_letters or arguments.resume or arguments.repair
     with deferred_signals() as asked:
         spark = open_session(
             f"debug-{stream.app_name}" if arguments.debug else stream.app_name,
             settings,
-            local_master="local[1]" if arguments.replay_dead_letters or arguments.resume else "local[2]",
+            local_master="local[1]" if is_small else "local[2]",
         )
     try:
         if asked:
@@ -111,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
                 return reread(prepared, arguments.since, arguments.until or "latest")
             if arguments.replay_dead_letters:
                 return replay(prepared, tables)
+            if arguments.repair:
+                return repair(prepared, arguments.repair, tables)
             if arguments.resume:
                 return max(resume(prepared, t, accept_loss=arguments.accept_loss) for t in tables)
             return drive(prepared, arguments.checkpoint_root or settings.checkpoint_root)

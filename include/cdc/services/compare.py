@@ -69,7 +69,7 @@ def compare_table(
         tuple(column.name for column in table.derived),
     )
     with contextlib.ExitStack() as stack:
-        source = _postgres_rows(
+        source = postgres_rows(
             stack,
             connections.get(pipeline.source.admin_connection),
             postgres_query(table, (table.schema_name, table.table_name), derived=False),
@@ -79,8 +79,8 @@ def compare_table(
             for sink in pipeline.sinks
         }
         return compare_rows(
-            _canonical(source, columns),
-            {name: _canonical(rows, (*columns, *table.derived)) for name, rows in sinks.items()},
+            canonical(source, columns),
+            {name: canonical(rows, (*columns, *table.derived)) for name, rows in sinks.items()},
             shape,
             table=table.source,
             name=table.name,
@@ -93,13 +93,14 @@ def _sink_rows(
 ) -> Iterator[Sequence[Any]]:
     view = sink.view(table.name)
     if isinstance(sink, ClickHouseSink):
-        return _clickhouse_rows(stack, connection, clickhouse_query(table, view))
-    return _postgres_rows(stack, connection, postgres_query(table, view, derived=True))
+        return clickhouse_rows(stack, connection, clickhouse_query(table, view))
+    return postgres_rows(stack, connection, postgres_query(table, view, derived=True))
 
 
-def _postgres_rows(
-    stack: contextlib.ExitStack, connection: Connection, query: psycopg.sql.Composed
+def postgres_rows(
+    stack: contextlib.ExitStack, connection: Connection, query: psycopg.sql.SQL | psycopg.sql.Composed
 ) -> Iterator[Sequence[Any]]:
+    """The rows of a query in a snapshot of its own, fetched as they are read."""
     try:
         session = stack.enter_context(
             psycopg.connect(connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=POSTGRES_SETTINGS)
@@ -118,9 +119,10 @@ def _postgres_rows(
         ) from error
 
 
-def _clickhouse_rows(
+def clickhouse_rows(
     stack: contextlib.ExitStack, connection: Connection, query: str
 ) -> Iterator[Sequence[Any]]:
+    """The same of ClickHouse."""
     client = connect_clickhouse(connection, send_receive_timeout_s=CLICKHOUSE_TIMEOUT_S)
     stack.callback(client.close)
     with (
@@ -130,7 +132,8 @@ def _clickhouse_rows(
         yield from stream
 
 
-def _canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:
+def canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:
+    """Values in the shape in which `==` decides."""
     functions: list[Canonicalizer | None] = [canonicalizer(column.pg_type) for column in columns]
     for row in rows:
         yield tuple(
