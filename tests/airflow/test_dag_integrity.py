@@ -20,6 +20,8 @@ DAG_IDS = {
     "cdc_connectors",
     "cdc_dead_letter_replay",
     "cdc_health",
+    "cdc_partition_watch",
+    "cdc_reconciliation",
     "cdc_stream_customers",
     "cdc_stream_orders",
     "cdc_stream_products",

@@ -7,12 +7,16 @@ under way. The proof that one is real goes in this order:
 2. the source's row, then the source's log position L;
 3. wait until everything up to L is in Kafka (the replication slot has confirmed L), and read the ends again;
 4. wait until the sink has passed those ends, and read its row;
-5. read the ends once more.
+5. read the ends once more;
+6. when there is a difference, read the source's row again: it must not have been touched since.
 
 A sink's row with a version below E then holds every change of the key before the source's row was read, and
 none of them came after E: it has to be the source's row. A version at or above E tells of a change in
-between, and the row is looked at again. A version above the last ends belongs to no event that exists: it was
-written by somebody else, and would hide every later change.
+between, and the row is looked at again. A version above the last ends belongs to no event that exists:
+it was written by somebody else, and would hide every later change.
+
+Step 6 is for what leaves no version in a sink: a TRUNCATE, and an event whose missing values were not at the
+source any more, which is not written since a later one is on its way.
 """
 
 from __future__ import annotations

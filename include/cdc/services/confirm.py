@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cdc.comparison.merge import Row, RowShape, columns_that_differ
+from cdc.comparison.merge import RowShape, columns_that_differ
 from cdc.comparison.queries import compared_columns
 from cdc.comparison.report import Difference
 from cdc.model.reconcile import Fence, Verdict, judge
 from cdc.services.checksums import Key
 from cdc.services.fences import Fences
-from cdc.services.rows_by_key import RowsByKey, StoredRow
+from cdc.services.rows_by_key import RowsByKey, SourceRow, StoredRow
 from cdc.spec import SinkSpec, TableSpec
 
 KEYS_AT_ONCE = 500
@@ -62,6 +62,28 @@ class Findings:
         return sum(map(len, self.confirmed.values()))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one look has seen.
+
+    Attributes:
+        stored: rows by sink.
+        fences: by partition.
+    """
+
+    source: Mapping[Key, SourceRow]
+    stored: Mapping[str, Mapping[Key, StoredRow]]
+    fences: Mapping[int, Fence]
+
+    def fence(self, stored: StoredRow | None) -> Fence:
+        """The fence of a row's partition; a row of a partition that the topic does not have is foreign."""
+        return Fence(0, 0) if stored is None else self.fences.get(stored.partition, Fence(0, -1))
+
+    def is_later(self, stored: StoredRow) -> bool:
+        """A row that changed after the source's row was read."""
+        return stored.version > self.fence(stored).begin
+
+
 class Confirmer:
     """Proves differences of one table by the rule of `cdc.model.reconcile`."""
 
@@ -103,54 +125,52 @@ class Confirmer:
             self._fences.wait_written(sink.name, findings.ends)
         stored = {sink.name: self._rows.stored(sink, keys) for sink in sinks}
         ceilings = self._fences.versions(self._fences.ends())
-        fences = {p: Fence(begins[p], ceilings[p]) for p in begins}
-        return {
-            sink: self._judge(sink, keys, source, stored, fences, suspects[sink], findings) for sink in stored
-        }
-
-    def _judge(
-        self,
-        sink: str,
-        keys: Sequence[Key],
-        source: Mapping[Key, Row],
-        stored: Mapping[str, Mapping[Key, StoredRow]],
-        fences: Mapping[int, Fence],
-        suspects: Collection[Key],
-        findings: Findings,
-    ) -> set[Key]:
-        changed = set()
-        for key in keys:
-            if key not in suspects:
-                continue
-            mine = stored[sink].get(key)
-            others = [rows[key] for name, rows in stored.items() if name != sink and key in rows]
-            differences = self._differences(sink, key, source.get(key), mine, others)
-            fence = _fence(mine, fences)
-            version = mine.version if mine is not None else None
-            verdict = judge(version, fence, same=not differences)
-            if (
-                verdict is Verdict.REAL
-                and any(row.version > _fence(row, fences).begin for row in others)
-                and (all(d.kind == "disagreeing" for d in differences))
-            ):
-                verdict = Verdict.CHANGED
-            if verdict is Verdict.CHANGED:
-                changed.add(key)
-            elif verdict is not Verdict.SAME:
-                foreign = version if verdict is Verdict.FOREIGN else None
-                found = tuple(differences) or (Difference("foreign", sink, key),)
-                findings.confirmed.setdefault(sink, {})[key] = Confirmed(key, found, foreign)
+        seen = _Seen(source, stored, {p: Fence(begins[p], ceilings[p]) for p in begins})
+        found, changed = Findings(), dict[str, set[Key]]()
+        for name in stored:
+            asked = [key for key in keys if key in suspects[name]]
+            changed[name] = {key for key in asked if self._changed(seen, name, key, found)}
+        touched = self._touched(source, set().union(*found.confirmed.values()))
+        for name, proven in found.confirmed.items():
+            changed[name] |= proven.keys() & touched
+            kept = {key: item for key, item in proven.items() if key not in touched}
+            findings.confirmed.setdefault(name, {}).update(kept)
         return changed
+
+    def _touched(self, source: Mapping[Key, SourceRow], keys: Collection[Key]) -> set[Key]:
+        """Those of the keys whose rows at the source were written since they were read."""
+        if not keys:
+            return set()
+        now, _ = self._rows.source(sorted(keys))
+        return {key for key in keys if source.get(key) != now.get(key)}
+
+    def _changed(self, seen: _Seen, sink: str, key: Key, findings: Findings) -> bool:
+        """Whether a key has to be looked at again; what is proven of it is noted."""
+        mine = seen.stored[sink].get(key)
+        others = [rows[key] for name, rows in seen.stored.items() if name != sink and key in rows]
+        differences = self._differences(sink, key, seen.source.get(key), mine, others)
+        version = mine.version if mine is not None else None
+        verdict = judge(version, seen.fence(mine), same=not differences)
+        derived_only = all(difference.kind == "disagreeing" for difference in differences)
+        if verdict is Verdict.REAL and derived_only and any(seen.is_later(row) for row in others):
+            # The other sink is ahead, and its derived columns may be those of a later row.
+            return True
+        if verdict in (Verdict.REAL, Verdict.FOREIGN):
+            foreign = version if verdict is Verdict.FOREIGN else None
+            found = tuple(differences) or (Difference("foreign", sink, key),)
+            findings.confirmed.setdefault(sink, {})[key] = Confirmed(key, found, foreign)
+        return verdict is Verdict.CHANGED
 
     def _differences(
         self,
         sink: str,
         key: Key,
-        expected: Row | None,
+        source: SourceRow | None,
         mine: StoredRow | None,
         others: Sequence[StoredRow],
     ) -> list[Difference]:
         row = mine.row if mine is not None else None
+        expected = source.row if source is not None else None
         if row is None:
             return [] if expected is None else [Difference("missing", sink, key)]
         if expected is None:
@@ -167,10 +187,3 @@ class Confirmer:
                     for column in columns_that_differ(self._shape.derived, other.row[width:], row[width:])
                 ]
         return found
-
-
-def _fence(stored: StoredRow | None, fences: Mapping[int, Fence]) -> Fence:
-    """The fence of a row's partition; a row of a partition that the topic does not have is foreign."""
-    if stored is None:
-        return Fence(0, 0)
-    return fences.get(stored.partition, Fence(0, -1))

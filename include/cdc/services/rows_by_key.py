@@ -34,6 +34,14 @@ from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, Tabl
 
 
 @dataclass(frozen=True)
+class SourceRow:
+    """A row at the source, and the transaction that wrote it."""
+
+    row: Row
+    stamp: str
+
+
+@dataclass(frozen=True)
 class StoredRow:
     """A key in a sink.
 
@@ -56,10 +64,10 @@ class RowsByKey:
         self._columns = compared_columns(table)
         self._width = len(table.key)
 
-    def source(self, keys: Sequence[Key]) -> tuple[dict[Key, Row], int]:
+    def source(self, keys: Sequence[Key]) -> tuple[dict[Key, SourceRow], int]:
         """The source's rows, and its log position read after them."""
         table = self._table
-        query = sql.SQL("SELECT {}, {} FROM {} WHERE {}").format(
+        query = sql.SQL("SELECT {}, {}, xmin::text FROM {} WHERE {}").format(
             sql.SQL(", ").join(map(postgres_text, table.key_columns)),
             postgres_values(self._columns),
             sql.Identifier(table.schema_name, table.table_name),
@@ -67,7 +75,9 @@ class RowsByKey:
         )
         position = sql.SQL("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
         found, ((lsn,),) = self._postgres(self._admin, query, position)
-        return self._by_key(found, self._columns), int(lsn)
+        rows = self._by_key((row[:-1] for row in found), self._columns)
+        stamps = {tuple(row[: self._width]): row[-1] for row in found}
+        return {key: SourceRow(row, stamps[key]) for key, row in rows.items()}, int(lsn)
 
     def stored(self, sink: SinkSpec, keys: Sequence[Key]) -> dict[Key, StoredRow]:
         """A sink's rows; a key of which it never had one is missing.
@@ -101,7 +111,7 @@ class RowsByKey:
                 with connect_postgres(self._connections.get(sink.connection), autocommit=True) as session:
                     session.execute(removal)
 
-    def _read(self, sink: SinkSpec, keys: Sequence[Key]) -> tuple[list[Sequence[Any]], list[Sequence[Any]]]:
+    def _read(self, sink: SinkSpec, keys: Sequence[Key]) -> list[list[Any]]:
         """What readers see of the keys, then their newest versions."""
         if isinstance(sink, ClickHouseSink):
             return self._read_clickhouse(sink, keys)
@@ -117,29 +127,24 @@ class RowsByKey:
         newest = sql.SQL("SELECT {}, _version, _partition FROM {} WHERE {}").format(
             texts, warehouse_raw(sink, table), condition
         )
-        found, versions = self._postgres(self._connections.get(sink.connection), shown, newest)
-        return list(found), list(versions)
+        return self._postgres(self._connections.get(sink.connection), shown, newest)
 
-    def _read_clickhouse(
-        self, sink: ClickHouseSink, keys: Sequence[Key]
-    ) -> tuple[list[Sequence[Any]], list[Sequence[Any]]]:
+    def _read_clickhouse(self, sink: ClickHouseSink, keys: Sequence[Key]) -> list[list[Any]]:
         table = self._table
         texts = ", ".join(clickhouse_text(column, nullable=False) for column in table.key_columns)
         condition = key_condition_clickhouse(table, keys)
         view = ".".join(map(quote_ch, sink.view(table.name)))
         values = clickhouse_values((*self._columns, *table.derived))
         raw = clickhouse_raw(sink, table)
+        queries = (
+            f"SELECT {texts}, {values} FROM {view} WHERE {condition}",  # noqa: S608 - all quoted
+            (
+                f"SELECT {texts}, max(_version), argMax(_partition, _version) "  # noqa: S608
+                f"FROM {raw} WHERE {condition} GROUP BY {', '.join(map(quote_ch, table.key))}"
+            ),
+        )
         with self._clickhouse(sink) as client:
-            shown = client.query(
-                f"SELECT {texts}, {values} FROM {view} WHERE {condition}",  # noqa: S608 - all quoted
-                settings=CLICKHOUSE_SETTINGS,
-            ).result_rows
-            newest = client.query(
-                f"SELECT {texts}, max(_version), argMax(_partition, _version) FROM {raw} "  # noqa: S608
-                f"WHERE {condition} GROUP BY {', '.join(map(quote_ch, table.key))}",
-                settings=CLICKHOUSE_SETTINGS,
-            ).result_rows
-        return list(shown), list(newest)
+            return [list(client.query(query, settings=CLICKHOUSE_SETTINGS).result_rows) for query in queries]
 
     def _by_key(self, found: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> dict[Key, Row]:
         listed = list(found)
