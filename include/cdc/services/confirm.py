@@ -14,7 +14,8 @@ from cdc.services.fences import Fences
 from cdc.services.rows_by_key import RowsByKey, SourceRow, StoredRow
 from cdc.spec import SinkSpec, TableSpec
 
-KEYS_AT_ONCE = 500
+KEYS_AT_ONCE = 20_000
+"""Keys of one look: their rows are in memory, and all of them wait for the same fences."""
 ROUNDS = 5
 
 

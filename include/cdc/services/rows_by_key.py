@@ -32,6 +32,8 @@ from cdc.services.checksums import Key
 from cdc.services.compare import CLICKHOUSE_TIMEOUT_S, CONNECT_TIMEOUT_S, canonical
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
 
+KEYS_OF_A_QUERY = 1_000
+
 
 @dataclass(frozen=True)
 class SourceRow:
@@ -67,14 +69,19 @@ class RowsByKey:
     def source(self, keys: Sequence[Key]) -> tuple[dict[Key, SourceRow], int]:
         """The source's rows, and its log position read after them."""
         table = self._table
-        query = sql.SQL("SELECT {}, {}, xmin::text FROM {} WHERE {}").format(
-            sql.SQL(", ").join(map(postgres_text, table.key_columns)),
-            postgres_values(self._columns),
-            sql.Identifier(table.schema_name, table.table_name),
-            key_condition_postgres(table, keys),
-        )
+        texts = sql.SQL(", ").join(map(postgres_text, table.key_columns))
+        queries = [
+            sql.SQL("SELECT {}, {}, xmin::text FROM {} WHERE {}").format(
+                texts,
+                postgres_values(self._columns),
+                sql.Identifier(table.schema_name, table.table_name),
+                key_condition_postgres(table, chunk),
+            )
+            for chunk in _chunks(keys)
+        ]
         position = sql.SQL("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
-        found, ((lsn,),) = self._postgres(self._admin, query, position)
+        *answers, ((lsn,),) = self._postgres(self._admin, *queries, position)
+        found = [row for answer in answers for row in answer]
         rows = self._by_key((row[:-1] for row in found), self._columns)
         stamps = {tuple(row[: self._width]): row[-1] for row in found}
         return {key: SourceRow(row, stamps[key]) for key, row in rows.items()}, int(lsn)
@@ -85,13 +92,16 @@ class RowsByKey:
         A version is never older than the row that is shown beside it.
         """
         columns = (*self._columns, *self._table.derived)
-        shown, newest = self._read(sink, keys)
-        rows = self._by_key(shown, columns)
-        return {
-            key: StoredRow(rows.get(key), int(version), int(partition))
-            for *texts, version, partition in newest
-            for key in [tuple(texts)]
-        }
+        found: dict[Key, StoredRow] = {}
+        for chunk in _chunks(keys):
+            shown, newest = self._read(sink, chunk)
+            rows = self._by_key(shown, columns)
+            found |= {
+                key: StoredRow(rows.get(key), int(version), int(partition))
+                for *texts, version, partition in newest
+                for key in [tuple(texts)]
+            }
+        return found
 
     def delete(self, sink: SinkSpec, versions: Mapping[Key, int]) -> None:
         """Remove exactly these versions of keys from a sink's physical table."""
@@ -172,3 +182,7 @@ class RowsByKey:
                 yield client
         finally:
             client.close()
+
+
+def _chunks(keys: Sequence[Key]) -> list[Sequence[Key]]:
+    return [keys[at : at + KEYS_OF_A_QUERY] for at in range(0, len(keys), KEYS_OF_A_QUERY)]

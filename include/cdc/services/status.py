@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -30,6 +30,14 @@ COUNT_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
+class Compared:
+    """The last reconciliation of a table."""
+
+    at: datetime
+    settled: bool
+
+
+@dataclass(frozen=True)
 class TableStatus:
     """One table.
 
@@ -42,6 +50,7 @@ class TableStatus:
         last_batch: when the slowest sink last finished a batch.
         rows: rows at the source and in each sink; None where they could not be counted in time.
         watermark: complete up to there; None where not known.
+        compared: when it was last compared with the source, and whether nothing differed or was left.
     """
 
     table: str
@@ -56,6 +65,7 @@ class TableStatus:
     last_batch: datetime | None
     rows: Mapping[str, int | None]
     watermark: str | None = None
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -88,13 +98,18 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
     """
     connector = sample_connector(pipeline, connections)
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+        ops.ensure_schema()
         facts = {s.name: _facts(pipeline, s, connections, ops) for s in pipeline.streams}
+        compared = ops.last_reconciliations(pipeline.name)
     ends = _ends(pipeline, connections)
     rows = count_all(pipeline, connections) if count_rows else {}
     return PipelineStatus(
         pipeline.name,
         tuple(
-            _table(pipeline, table, connector, facts[table.stream], ends, rows.get(table.name, {}))
+            replace(
+                _table(pipeline, table, connector, facts[table.stream], ends, rows.get(table.name, {})),
+                compared=_compared(compared.get(table.name)),
+            )
             for table in pipeline.tables
         ),
     )
@@ -167,6 +182,10 @@ def _table(
         last_batch=min((p.finished_at for p in facts.progress), default=None),
         rows={name: rows.get(name) for name in ("source", "clickhouse", "warehouse")},
     )
+
+
+def _compared(report: Mapping[str, Any] | None) -> Compared | None:
+    return None if report is None else Compared(report["finished_at"], report["report"]["settled"])
 
 
 def backlog(topic: str, progress: Sequence[BatchProgress], ends: Offsets, sinks: int) -> int | None:

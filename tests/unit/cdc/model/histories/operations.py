@@ -11,7 +11,7 @@ from tests.unit.cdc.model.histories.capture import Connector, Topic
 from tests.unit.cdc.model.histories.delivery import Batch, Letter, Sink
 from tests.unit.cdc.model.histories.ending import DifferentError
 from tests.unit.cdc.model.histories.rules import Rules, repair_version
-from tests.unit.cdc.model.histories.source import Source, Window
+from tests.unit.cdc.model.histories.source import Change, Source, Window
 
 Steps = Iterator[None]
 """An operation under way; `next` goes one step further."""
@@ -62,7 +62,7 @@ class Operations:
         yield
         while not self.source.readable:
             yield
-        row, position = self.source.rows.get(key), len(self.source.log)
+        row, log, position = self.source.rows.get(key), self.source.log, len(self.source.log)
         yield
         while self.rules.compares_what_is_captured and not self.connector.has_delivered(position):
             yield
@@ -78,15 +78,15 @@ class Operations:
         verdict = judge(stored.version if stored else None, Fence(begin, ceiling), same=same)
         yield
         if verdict in (Verdict.REAL, Verdict.FOREIGN) and not (
-            self._lacks_events(sink) or self._is_touched(key, position)
+            self._lacks_events(sink) or self._is_touched(key, log, position)
         ):
             raise DifferentError(f"false alarm, {verdict}: key {key} shows {seen}, the source had {row}")
 
-    def _is_touched(self, key: int, position: int) -> bool:
-        """Whether the source's row was changed after this position of the log, as its xmin says."""
-        log = self.source.log
-        touched = len(log) < position or any(
-            not isinstance(c, Window) and c.key in (key, None) for c in log[position:]
+    def _is_touched(self, key: int, log: list[Change | Window], position: int) -> bool:
+        """Whether the row was changed after this position of this cluster's log, as its xmin says."""
+        since = self.source.log[position:]
+        touched = self.source.log is not log or any(
+            not isinstance(entry, Window) and entry.key in (key, None) for entry in since
         )
         return touched and self.rules.compares_twice_with_the_source
 
