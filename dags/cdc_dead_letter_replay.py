@@ -9,8 +9,8 @@ from airflow.sdk import DAG, Param, TaskGroup
 from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
 from cdc_airflow.notifications.failure_mail import FailureMail
-from cdc_airflow.operators.replay_dead_letters import ALL, ReplayDeadLettersOperator
-from cdc_airflow.pipelines import declared_pipelines
+from cdc_airflow.operators.replay_dead_letters import ReplayDeadLettersOperator
+from cdc_airflow.pipelines import ALL, declared_pipelines
 
 pipelines = declared_pipelines()
 tables = sorted({table.name for pipeline in pipelines for table in pipeline.tables})

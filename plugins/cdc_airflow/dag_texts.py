@@ -46,6 +46,39 @@ and a mail then says what is wrong, since when, with which figures, and what to 
 - **check_checkpoints_…**: the checkpoints' own offsets against Kafka's end offsets.
 {_MORE}"""
 
+WATERMARKS = f"""
+### What is complete, up to when?
+For each table and sink one proof: *every transaction whose commit ends at or below this LSN is there, and so
+is every one that began before this time*. Debezium's slot has confirmed the LSN, and the sink's query has
+written all that Kafka had after that.
+
+Each proof is an event of the asset `cdc://<pipeline>/<sink>/<table>`, with `lsn`, `complete_until` and
+`proven_at`. Schedule a DAG on these assets, as `example_daily_revenue` does.
+
+A table that is parked, has open dead letters, or whose snapshot is under way has no proof; the log says so.
+`cdc watermarks` shows them all.
+{_MORE}"""
+
+DAILY_REVENUE = f"""
+### A batch on top of change data, without the usual guess
+Runs when every table that it reads has advanced in every sink. For each sink it builds the days (UTC) beyond
+whose end all the tables are complete, each day once: `marts.daily_revenue`. When no day is over, it skips.
+
+A day is closed by the time before which no transaction is open at the source: a row that is stamped before
+midnight can be committed after it.
+{_MORE}"""
+
+MAINTENANCE = f"""
+### Merges, dedup and purges
+For each pipeline, one sink after the other, within the budget of `policies.maintenance`:
+
+- ClickHouse: `OPTIMIZE … FINAL` of the partitions with most parts, so that old versions of rows go.
+- Both sinks: tombstones go once no event behind them can be written again, and rows that a TRUNCATE removed.
+- The warehouse: vacuum and statistics. The ops store: old batches, alerts and replayed dead letters.
+
+Safe at any time, also while streams run. The log has figures before and after.
+{_MORE}"""
+
 REPLAY = f"""
 ### Writes dead letters once more
 An event that could not be written is kept with its bytes and a sentence (`cdc dead-letters list`). Once its

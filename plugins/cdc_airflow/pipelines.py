@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
-from airflow.sdk import Asset, CronTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.sdk import Asset, AssetAlias, CronTriggerTimetable, MultipleCronTriggerTimetable
 
 from cdc.errors import ConfigurationError, SpecError
 from cdc.settings import Settings
@@ -14,6 +15,9 @@ from cdc.spec import Pipeline, load_pipeline, load_pipelines
 
 ENSURE_SCHEDULE = "*/10 * * * *"
 """How often each stream's DAG looks whether its driver lives, beside being told by `cdc_connectors`."""
+
+ALL = "all"
+"""What a DAG's form says for "not narrowed"."""
 
 Schedule = CronTriggerTimetable | MultipleCronTriggerTimetable | None
 
@@ -65,6 +69,25 @@ def stream_dag_ids(pipelines: Iterable[Pipeline]) -> dict[tuple[str, str], str]:
 def applied_asset(pipeline: str) -> Asset:
     """What `cdc_connectors` updates once a pipeline is applied; its event wakes the streams' DAGs."""
     return Asset(name=f"cdc_{pipeline}_applied", uri=f"cdc://{pipeline}/applied", group="cdc")
+
+
+def watermark_asset(pipeline: str, table: str, sink: str) -> Asset:
+    """A table in a sink; its event says what the table is complete up to there.
+
+    Schedule a DAG on these assets, and it runs when each of them has advanced.
+
+    Args:
+        pipeline: the pipeline's name.
+        table: the table's name in the sinks.
+        sink: the sink's name.
+    """
+    path = "/".join(quote(part, safe="") for part in (pipeline, sink, table))
+    return Asset(name=f"cdc_{path.replace('/', '_')}", uri=f"cdc://{path}", group="cdc")
+
+
+def watermark_alias(pipeline: str) -> AssetAlias:
+    """Under which the proofs of a pipeline are told: only of the tables that were proven."""
+    return AssetAlias(name=f"cdc_{pipeline}_watermarks", group="cdc")
 
 
 def cron_schedule(crons: Iterable[str | None], *, run_immediately: bool = False) -> Schedule:

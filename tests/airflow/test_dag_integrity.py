@@ -17,6 +17,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 REPO = Path(__file__).resolve().parents[2]
 DAG_IDS = {
+    "cdc_clickhouse_maintenance",
     "cdc_connectors",
     "cdc_dead_letter_replay",
     "cdc_health",
@@ -25,6 +26,8 @@ DAG_IDS = {
     "cdc_stream_customers",
     "cdc_stream_orders",
     "cdc_stream_products",
+    "cdc_watermarks",
+    "example_daily_revenue",
 }
 
 
@@ -111,6 +114,17 @@ def test_the_connectors_dag_wakes_the_streams(dagbag: DagBag) -> None:
     for stream in ("customers", "orders", "products"):
         condition = dagbag.dags[f"cdc_stream_{stream}"].timetable.asset_condition
         assert [asset.uri for asset in condition.objects] == [applied.uri]
+
+
+def test_the_watermarks_dag_tells_of_each_table_and_the_example_waits_for_its_own(dagbag: DagBag) -> None:
+    proves = dagbag.dags["cdc_watermarks"].get_task("prove_ecommerce")
+    assert [outlet.name for outlet in proves.outlets] == ["cdc_ecommerce_watermarks"]
+    condition = dagbag.dags["example_daily_revenue"].timetable.asset_condition
+    assert {asset.uri for asset in condition.objects} == {
+        f"cdc://ecommerce/{sink}/{table}"
+        for sink in ("clickhouse", "warehouse")
+        for table in ("orders_fact", "order_items")
+    }
 
 
 def test_the_replay_dag_has_a_task_for_each_stream_and_a_form_that_narrows_it(dagbag: DagBag) -> None:

@@ -13,6 +13,7 @@ from cdc.cli import dead_letters, generation, reconcile, render, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
+from cdc.services.upkeep_report import TableUpkeep
 from cdc.settings import Settings
 from cdc.spec import Pipeline, load_pipelines
 
@@ -171,6 +172,72 @@ def status(
         typer.echo(found.to_json())
     else:
         out.print(render.status(found))
+
+
+@app.command()
+def watermarks(
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+    prove: Annotated[bool, typer.Option("--prove", help="Prove anew what can be proven now.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what each table is complete up to in each sink, or why that is not known."""
+    from cdc.services import watermarks as service
+
+    target = find_target(pipeline, env)
+    if prove:
+        errors.print("waiting until Debezium and the sinks have what the source has now", highlight=False)
+        found = list(service.prove(target.pipeline, target.connections))
+    else:
+        with target.ops() as ops:
+            found = ops.watermarks(target.pipeline.name)
+    if as_json:
+        typer.echo(json.dumps([render.watermark_json(one) for one in found], indent=2, default=str))
+    else:
+        out.print(render.watermarks(target.pipeline.name, found))
+
+
+@app.command()
+def maintain(
+    sink: Annotated[list[str] | None, typer.Option("--sink", help="Only this sink.")] = None,
+    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
+    horizon_age_minutes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Remove tombstones behind Kafka's beginning of so long ago; 0 only when no replay, repair "
+            "or resume runs. By default the policy's.",
+        ),
+    ] = None,
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge ClickHouse's parts under the budget, remove tombstones and truncated rows that may go, vacuum."""
+    from cdc.services.upkeep import keep_up
+
+    target = find_target(pipeline, env)
+
+    def say(step: TableUpkeep) -> None:
+        if not as_json:
+            first, *rest = step.lines()
+            out.print(f"[green]kept up[/] {first}", highlight=False)
+            for line in rest:
+                out.print(f"  {line}", highlight=False, markup=False)
+
+    report = keep_up(
+        target.pipeline,
+        target.connections,
+        sinks=sink,
+        tables=table,
+        horizon_age_minutes=horizon_age_minutes,
+        on_step=say,
+    )
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        gone = ", ".join(f"{count:,} {what}" for what, count in report.purged.items() if count)
+        out.print(f"removed from the ops store: {gone or 'nothing is old enough'}", highlight=False)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

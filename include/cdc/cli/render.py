@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
@@ -10,6 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from cdc.model.watermark import Watermark, lsn_text
 from cdc.ops import DeadLetter
 from cdc.services.changes import Plan
 from cdc.services.dead_letters import advice, readable
@@ -52,6 +54,7 @@ def status(found: PipelineStatus) -> RenderableType:
         "source",
         "clickhouse",
         "warehouse",
+        "watermark",
     ):
         table.add_column(
             title, justify="right" if title in ("backlog", "source") else "left", overflow="fold"
@@ -59,6 +62,25 @@ def status(found: PipelineStatus) -> RenderableType:
     for item in found.tables:
         table.add_row(*_cells(item))
     return table
+
+
+def watermarks(pipeline: str, found: Sequence[Watermark]) -> RenderableType:
+    """A row for each table and sink."""
+    if not found:
+        return Text("nothing was proven yet: `cdc watermarks --prove`, or DAG cdc_watermarks", style="yellow")
+    table = Table(title=f"Pipeline {pipeline}: complete up to", title_justify="left")
+    for title in ("table", "sink", "watermark", "proven"):
+        table.add_column(title, overflow="fold")
+    for one in found:
+        said = Text(one.text, style="green" if one.holds else "yellow")
+        table.add_row(Text(one.table), Text(one.sink), said, _ago(one.proven_at))
+    return table
+
+
+def watermark_json(watermark: Watermark) -> dict[str, object]:
+    """The same as JSON; the LSN as PostgreSQL writes it."""
+    lsn = None if watermark.lsn is None else lsn_text(watermark.lsn)
+    return {**asdict(watermark), "lsn": lsn, "holds": watermark.holds}
 
 
 def dead_letters(found: Sequence[DeadLetter], totals: Mapping[tuple[str, str], int]) -> RenderableType:
@@ -146,6 +168,7 @@ def _cells(item: TableStatus) -> tuple[RenderableType, ...]:
         _number(item.rows["source"]),
         Text(f"{item.clickhouse or '-'}: {_number(item.rows['clickhouse'])}"),
         Text(f"{item.warehouse or '-'}: {_number(item.rows['warehouse'])}"),
+        Text(item.watermark or "-"),
     )
 
 

@@ -112,6 +112,11 @@ class ConnectClient:
             name, connector["state"], connector.get("worker_id", ""), tasks, connector.get("trace", "")
         )
 
+    def offsets(self, name: str) -> list[dict[str, Any]]:
+        """What the connector has committed: for each partition of its source a position; empty before."""
+        found = self._found("GET", f"/connectors/{quote(name)}/offsets") or {"offsets": []}
+        return [entry["offset"] for entry in found["offsets"] if entry["offset"]]
+
     def restart(self, name: str, *, only_failed: bool = True) -> None:
         """Restart the connector and its tasks, by default only what failed."""
         path = f"/connectors/{quote(name)}/restart"

@@ -94,6 +94,15 @@ class DeadLetterStore(OpsDatabase):
         )
         return [None if row["key"] is None else bytes(row["key"]) for row in rows]
 
+    def open_places(self, pipeline: str, table: str, sink: str) -> list[Place]:
+        """Where the events lie that were not replayed."""
+        rows = self.rows(
+            'SELECT generation, partition, "offset" FROM cdc_ops.dead_letters '
+            'WHERE pipeline = %s AND "table" = %s AND sink = %s AND replayed_at IS NULL',
+            (pipeline, table, sink),
+        )
+        return [(row["generation"], row["partition"], row["offset"]) for row in rows]
+
     def count_dead_letters(
         self, pipeline: str, table: str | None = None, sink: str | None = None, *, only_open: bool = True
     ) -> dict[tuple[str, str], int]:

@@ -65,17 +65,6 @@ class ProgressStore(OpsDatabase):
         ).format(_COLUMNS)
         return [_progress(row) for row in self.rows(statement, (query, limit))]
 
-    def purge_progress(self, days: int = 30) -> int:
-        """Forget batches older than that, but never a query's newest; returns how many."""
-        rows = self.rows(
-            "WITH gone AS (DELETE FROM cdc_ops.progress AS old WHERE finished_at < now() - "
-            "make_interval(days => %s) "
-            "AND EXISTS (SELECT 1 FROM cdc_ops.progress AS newer WHERE newer.query = old.query "
-            "AND newer.finished_at > old.finished_at) RETURNING 1) SELECT count(*) AS n FROM gone",
-            (days,),
-        )
-        return int(rows[0]["n"])
-
 
 def _progress(row: DictRow) -> BatchProgress:
     values = dict(row)

@@ -184,3 +184,35 @@ CREATE TABLE IF NOT EXISTS cdc_ops.partitions (
   recorded_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, "table")
 );
+
+-- What each table is complete up to in each sink, as it was last proven; `doubt` says why a later look proved nothing.
+CREATE TABLE IF NOT EXISTS cdc_ops.watermarks (
+  pipeline       text NOT NULL,
+  "table"        text NOT NULL,
+  sink           text NOT NULL,
+  lsn            bigint,
+  complete_until timestamptz,
+  proven_at      timestamptz,
+  doubt          text NOT NULL DEFAULT '',
+  looked_at      timestamptz NOT NULL,
+  PRIMARY KEY (pipeline, "table", sink)
+);
+
+-- Days that a downstream DAG has built, so that each is built once.
+CREATE TABLE IF NOT EXISTS cdc_ops.built_days (
+  pipeline       text NOT NULL,
+  build          text NOT NULL,
+  sink           text NOT NULL,
+  day            date NOT NULL,
+  complete_until timestamptz NOT NULL,
+  built_at       timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, build, sink, day)
+);
+
+-- For each topic the version at the earliest offset of each partition, each time that maintenance looked.
+CREATE TABLE IF NOT EXISTS cdc_ops.horizons (
+  topic       text NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT now(),
+  versions    jsonb NOT NULL,
+  PRIMARY KEY (topic, recorded_at)
+);

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from cdc.ops.dead_letters import DeadLetterStore
+from cdc.ops.horizons import HorizonStore
 from cdc.ops.leases import LeaseStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
 from cdc.ops.reconciliations import ReconciliationStore
 from cdc.ops.topics import TopicStore
+from cdc.ops.watermarks import WatermarkStore
 
 
-class OpsStore(LeaseStore, ProgressStore, DeadLetterStore, ParkingStore, ReconciliationStore, TopicStore):
+class OpsStore(
+    LeaseStore,
+    ProgressStore,
+    DeadLetterStore,
+    ParkingStore,
+    ReconciliationStore,
+    TopicStore,
+    WatermarkStore,
+    HorizonStore,
+):
     """Everything the platform knows about itself, in schema `cdc_ops` of the control PostgreSQL.
 
     How it works: one connection for each process, made at the first call and again after a failure; threads

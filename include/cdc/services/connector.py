@@ -110,18 +110,23 @@ def _delivery(pipeline: Pipeline) -> dict[str, str]:
 def heartbeat_query(table: str) -> str:
     """The statement that Debezium runs at each heartbeat.
 
-    It makes the slot advance when the captured tables are idle. `oldest_xact` is when the oldest open writing
-    transaction began, or now when there is none; it is NULL when the role may not see other sessions
-    (`pg_read_all_stats`), which is "not known" and never "none".
+    It makes the slot advance when the captured tables are idle. `oldest_xact` is a time before which no
+    transaction is open. It is NULL, which is "not known" and never "none", when the role may not see other
+    sessions (`pg_read_all_stats`), and while a prepared transaction waits, whose beginning nobody knows.
+
+    Transactions that have written nothing yet count: they may still write rows that are stamped with their
+    beginning. A second is taken off, because a session takes its time before others can see it.
     """
-    open_since = (
-        "SELECT min(xact_start) FROM pg_stat_activity "
-        "WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()"
+    oldest = (
+        "least((SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')), "
+        "clock_timestamp() - interval '1 second')"
     )
     return (
         f"UPDATE {quoted(table)} SET beat_at = clock_timestamp(), lsn = pg_current_wal_lsn()::text, "  # noqa: S608
         "oldest_xact = CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') "
-        f"THEN coalesce(({open_since}), clock_timestamp()) END WHERE id = 1"
+        "AND NOT EXISTS (SELECT 1 FROM pg_prepared_xacts WHERE database = current_database()) "
+        f"THEN {oldest} END WHERE id = 1"
     )
 
 

@@ -20,6 +20,7 @@ from cdc.ddl.columns import quote_ch
 from cdc.errors import CdcError
 from cdc.model.health import ConnectorSample, Offsets, lag
 from cdc.model.parking import ParkedTable
+from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, Launch, OpsStore
 from cdc.services.apply import YARN_CONNECTION
 from cdc.services.health import sample_connector
@@ -49,7 +50,8 @@ class TableStatus:
         query: the names of its queries.
         last_batch: when the slowest sink last finished a batch.
         rows: rows at the source and in each sink; None where they could not be counted in time.
-        watermark: complete up to there; None where not known.
+        watermark: what the table is complete up to in every sink, as it was last proven; None where that is
+            not known, or the last look proved nothing.
         compared: when it was last compared with the source, and whether nothing differed or was left.
     """
 
@@ -101,6 +103,7 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
         ops.ensure_schema()
         facts = {s.name: _facts(pipeline, s, connections, ops) for s in pipeline.streams}
         compared = ops.last_reconciliations(pipeline.name)
+        proven = ops.watermarks(pipeline.name)
     ends = _ends(pipeline, connections)
     rows = count_all(pipeline, connections) if count_rows else {}
     return PipelineStatus(
@@ -109,6 +112,7 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
             replace(
                 _table(pipeline, table, connector, facts[table.stream], ends, rows.get(table.name, {})),
                 compared=_compared(compared.get(table.name)),
+                watermark=common_watermark(table.name, proven, len(pipeline.sinks)),
             )
             for table in pipeline.tables
         ),
@@ -134,6 +138,12 @@ def stream_state(table: TableSpec, facts: StreamFacts, sinks: int) -> tuple[Stat
     if launch is None or launch.application_id is None:
         return "stopped", "never launched: run the stream's DAG or `cdc stream start`"
     return "failed", f"{launch.application_id} has ended: see its log, then run the stream's DAG"
+
+
+def common_watermark(table: str, proven: Sequence[Watermark], sinks: int) -> str | None:
+    """The lowest of a table's watermarks; None when one of its sinks has none."""
+    own = [watermark for watermark in proven if watermark.table == table and watermark.holds]
+    return min(own, key=lambda watermark: watermark.lsn or 0).text if len(own) >= sinks else None
 
 
 def _since(launch: Launch, progress: Sequence[BatchProgress]) -> bool:

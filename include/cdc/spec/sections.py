@@ -68,6 +68,25 @@ class StreamingSpec(Spec):
     lease_s: Annotated[int, Field(ge=10)] = 60
 
 
+class MaintenanceSpec(Spec):
+    """What upkeep may use, and how long things are kept.
+
+    Attributes:
+        max_merge_gb: the most that one run merges in a ClickHouse sink, compressed.
+        max_minutes: after so long no other merge or purge is begun.
+        max_running_merges: so many merges that run already are enough.
+        horizon_age_minutes: tombstones go only behind what Kafka's beginning was so long ago, which is longer
+            than any replay, repair or batch takes.
+        retention_days: of batches, alerts and replayed dead letters in the ops store.
+    """
+
+    max_merge_gb: Annotated[float, Field(gt=0)] = 50
+    max_minutes: Positive = 60
+    max_running_merges: Positive = 4
+    horizon_age_minutes: Annotated[int, Field(ge=0)] = 360
+    retention_days: Positive = 30
+
+
 class PoliciesSpec(Spec):
     """Service levels; a breach fails the health DAG and sends a mail.
 
@@ -88,6 +107,9 @@ class PoliciesSpec(Spec):
     reconcile_schedule: str | None = "@daily"
     partitions_schedule: str | None = "*/10 * * * *"
     reconcile_repair: bool = True
+    watermarks_schedule: str | None = "*/5 * * * *"
+    maintenance_schedule: str | None = "17 3 * * *"
+    maintenance: MaintenanceSpec = MaintenanceSpec()
 
 
 class AlertsSpec(Spec):

@@ -14,9 +14,7 @@ from cdc.errors import DataError
 from cdc.spec import Pipeline
 from cdc_airflow.hooks.cdc import CdcHook
 from cdc_airflow.operators.submission import SPARK, describe
-from cdc_airflow.pipelines import find_pipeline
-
-ALL = "all"
+from cdc_airflow.pipelines import ALL, find_pipeline
 
 
 class ReplayDeadLettersOperator(SparkSubmitOperator):

@@ -112,7 +112,7 @@ def test_operations_name_every_dag_task_and_parameter() -> None:
         )
         assert names, file.name
         for name in names:
-            plain = re.sub(r"\{[^}]+\}", "<stream>", name)
+            plain = re.sub(r"\{(\w+)\.name\}", r"<\1>", name)
             assert f"`{plain}`" in text, f"{file.name}: {plain}"
 
 

@@ -1,0 +1,89 @@
+"""What the tables are complete up to, and a DAG that builds days on top of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from cdc.clients.clickhouse import connect_clickhouse
+
+SINKS, TABLES = {"clickhouse", "warehouse"}, {"customers", "products", "orders_fact", "order_items"}
+
+
+def prove(stack):
+    done = stack.shell("cdc watermarks --prove --json")
+    assert done.returncode == 0
+    found = {(one["table"], one["sink"]): one for one in json.loads(done.stdout)}
+    assert set(found) == {(table, sink) for table in TABLES for sink in SINKS}
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_every_table_is_proven_complete_up_to_now_also_when_nothing_changes(stack):
+    began = datetime.now(UTC)
+    for one in prove(stack).values():
+        assert one["holds"], one
+        assert datetime.fromisoformat(one["complete_until"]) > began - timedelta(seconds=30)
+    status = json.loads(stack.shell("cdc status --json --no-count").stdout)
+    assert all("complete before" in row["watermark"] for row in status["tables"])
+
+
+@pytest.mark.timeout(300)
+def test_an_open_transaction_holds_the_time_back_though_not_the_lsn(stack):
+    before = prove(stack)["orders_fact", "warehouse"]
+    with psycopg.connect(stack.ctx.stack_env()["SOURCE_DSN"]) as open_one:
+        [(began,)] = open_one.execute("SELECT now()").fetchall()
+        after = prove(stack)["orders_fact", "warehouse"]
+    assert datetime.fromisoformat(after["complete_until"]) <= began
+    assert _number(after["lsn"]) > _number(before["lsn"])
+
+
+@pytest.mark.timeout(300)
+def test_a_parked_table_has_none_and_the_others_have(stack):
+    assert stack.shell("cdc table park products --sink warehouse --reason 'a test'").returncode == 0
+    try:
+        found = prove(stack)
+    finally:
+        resumed = stack.shell("cdc table resume products --sink warehouse")
+    assert resumed.returncode == 0
+    assert not found["products", "warehouse"]["holds"]
+    assert "parked: a test" in found["products", "warehouse"]["doubt"]
+    assert found["products", "clickhouse"]["holds"]
+    assert prove(stack)["products", "warehouse"]["holds"]
+
+
+@pytest.mark.timeout(600)
+def test_a_downstream_dag_builds_each_day_that_is_over_once(stack, eventually):
+    began = datetime.now(UTC)
+    run = stack.run_dag("cdc_watermarks")
+    assert run.state == "success", stack.api.explain(run)
+
+    def finished():
+        return [r for r in stack.api.runs("example_daily_revenue") if r.finished]
+
+    eventually(finished, 180)
+    assert {run.state for run in finished()} == {"success"}
+    with stack.session() as session:
+        with psycopg.connect(stack.ctx.stack_env()["WAREHOUSE_DSN"]) as warehouse:
+            built = warehouse.execute(
+                "SELECT day, currency, orders, items, revenue FROM marts.daily_revenue ORDER BY 1, 2"
+            ).fetchall()
+        client = connect_clickhouse(session.connections.get("cdc_clickhouse"))
+        same = client.query(
+            "SELECT day, currency, orders, items, revenue FROM marts.daily_revenue ORDER BY 1, 2"
+        )
+        client.close()
+    days = {row[0] for row in built}
+    assert len(days) > 1
+    assert max(days) < began.date()
+    assert [tuple(row) for row in same.result_rows] == built
+    again = stack.run_dag("example_daily_revenue")
+    assert {task["state"] for task in stack.api.tasks(again)} == {"skipped"}
+
+
+def _number(lsn: str) -> int:
+    high, low = lsn.split("/")
+    return int(high, 16) << 32 | int(low, 16)
