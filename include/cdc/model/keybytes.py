@@ -23,8 +23,7 @@ def _micros(text: str) -> int:
 
 
 def _zoned(text: str) -> str:
-    moment = datetime.fromisoformat(text)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromisoformat(text).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 _FORMS: dict[str, Callable[[str], object]] = {
