@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cdc.clients.postgres import connect_postgres
-from cdc.errors import UnavailableError, UnsupportedSourceError
+from cdc.errors import UnavailableError
 from cdc.model.partitioner import partition_of
 from cdc.model.version import pack
 from cdc.services.compare import compare_table
@@ -21,6 +21,7 @@ from cdc.services.fences import Patience
 from cdc.services.reconcile import Reconciler, TableReconciliation
 from cdc_spark.bounded import repair
 from cdc_spark.main import drive
+from tests.spark.test_commands import Shell
 
 TABLE = "public.customers"
 NAMES = "id, email, full_name, phone, tier, tags, preferences, external_id, created_at, updated_at"
@@ -97,20 +98,29 @@ def shop(lab, rows) -> Iterator[Shop]:
     made.close()
 
 
+def at_source(shop: Shop, *statements: str) -> None:
+    for statement in statements:
+        shop.lab.source(statement)
+
+
 @pytest.fixture
 def partitioned(shop) -> Iterator[Shop]:
     """The customers in partitions, beside a filled table that is not one of them yet."""
-    shop.lab.source(
-        "ALTER TABLE customers RENAME TO whole; "
-        "CREATE TABLE customers (LIKE whole, PRIMARY KEY (id)) PARTITION BY RANGE (id); "
-        "CREATE TABLE low PARTITION OF customers FOR VALUES FROM (0) TO (100); "
-        "CREATE TABLE high PARTITION OF customers FOR VALUES FROM (100) TO (200); "
-        "CREATE TABLE filled (LIKE customers INCLUDING ALL); "
-        "GRANT SELECT ON customers TO debezium"
+    at_source(
+        shop,
+        "ALTER TABLE customers RENAME TO whole",
+        "CREATE TABLE customers (LIKE whole, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE low PARTITION OF customers FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE high PARTITION OF customers FOR VALUES FROM (100) TO (200)",
+        "CREATE TABLE filled (LIKE customers INCLUDING ALL)",
+        "GRANT SELECT ON customers TO debezium",
     )
     yield shop
-    shop.lab.source(
-        "DROP TABLE customers; ALTER TABLE whole RENAME TO customers; DROP TABLE IF EXISTS high, filled"
+    at_source(
+        shop,
+        "DROP TABLE customers",
+        "ALTER TABLE whole RENAME TO customers",
+        "DROP TABLE IF EXISTS high, filled",
     )
 
 
@@ -256,7 +266,11 @@ def test_partitions_that_change_without_events_are_seen_and_mended(partitioned, 
     assert lab.run("customers") == 0
     assert watching.changed_parts([table]) == []
 
-    lab.source("TRUNCATE low; ALTER TABLE customers ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)")
+    at_source(
+        shop,
+        "TRUNCATE low",
+        "ALTER TABLE customers ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)",
+    )
     assert watching.changed_parts([table]) == [table]
     report = watching.reconcile(table)
     assert report.parts_changed
@@ -271,7 +285,7 @@ def test_partitions_that_change_without_events_are_seen_and_mended(partitioned, 
     derived = "SELECT count(*) AS n FROM VIEW.customers WHERE email_normalized = 'mail201@x.org'"
     assert lab.both(derived) == ([{"n": 1}], [{"n": 1}])
 
-    lab.source("ALTER TABLE customers DETACH PARTITION high; DROP TABLE low")
+    at_source(shop, "ALTER TABLE customers DETACH PARTITION high", "DROP TABLE low")
     assert watching.changed_parts([table]) == [table]
     assert watching.reconcile(table).differences == {sink: {"extra": 2} for sink in SINKS}
     assert ids(lab) == [201, 202, 203]
@@ -298,8 +312,10 @@ def test_keys_that_lie_where_nobody_computes_them_are_not_repaired(shop) -> None
     shop.captured()
     assert lab.run("customers") == 0
     lab.alter_warehouse("DELETE FROM RAW.customers WHERE id = 1")
-    with pytest.raises(UnsupportedSourceError, match="execute-snapshot"):
-        reconciled(lab, patience=shop.patience())
+    report = reconciled(lab, patience=shop.patience())
+    assert "is stored from partition 0" in report.refused
+    assert "execute-snapshot" in report.refused
+    assert report.left == {"warehouse": 1}
     assert len(lab.warehouse("SELECT id FROM VIEW.customers")) == 5
 
 
@@ -314,3 +330,40 @@ def test_nothing_is_told_of_a_sink_that_has_not_written_everything(shop) -> None
         reconciled(lab, patience=shop.patience(limit_s=2.0))
     assert lab.run("customers") == 0
     assert reconciled(lab, patience=shop.patience()).equal
+
+
+@pytest.mark.timeout(600)
+def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
+    lab, shell = shop.lab, Shell(shop.lab.environment(tmp_path))
+    for number in (1, 2, 3):
+        shop.insert(number)
+    shop.captured()
+    assert lab.run("customers") == 0
+    lab.alter_clickhouse("DELETE FROM RAW.customers WHERE id = 2 SETTINGS lightweight_deletes_sync = 2")
+    ended = threading.Event()
+
+    def capture() -> None:
+        while not ended.wait(0.3):
+            shop.captured()
+
+    connector = threading.Thread(target=capture)
+    connector.start()
+    try:
+        told = shell.cdc("reconcile", "customers", code=1)
+        assert "public.customers in clickhouse: 1 missing; 0 repaired, 1 left" in told
+        assert "clickhouse: row (2) is missing" in told
+        assert ids_in_clickhouse(lab) == [1, 3]
+        mended = shell.cdc("reconcile", "public.customers", "--repair")
+        assert "1 repaired, 0 left" in mended
+        assert "3 in source, 3 in warehouse, 2 in clickhouse" in mended
+        (report,) = json.loads(shell.cdc("reconcile", "customers", "--json").partition("\n]")[0] + "]")
+        assert (report["equal"], report["rows"]["clickhouse"]) == (True, 3)
+    finally:
+        ended.set()
+        connector.join()
+    assert ids_in_clickhouse(lab) == [1, 2, 3]
+    assert "no table 'nonsense'" in shell.cdc("reconcile", "nonsense", code=1)
+
+
+def ids_in_clickhouse(lab) -> list[int]:
+    return [row["id"] for row in lab.clickhouse("SELECT id FROM VIEW.customers ORDER BY id")]

@@ -25,7 +25,7 @@ from cdc.comparison.queries import (
 from cdc.comparison.report import CompareReport, TableReport
 from cdc.comparison.values import Canonicalizer, canonicalizer
 from cdc.connections import Connection, Connections
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
 
 FETCH_ROWS = 5_000
@@ -113,6 +113,10 @@ def postgres_rows(
         yield from cursor
     except psycopg.errors.UndefinedTable as error:
         raise ConfigurationError(f"connection {connection.id!r}: {error}; `cdc apply` makes it") from error
+    except psycopg.errors.UndefinedColumn as error:
+        raise SchemaChangedError(
+            f"connection {connection.id!r}: {error}; expected the columns of the pipeline: run `cdc discover`"
+        ) from error
     except psycopg.OperationalError as error:
         raise UnavailableError(
             f"connection {connection.id!r} failed while its rows were read: {error}"

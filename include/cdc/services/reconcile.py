@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from cdc.comparison.checksums import text_of
 from cdc.comparison.report import Difference
 from cdc.connections import Connections
+from cdc.errors import UnsupportedSourceError
 from cdc.ops import OpsStore
 from cdc.services.checksums import Checksums, Key
 from cdc.services.compare import compare_table
@@ -46,6 +47,7 @@ class TableReconciliation:
         unsettled: by sink, keys that changed every time.
         repaired, left: by sink, keys; without a repair all are left.
         skipped: sinks that were not compared, and why.
+        refused: why nothing was repaired although that was asked for, and what to do instead.
         cut: more keys may differ than were looked at.
         parts_changed: the table's partitions are others than at its last comparison.
     """
@@ -66,6 +68,7 @@ class TableReconciliation:
     repaired: Mapping[str, int]
     left: Mapping[str, int]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
     cut: bool = False
     parts_changed: bool = False
 
@@ -100,6 +103,7 @@ class TableReconciliation:
             "repaired": dict(self.repaired),
             "left": dict(self.left),
             "skipped": dict(self.skipped),
+            "refused": self.refused,
             "cut": self.cut,
             "parts_changed": self.parts_changed,
         }
@@ -155,7 +159,7 @@ class Reconciler:
 
         Raises:
             TransientError: something does not answer, or a fence is not passed in time.
-            UnsupportedSourceError: it cannot be repaired; says what to do instead.
+            TerminalError: the table is not as the pipeline declares it, or the repair failed.
         """
         started, parts = self._ops.clock(), self._watch.parts(table)
         skipped = {
@@ -170,10 +174,19 @@ class Reconciler:
         suspects = self._suspects(table, sinks)
         findings = confirmer.confirm(suspects.keys)
         left: Mapping[str, Mapping[Key, Confirmed]] = findings.confirmed
+        refused = ""
         if self._mend is not None and findings.count:
             repairs = Repairs(self._pipeline, self._connections, self._ops, table, rows, fences)
-            left = self._repair(self._mend, table, sinks, repairs, confirmer, findings)
-        report = _report(table, suspects, findings, left, skipped, self._watch.changed(table, parts))
+            try:
+                left = self._repair(self._mend, table, sinks, repairs, confirmer, findings)
+            except UnsupportedSourceError as error:
+                refused = str(error)
+        report = replace(
+            _report(table, suspects, findings, left),
+            skipped=skipped,
+            refused=refused,
+            parts_changed=self._watch.changed(table, parts),
+        )
         self._ops.record_reconciliation(
             self._pipeline.name, table.name, started, equal=report.equal, report=report.as_dict()
         )
@@ -240,8 +253,6 @@ def _report(
     suspects: _Suspects,
     findings: Findings,
     left: Mapping[str, Mapping[Key, Confirmed]],
-    skipped: Mapping[str, str],
-    parts_changed: bool,
 ) -> TableReconciliation:
     every = [d for found in findings.confirmed.values() for item in found.values() for d in item.differences]
     counts: dict[str, Counter[str]] = {}
@@ -263,7 +274,5 @@ def _report(
         unsettled={sink: len(keys) for sink, keys in findings.unsettled.items()},
         repaired={s: len(found) - len(left.get(s, {})) for s, found in findings.confirmed.items()},
         left={sink: len(found) for sink, found in left.items() if found},
-        skipped=skipped,
         cut=suspects.cut,
-        parts_changed=parts_changed,
     )

@@ -69,6 +69,8 @@ def sentences(report: TableReconciliation) -> list[str]:
         f"{report.table} in {sink}: {count} keys changed every time they were looked at"
         for sink, count in report.unsettled.items()
     ]
+    if report.refused:
+        lines.append(report.refused)
     if report.cut:
         lines.append(
             f"{report.table}: more keys may differ than one run looks at: run it again, or read the table "
