@@ -110,6 +110,25 @@ versions they had, so newer rows are never overwritten, and a second run changes
 stays, with its new error, and fails the task. A stream without open dead letters is skipped.
 {_MORE}"""
 
+RECONCILIATION = f"""
+### Is every row in every sink what the source has?
+Each **reconcile_…** task compares the tables of one stream while changes flow. The source and each sink
+compute checksums of the same buckets of keys; only buckets that differ are opened, down to keys and columns.
+A row differs only if it still does after everything the source had was captured and written, and no newer
+change explains it.
+
+With repair, the stream's own job reads these rows again from the source, writes them above everything in the
+topic and below everything to come, and rows that the source does not have are removed; then they are compared
+again. A mail tells what differed; what is left fails the task. Reports are kept in `cdc_ops.reconciliations`.
+{_MORE}"""
+
+PARTITION_WATCH = f"""
+### Was a partition changed without events?
+TRUNCATE of a leaf, ATTACH of a filled partition, DETACH and DROP are in no event. Each task compares the
+tables of its stream whose partitions are others than at their last comparison, and mends them as
+`cdc_reconciliation` does. A stream without such tables is done in a second.
+{_MORE}"""
+
 
 def stream_text(stream: StreamSpec, pipeline: Pipeline) -> str:
     """The text of one stream's DAG."""

@@ -30,6 +30,7 @@ from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust
 from cdc_spark.transformations.fill import OLD_KEY, OLD_KEY_HEADER
+from cdc_spark.transformations.repair import repair_function
 from cdc_spark.writers import dead_letters
 from cdc_spark.writers.base import TableWriter, named, write_function
 from cdc_spark.writers.factory import limits_of, writer_for
@@ -142,11 +143,14 @@ class BatchProcessor:
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
         self._refresh()
-        (now,) = (item for item in self._schema.tables if item.name == table.name)
-        written = self._write_following(now, parsed(frame), None, None, Trust.NOTHING)
+        written = self._write_following(self._now(table), parsed(frame), None, None, Trust.NOTHING)
         if written.summary.bad:
             self._write_dead_letters(written.table, frame, written.summary, None, Trust.NOTHING)
         return written.summary
+
+    def _now(self, table: TableSpec) -> TableSpec:
+        """The table as it is in effect."""
+        return next(item for item in self._schema.tables if item.name == table.name)
 
     def _refresh(self) -> None:
         self._schema.refresh()
@@ -184,6 +188,19 @@ class BatchProcessor:
             summary = self._write(table, records, ranges, waits, trust)
         return Written(table, summary)
 
+    def repair(self, table: TableSpec, keys: DataFrame) -> Summary:
+        """Rows of these keys as they are at the source now, above everything that is in the topic by now.
+
+        Args:
+            table: the table.
+            keys: Kafka's keys and their partitions.
+        """
+        self._refresh()
+        now = self._now(table)
+        function = repair_function(self._table_context(now, None, Trust.RECORDS))
+        rows = keys.mapInArrow(function, StructType.fromJson(spark_schema(now)))
+        return self._deliver(now, rows)
+
     def _write(
         self,
         table: TableSpec,
@@ -199,6 +216,10 @@ class BatchProcessor:
             small = ranges.records(context.topic) < SMALL_BATCH
             own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
         rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
+        return self._deliver(table, rows)
+
+    def _deliver(self, table: TableSpec, rows: DataFrame) -> Summary:
+        """Derived columns, then the sink; the truncates among the rows are recorded."""
         here, summary = self._context, self._into_sink(table, rows)
         for generation, lsn in summary.floors:
             self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))

@@ -1,4 +1,4 @@
-"""Runs that end by themselves: a stretch of the topics again, dead letters again, a parked table resumed.
+"""Runs that end by themselves: topics or dead letters again, a parked table resumed, rows repaired.
 
 None of them needs a lease: an event has the same version whoever writes it, so neither the running stream
 nor a second run of the same kind is in the way, and each can be interrupted and run again.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import pyarrow as pa
 import structlog
@@ -24,6 +25,7 @@ from cdc_spark.job_run import JobRun
 from cdc_spark.readers.bounds import Bounds, parse_bounds
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
+from cdc_spark.transformations.repair import KEYS
 from cdc_spark.writers.refused import MAX_REFUSED
 
 log = structlog.get_logger(__name__)
@@ -70,6 +72,28 @@ def replay(run: JobRun, tables: Sequence[TableSpec]) -> int:
             if replayed or failed:
                 figures = {"replayed": replayed, "failed": failed}
                 log.info("dead letters replayed", sink=sink.name, table=table.name, **figures)
+    return 0
+
+
+def repair(run: JobRun, number: UUID, tables: Sequence[TableSpec]) -> int:
+    """Read rows again from the source, by the keys that a reconciliation has left in the ops store.
+
+    A row that does not fit the sink is told and left as it is.
+
+    Raises:
+        CdcError: the source, a sink or the ops store does not answer.
+    """
+    for sink in run.sinks:
+        for table in tables:
+            repairs = run.ops.repairs(number, run.pipeline.name, table.name, sink.name)
+            if not repairs:
+                continue
+            generations = checked_generations((run.pipeline.topic(table),), _kafka(run), run.ops)
+            processor = BatchProcessor(_context(run, sink, generations), run.job, run.ops)
+            keys = pa.Table.from_pylist([{"key": r.key, "partition": r.partition} for r in repairs], KEYS)
+            summary = processor.repair(table, run.spark.createDataFrame(keys).coalesce(1))
+            figures = {"asked": summary.events, "deleted": summary.deleted, "bad": summary.bad}
+            log.info("rows repaired", sink=sink.name, table=table.name, **figures, why=summary.examples)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from uuid import UUID
 
 EPILOG = """\
 Without --debug this is the stream itself: its checkpoint, its lease, its entries in the ops store. It
@@ -17,6 +18,7 @@ With --replay-dead-letters it hands the events that were set aside to the sinks 
 the ops store; with --resume it brings a parked table back, with --rebuild it builds one anew first, as
 the source has it now. `cdc dead-letters replay`, `cdc table resume` and `cdc schema apply` run this; all
 can be interrupted and run again.
+With --repair it reads rows from the source that a reconciliation has proven to differ.
 """
 
 
@@ -44,7 +46,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--replay-dead-letters", action="store_true", help="write the open dead letters once more, then end"
     )
-    parser.add_argument("--tables", help="replay only those of these tables, separated by commas")
+    parser.add_argument("--tables", help="only those of these tables, separated by commas")
     parser.add_argument("--resume", metavar="TABLE", help="bring parked tables back, then end")
     parser.add_argument(
         "--rebuild",
@@ -53,6 +55,12 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--accept-loss", action="store_true", help="resume though Kafka has removed events of the table"
+    )
+    parser.add_argument(
+        "--repair",
+        type=UUID,
+        metavar="RUN",
+        help="read the rows again that a reconciliation found to differ, then end (`cdc reconcile --repair`)",
     )
     parser.add_argument("--checkpoint-root", help="where checkpoints lie (default: CHECKPOINT_ROOT)")
     arguments = parser.parse_args(argv)
@@ -65,14 +73,15 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
             ("--replay-dead-letters", arguments.replay_dead_letters),
             ("--resume", arguments.resume),
             ("--rebuild", arguments.rebuild),
+            ("--repair", arguments.repair),
             ("--once", arguments.once),
         )
         if given
     ]
     if len(chosen) > 1:
         parser.error(f"{' and '.join(chosen)} are different runs, and each ends by itself: choose one")
-    if arguments.tables and not arguments.replay_dead_letters:
-        parser.error("--tables needs --replay-dead-letters")
+    if arguments.tables and not (arguments.replay_dead_letters or arguments.repair):
+        parser.error("--tables needs --replay-dead-letters or --repair")
     if arguments.accept_loss and not arguments.resume:
         parser.error("--accept-loss needs --resume")
     return arguments
@@ -80,4 +89,4 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def bounded(arguments: argparse.Namespace) -> bool:
     """Whether the run is about few tables and ends by itself, so that one core is enough."""
-    return bool(arguments.replay_dead_letters or arguments.resume or arguments.rebuild)
+    return bool(arguments.replay_dead_letters or arguments.resume or arguments.rebuild or arguments.repair)

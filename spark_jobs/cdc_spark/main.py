@@ -18,7 +18,7 @@ from cdc.ops import OpsStore
 from cdc.settings import Settings
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec, load_pipeline, load_pipelines
 from cdc_spark.application import Driver, DriverOptions
-from cdc_spark.bounded import replay, reread, resume
+from cdc_spark.bounded import repair, replay, reread, resume
 from cdc_spark.cli import bounded, parse_arguments
 from cdc_spark.failures import cause_of
 from cdc_spark.job_run import JobRun
@@ -114,6 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
                 return replay(prepared, tables)
             if arguments.rebuild:
                 return max(rebuild(prepared, t) for t in tables)
+            if arguments.repair:
+                return repair(prepared, arguments.repair, tables)
             if arguments.resume:
                 return max(resume(prepared, t, accept_loss=arguments.accept_loss) for t in tables)
             return drive(prepared, arguments.checkpoint_root or settings.checkpoint_root)

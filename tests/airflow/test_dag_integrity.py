@@ -21,6 +21,8 @@ DAG_IDS = {
     "cdc_connectors",
     "cdc_dead_letter_replay",
     "cdc_health",
+    "cdc_partition_watch",
+    "cdc_reconciliation",
     "cdc_schema",
     "cdc_schema_change",
     "cdc_stream_customers",

@@ -112,6 +112,27 @@ def test_all_is_well_while_it_runs(airflow, mails) -> None:
     assert mails() == []
 
 
+def test_a_row_that_a_sink_lost_is_found_mended_and_mailed(airflow, connections: Connections, mails) -> None:
+    with connect_postgres(connections.get("cdc_warehouse"), autocommit=True) as warehouse:
+        warehouse.execute("DELETE FROM cdc_raw.products WHERE id = (SELECT min(id) FROM cdc_raw.products)")
+        fine, log = airflow.run("cdc_reconciliation", tables="products")
+        assert fine, log[-3000:]
+        assert "public.products in warehouse: 1 missing; 1 repaired, 0 left" in log
+        ((subject, text),) = mails()
+        assert "sinks differed from the source: stream products" in subject
+        assert "is missing" in text
+        repaired = warehouse.execute(
+            "SELECT count(*) FROM cdc_raw.products WHERE _version & 1 = 1"
+        ).fetchone()
+        assert repaired == (1,)
+    fine, log = airflow.run("cdc_reconciliation", tables="products", repair="no")
+    assert fine, log[-3000:]
+    assert "; equal" in log
+    fine, log = airflow.run("cdc_partition_watch")
+    assert fine, log[-3000:]
+    assert mails() == []
+
+
 def test_a_stopped_stream_stays_stopped_and_is_mailed(
     airflow, yarn: YarnClient, ops: OpsStore, mails
 ) -> None:

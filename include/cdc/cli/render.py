@@ -17,7 +17,7 @@ from cdc.services.changes import Plan
 from cdc.services.dead_letters import advice, readable
 from cdc.services.parked_tables import TableState
 from cdc.services.schema_changes import TableStatus as SchemaStatus
-from cdc.services.status import PipelineStatus, TableStatus
+from cdc.services.status import Compared, PipelineStatus, TableStatus
 
 _COLOURS = {
     "running": "green",
@@ -55,6 +55,7 @@ def status(found: PipelineStatus) -> RenderableType:
         "connector",
         "backlog",
         "last batch",
+        "compared",
         "source",
         "clickhouse",
         "warehouse",
@@ -181,11 +182,19 @@ def _cells(item: TableStatus) -> tuple[RenderableType, ...]:
         Text(item.connector),
         _number(item.backlog),
         _ago(item.last_batch),
+        _compared(item.compared),
         _number(item.rows["source"]),
         Text(f"{item.clickhouse or '-'}: {_number(item.rows['clickhouse'])}"),
         Text(f"{item.warehouse or '-'}: {_number(item.rows['warehouse'])}"),
         Text(item.watermark or "-"),
     )
+
+
+def _compared(compared: Compared | None) -> Text:
+    if compared is None:
+        return Text("never", style="dim")
+    said = "equal" if compared.settled else "differs"
+    return Text(f"{said} {_ago(compared.at)}", style="" if compared.settled else "red")
 
 
 def _number(value: int | None) -> str:

@@ -2,4 +2,7 @@
 
 `values` says when two values are the same, `queries` how each side is asked, `merge` walks the sides in key
 order, `report` is what comes out. `cdc.services.compare` reads the rows.
+
+`canonical` and `checksums` let each database hash its own rows, so that only those that differ are read
+(`cdc.services.checksums`).
 """

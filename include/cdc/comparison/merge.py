@@ -130,13 +130,17 @@ def _compare_key(key: Row, origin: _Side, copies: Sequence[_Side], shape: RowSha
         first = first or row
 
 
-def _compare_columns(key: Row, expected: Row, row: Row, sink: str, shape: RowShape, found: _Findings) -> None:
-    width = len(shape.columns)
+def columns_that_differ(names: Sequence[str], expected: Row, row: Row) -> list[tuple[str, Any, Any]]:
+    """Name, expected and found value of the first columns of two rows, where they differ."""
+    width = len(names)
     if expected[:width] == row[:width]:
-        return
-    for column, wanted, value in zip(shape.columns, expected, row, strict=False):
-        if wanted != value:
-            found.add("differing", sink, key, column, wanted, value)
+        return []
+    return [(n, e, f) for n, e, f in zip(names, expected, row, strict=False) if e != f]
+
+
+def _compare_columns(key: Row, expected: Row, row: Row, sink: str, shape: RowShape, found: _Findings) -> None:
+    for column in columns_that_differ(shape.columns, expected, row):
+        found.add("differing", sink, key, *column)
 
 
 def _compare_derived(key: Row, first: Row, row: Row, sink: str, shape: RowShape, found: _Findings) -> None:

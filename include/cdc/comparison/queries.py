@@ -6,6 +6,8 @@ value for numbers and times, and `merge` checks that it was kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from psycopg import sql
 
 from cdc.ddl.columns import DIFF, quote_ch
@@ -23,6 +25,8 @@ CLICKHOUSE_SETTINGS: dict[str, str | int] = {
     "date_time_output_format": "simple",
     # A table beyond this is sorted on disk, so that a comparison does not take the server's memory.
     "max_bytes_before_external_sort": 500_000_000,
+    # A list of keys or buckets.
+    "max_query_size": 50_000_000,
 }
 
 _PLAIN = frozenset({"smallint", "integer", "bigint", "oid", "real", "double precision", "boolean"})
@@ -53,7 +57,7 @@ def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool
             sql.SQL(", ").join(values), sql.Identifier(*relation), counted
         )
     return sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
-        sql.SQL(", ").join(_postgres_value(column.name, column.pg_type) for column in columns),
+        postgres_values(columns),
         sql.Identifier(*relation),
         sql.SQL(", ").join(_postgres_order(column.name, column.pg_type) for column in table.key_columns),
     )
@@ -62,13 +66,23 @@ def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool
 def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
     """The query on ClickHouse's view, derived columns included; of a changelog as in `postgres_query`."""
     columns: list[DerivedColumnSpec] = [*compared_columns(table), *table.derived]
-    # An alias with the column's name would take the column's place in ORDER BY.
-    values = ", ".join(f"{_clickhouse_value(c.name, c.pg_type)} AS c{i}" for i, c in enumerate(columns))
+    values = clickhouse_values(columns)
     order = ", ".join(_clickhouse_order(column.name, column.pg_type) for column in table.key_columns)
     view = ".".join(map(quote_ch, relation))
     if table.changelog:
         return f"SELECT {values}, {DIFF} AS diff FROM {view} WHERE {DIFF} != 0"  # noqa: S608 - as below
     return f"SELECT {values} FROM {view} ORDER BY {order}"  # noqa: S608 - identifiers are quoted
+
+
+def postgres_values(columns: Iterable[DerivedColumnSpec]) -> sql.Composed:
+    """The select list of PostgreSQL's values of these columns."""
+    return sql.SQL(", ").join(_postgres_value(column.name, column.pg_type) for column in columns)
+
+
+def clickhouse_values(columns: Iterable[DerivedColumnSpec]) -> str:
+    """The same for ClickHouse."""
+    # An alias with the column's name would take the column's place in ORDER BY.
+    return ", ".join(f"{_clickhouse_value(c.name, c.pg_type)} AS _cdc_c{i}" for i, c in enumerate(columns))
 
 
 def _postgres_value(name: str, pg: PgType) -> sql.Composable:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["missing", "extra", "duplicate", "differing", "disagreeing"]
+Kind = Literal["missing", "extra", "duplicate", "differing", "disagreeing", "foreign"]
 SHOWN = 60
 
 
@@ -16,7 +16,8 @@ class Difference:
 
     Attributes:
         kind: `missing` in the sink; `extra` there; `duplicate` key there; a column `differing` from the
-            source; a derived column on which the sinks are `disagreeing`.
+            source; a derived column on which the sinks are `disagreeing`; a row with a `foreign` version,
+            which no event of the topic has.
         sink: the sink it was found in.
         key: the row's key, in the key's order.
         column: the column, for the last two kinds.

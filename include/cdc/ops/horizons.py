@@ -15,6 +15,10 @@ _NOT_NEWEST = SQL(
     "EXISTS (SELECT 1 FROM cdc_ops.progress AS newer WHERE newer.query = old.query "
     "AND newer.finished_at > old.finished_at)"
 )
+_NOT_LAST = SQL(
+    "EXISTS (SELECT 1 FROM cdc_ops.reconciliations AS newer WHERE newer.pipeline = old.pipeline "
+    'AND newer."table" = old."table" AND newer.id > old.id)'
+)
 
 
 class HorizonStore(OpsDatabase):
@@ -36,7 +40,9 @@ class HorizonStore(OpsDatabase):
         return None if row is None else {int(partition): v for partition, v in row["versions"].items()}
 
     def purge(self, days: int) -> dict[str, int]:
-        """Forget what is older: replayed dead letters, batches but for each query's newest, alerts, horizons.
+        """Forget what is older: replayed dead letters, alerts, horizons, batches and reconciliations.
+
+        The newest batch of each query and the newest reconciliation of each table stay.
 
         Returns:
             How many rows of each went.
@@ -46,6 +52,7 @@ class HorizonStore(OpsDatabase):
             "batches": ("progress", "finished_at", _NOT_NEWEST),
             "alerts": ("alerts", "at", _ANY),
             "horizons": ("horizons", "recorded_at", _ANY),
+            "reconciliations": ("reconciliations", "finished_at", _NOT_LAST),
         }
         gone = {}
         for name, (table, time, which) in tables.items():

@@ -131,3 +131,19 @@ class AppliedTable:
     table: str
     columns: Sequence[Mapping[str, Any]]
     applied_at: datetime
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A row that is read again from the source.
+
+    Attributes:
+        table: the table's name in the sinks.
+        key: the bytes of Kafka's key, as Debezium writes them.
+        partition: the key's partition of the topic.
+    """
+
+    table: str
+    sink: str
+    key: bytes
+    partition: int

@@ -167,6 +167,39 @@ CREATE TABLE IF NOT EXISTS cdc_ops.alerts (
   at       timestamptz NOT NULL DEFAULT now()
 );
 
+-- What a reconciliation has looked at, found and done.
+CREATE TABLE IF NOT EXISTS cdc_ops.reconciliations (
+  id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline    text NOT NULL,
+  "table"     text NOT NULL,
+  started_at  timestamptz NOT NULL,
+  finished_at timestamptz NOT NULL,
+  equal       boolean NOT NULL,
+  report      jsonb NOT NULL
+);
+CREATE INDEX IF NOT EXISTS reconciliations_newest ON cdc_ops.reconciliations (pipeline, "table", id DESC);
+
+-- Keys that a bounded run reads again from the source; they go when the run's work is done.
+CREATE TABLE IF NOT EXISTS cdc_ops.repairs (
+  run       uuid NOT NULL,
+  pipeline  text NOT NULL,
+  "table"   text NOT NULL,
+  sink      text NOT NULL,
+  key       bytea NOT NULL,
+  partition integer NOT NULL,
+  asked_at  timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (run, "table", sink, key)
+);
+
+-- The parts that a partitioned or inherited table had when it was last compared.
+CREATE TABLE IF NOT EXISTS cdc_ops.partitions (
+  pipeline    text NOT NULL,
+  "table"     text NOT NULL,
+  parts       jsonb NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, "table")
+);
+
 -- What each table is complete up to in each sink, as it was last proven; `doubt` says why a later look proved nothing.
 CREATE TABLE IF NOT EXISTS cdc_ops.watermarks (
   pipeline       text NOT NULL,

@@ -7,6 +7,7 @@ from cdc.ops.horizons import HorizonStore
 from cdc.ops.leases import LeaseStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
+from cdc.ops.reconciliations import ReconciliationStore
 from cdc.ops.schemas import SchemaStore
 from cdc.ops.topics import TopicStore
 from cdc.ops.watermarks import WatermarkStore
@@ -17,6 +18,7 @@ class OpsStore(
     ProgressStore,
     DeadLetterStore,
     ParkingStore,
+    ReconciliationStore,
     SchemaStore,
     TopicStore,
     WatermarkStore,

@@ -29,7 +29,7 @@ from cdc.comparison.queries import (
 from cdc.comparison.report import CompareReport, TableReport
 from cdc.comparison.values import Canonicalizer, canonicalizer
 from cdc.connections import Connection, Connections
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
 
 FETCH_ROWS = 5_000
@@ -77,7 +77,7 @@ def compare_table(
         def source() -> Iterator[Row]:
             connection = connections.get(pipeline.source.admin_connection)
             query = postgres_query(table, (table.schema_name, table.table_name), derived=False)
-            return _canonical(_postgres_rows(stack, connection, query), columns)
+            return canonical(postgres_rows(stack, connection, query), columns)
 
         def copy(sink: SinkSpec) -> Iterator[Sequence[Any]]:
             return _sink_rows(stack, connections.get(sink.connection), sink, table)
@@ -87,7 +87,7 @@ def compare_table(
         if table.changelog:
             counted = {sink.name: partial(_counted, partial(copy, sink), both) for sink in pipeline.sinks}
             return compare_multisets(source, counted, shape, **about, limit=limit)
-        rows = {sink.name: _canonical(copy(sink), both) for sink in pipeline.sinks}
+        rows = {sink.name: canonical(copy(sink), both) for sink in pipeline.sinks}
         return compare_rows(source(), rows, shape, **about, limit=limit)
 
 
@@ -96,13 +96,14 @@ def _sink_rows(
 ) -> Iterator[Sequence[Any]]:
     view = sink.view(table.name)
     if isinstance(sink, ClickHouseSink):
-        return _clickhouse_rows(stack, connection, clickhouse_query(table, view))
-    return _postgres_rows(stack, connection, postgres_query(table, view, derived=True))
+        return clickhouse_rows(stack, connection, clickhouse_query(table, view))
+    return postgres_rows(stack, connection, postgres_query(table, view, derived=True))
 
 
-def _postgres_rows(
-    stack: contextlib.ExitStack, connection: Connection, query: psycopg.sql.Composed
+def postgres_rows(
+    stack: contextlib.ExitStack, connection: Connection, query: psycopg.sql.SQL | psycopg.sql.Composed
 ) -> Iterator[Sequence[Any]]:
+    """The rows of a query in a snapshot of its own, fetched as they are read."""
     try:
         session = stack.enter_context(
             psycopg.connect(connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=POSTGRES_SETTINGS)
@@ -115,15 +116,20 @@ def _postgres_rows(
         yield from cursor
     except psycopg.errors.UndefinedTable as error:
         raise ConfigurationError(f"connection {connection.id!r}: {error}; `cdc apply` makes it") from error
+    except psycopg.errors.UndefinedColumn as error:
+        raise SchemaChangedError(
+            f"connection {connection.id!r}: {error}; expected the columns of the pipeline: run `cdc discover`"
+        ) from error
     except psycopg.OperationalError as error:
         raise UnavailableError(
             f"connection {connection.id!r} failed while its rows were read: {error}"
         ) from error
 
 
-def _clickhouse_rows(
+def clickhouse_rows(
     stack: contextlib.ExitStack, connection: Connection, query: str
 ) -> Iterator[Sequence[Any]]:
+    """The same of ClickHouse."""
     client = connect_clickhouse(connection, send_receive_timeout_s=CLICKHOUSE_TIMEOUT_S)
     stack.callback(client.close)
     with (
@@ -144,11 +150,12 @@ def _counted(
             diffs.append(diff)
             yield row
 
-    for row in _canonical(rows(), columns):
+    for row in canonical(rows(), columns):
         yield row, diffs.popleft()
 
 
-def _canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:
+def canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:
+    """Values in the shape in which `==` decides."""
     functions: list[Canonicalizer | None] = [canonicalizer(column.pg_type) for column in columns]
     for row in rows:
         yield tuple(

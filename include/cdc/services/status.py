@@ -31,6 +31,14 @@ COUNT_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
+class Compared:
+    """The last reconciliation of a table."""
+
+    at: datetime
+    settled: bool
+
+
+@dataclass(frozen=True)
 class TableStatus:
     """One table.
 
@@ -44,6 +52,7 @@ class TableStatus:
         rows: rows at the source and in each sink; None where they could not be counted in time.
         watermark: what the table is complete up to in every sink, as it was last proven; None where that is
             not known, or the last look proved nothing.
+        compared: when it was last compared with the source, and whether nothing differed or was left.
     """
 
     table: str
@@ -58,6 +67,7 @@ class TableStatus:
     last_batch: datetime | None
     rows: Mapping[str, int | None]
     watermark: str | None = None
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,9 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
     """
     connector = sample_connector(pipeline, connections)
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+        ops.ensure_schema()
         facts = {s.name: _facts(pipeline, s, connections, ops) for s in pipeline.streams}
+        compared = ops.last_reconciliations(pipeline.name)
         proven = ops.watermarks(pipeline.name)
     ends = _ends(pipeline, connections)
     rows = count_all(pipeline, connections) if count_rows else {}
@@ -99,6 +111,7 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
         tuple(
             replace(
                 _table(pipeline, table, connector, facts[table.stream], ends, rows.get(table.name, {})),
+                compared=_compared(compared.get(table.name)),
                 watermark=common_watermark(table.name, proven, len(pipeline.sinks)),
             )
             for table in pipeline.tables
@@ -179,6 +192,10 @@ def _table(
         last_batch=min((p.finished_at for p in facts.progress), default=None),
         rows={name: rows.get(name) for name in ("source", "clickhouse", "warehouse")},
     )
+
+
+def _compared(report: Mapping[str, Any] | None) -> Compared | None:
+    return None if report is None else Compared(report["finished_at"], report["report"]["settled"])
 
 
 def backlog(topic: str, progress: Sequence[BatchProgress], ends: Offsets, sinks: int) -> int | None:

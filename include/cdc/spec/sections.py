@@ -92,6 +92,9 @@ class PoliciesSpec(Spec):
 
     Attributes:
         max_start_s: how long a launched stream may take until its first progress.
+        reconcile_schedule: when source and sinks are compared.
+        partitions_schedule: when tables whose partitions changed without events are looked for.
+        reconcile_repair: mend what is proven to differ, instead of only telling it.
     """
 
     max_progress_age_s: Positive = 120
@@ -101,6 +104,9 @@ class PoliciesSpec(Spec):
     max_slot_retained_mb: Positive = 2048
     health_schedule: str | None = "*/5 * * * *"
     connectors_schedule: str | None = "@hourly"
+    reconcile_schedule: str | None = "@daily"
+    partitions_schedule: str | None = "*/10 * * * *"
+    reconcile_repair: bool = True
     watermarks_schedule: str | None = "*/5 * * * *"
     maintenance_schedule: str | None = "17 3 * * *"
     maintenance: MaintenanceSpec = MaintenanceSpec()

@@ -87,13 +87,21 @@ def to_rows(envelopes: Envelopes, context: TableContext, now: datetime) -> tuple
 
     Values that an event does not say are NULL.
     """
+    numbers = versions(context.topic, context.generations, envelopes.partitions, envelopes.offsets)
+    return rows_at(envelopes, context, now, pa.array(numbers))
+
+
+def rows_at(
+    envelopes: Envelopes, context: TableContext, now: datetime, numbers: pa.Array
+) -> tuple[pa.RecordBatch, Wrong]:
+    """The same with versions that do not follow from the events' coordinates."""
     columns, wrong = source_columns(envelopes, context)
     moments = pa.array(envelopes.moments, pa.int64()).view(pa.timestamp("us", tz="UTC"))
     rows = pa.RecordBatch.from_arrays(
         [
             *columns,
             pa.array([now] * len(envelopes.ops), pa.timestamp("us", tz="UTC")),
-            pa.array(versions(context.topic, context.generations, envelopes.partitions, envelopes.offsets)),
+            numbers,
             pa.array(envelopes.ops, pa.string()),
             pa.array(envelopes.lsns, pa.int64()),
             pa.array(envelopes.tx_ids, pa.int64()),

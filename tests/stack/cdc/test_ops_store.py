@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ from cdc.errors import ConfigurationError, ConflictError, FencedError, Generatio
 from cdc.model.generations import TopicIdentity
 from cdc.model.health import Level, Verdict
 from cdc.model.parking import ParkedTable
-from cdc.ops import BatchProgress, DeadLetter, OpsStore
+from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -175,6 +176,39 @@ class TestProgress:
             ops.record_progress(progress(number, long_ago + timedelta(seconds=number)))
         assert ops.purge(30)["batches"] == 2
         assert [item.batch_id for item in ops.progress_history("p.s.warehouse")] == [2]
+
+
+class TestReconciliations:
+    def test_the_last_report_of_each_table_is_found_and_kept(self, ops: OpsStore, dsn: str) -> None:
+        for number, table in ((1, "a"), (2, "a"), (3, "b")):
+            ops.record_reconciliation("p", table, NOW, equal=number == 2, report={"number": number})
+        found = ops.last_reconciliations("p")
+        assert {table: (x["equal"], x["report"]) for table, x in found.items()} == {
+            "a": (True, {"number": 2}),
+            "b": (False, {"number": 3}),
+        }
+        with psycopg.connect(dsn) as connection:
+            connection.execute("UPDATE cdc_ops.reconciliations SET finished_at = now() - interval '1 year'")
+        assert ops.purge(30)["reconciliations"] == 1
+        assert ops.last_reconciliations("p").keys() == {"a", "b"}
+
+    def test_keys_of_a_repair_are_kept_until_it_is_done(self, ops: OpsStore) -> None:
+        run, other = uuid4(), uuid4()
+        wanted = [Repair("t", "clickhouse", b'{"id":1}', 2), Repair("t", "warehouse", b"\x00\xff", 0)]
+        for _ in range(2):
+            ops.ask_repairs(run, "p", wanted)
+        ops.ask_repairs(other, "p", wanted[:1])
+        assert ops.repairs(run, "p", "t", "clickhouse") == wanted[:1]
+        assert ops.repairs(run, "p", "t", "warehouse") == wanted[1:]
+        ops.forget_repairs(run)
+        assert ops.repairs(run, "p", "t", "clickhouse") == []
+        assert ops.repairs(other, "p", "t", "clickhouse") == wanted[:1]
+
+    def test_parts_of_a_table_are_those_of_its_last_comparison(self, ops: OpsStore) -> None:
+        assert ops.recorded_parts("p", "t") is None
+        ops.record_parts("p", "t", [[1, "low", 5, "FOR VALUES"]])
+        ops.record_parts("p", "t", [[1, "low", 6, "FOR VALUES"]])
+        assert ops.recorded_parts("p", "t") == [[1, "low", 6, "FOR VALUES"]]
 
 
 class TestDeadLetters:

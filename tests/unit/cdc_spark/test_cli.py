@@ -17,6 +17,8 @@ JOB = ["--job-type", "orders"]
         ["--resume", "orders_fact", "--from", "earliest"],
         ["--tables", "orders_fact"],
         ["--accept-loss"],
+        ["--repair", "no-uuid"],
+        ["--repair", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "--once"],
         ["--until", "latest"],
     ],
 )

@@ -114,6 +114,10 @@ class Connector:
         """Everything committed is in the topic."""
         return self.state == "streaming" and self._position == len(self._source.log) and not self.in_window
 
+    def has_delivered(self, position: int) -> bool:
+        """Everything in the log before this position is in the topic, and every row that was there before."""
+        return self.state == "streaming" and self._position >= position and not self.in_window
+
     @property
     def in_window(self) -> bool:
         """An incremental snapshot is under way, or has to come."""

@@ -71,6 +71,27 @@ FAILED_ONCE: dict[str, History] = {
 """By what happens. Each must end well now."""
 
 SHOWS: dict[str, History] = {
+    "a comparison reads the source once": (
+        3,
+        [
+            ("capture", 0, 0),
+            ("change", 223, 243),
+            ("compare", 0, 74),
+            ("capture", 0, 29),
+            ("deliver", 120, 0),
+            ("compare", 0, 0),
+            ("change", 243, 114),
+            ("capture", 142, 0),
+            ("compare", 0, 0),
+            ("deliver", 0, 0),
+            ("change", 254, 242),
+            ("deliver", 248, 0),
+            ("deliver", 104, 0),
+            ("compare", 0, 0),
+            ("compare", 0, 0),
+            ("compare", 0, 0),
+        ],
+    ),
     "the horizon ignores dead letters": (
         2,
         [

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from cdc.model.kept import ClickHouseTable, Kept
 from cdc.model.parking import ParkedTable, resume_from
+from cdc.model.reconcile import Fence, Verdict, judge
 from tests.unit.cdc.model.histories.capture import Connector, Topic
 from tests.unit.cdc.model.histories.delivery import Batch, Letter, Sink
-from tests.unit.cdc.model.histories.rules import Rules
-from tests.unit.cdc.model.histories.source import Source
+from tests.unit.cdc.model.histories.ending import DifferentError
+from tests.unit.cdc.model.histories.rules import Rules, repair_version
+from tests.unit.cdc.model.histories.source import Change, Source, Window
 
 Steps = Iterator[None]
 """An operation under way; `next` goes one step further."""
@@ -48,6 +50,49 @@ class Operations:
             sink.table.insert(written)
         else:
             sink.table.write(written)
+
+    def compare(self, sink: Sink, key: int) -> Steps:
+        """Look at a row as a reconciliation does; what it proves to differ must be wrong.
+
+        Raises:
+            DifferentError: nothing was wrong.
+        """
+        life, partition = self.topic.life, self.topic.partition_of(key)
+        begin = repair_version(self.topic, partition, self.topic.ends[partition])
+        yield
+        while not self.source.readable:
+            yield
+        row, log, position = self.source.rows.get(key), self.source.log, len(self.source.log)
+        yield
+        while self.rules.compares_what_is_captured and not self.connector.has_delivered(position):
+            yield
+        ends = list(self.topic.ends)
+        while any(written < end for written, end in zip(sink.committed, ends, strict=False)):
+            yield
+        stored, seen = sink.table.newest(key), sink.table.view().get(key)
+        yield
+        if life != self.topic.life or partition != self.topic.partition_of(key):
+            return
+        ceiling = repair_version(self.topic, partition, self.topic.ends[partition])
+        same = (seen[:2] if seen else None) == row
+        verdict = judge(stored.version if stored else None, Fence(begin, ceiling), same=same)
+        yield
+        if verdict in (Verdict.REAL, Verdict.FOREIGN) and not (
+            self._lacks_events(sink) or self._is_touched(key, log, position)
+        ):
+            raise DifferentError(f"false alarm, {verdict}: key {key} shows {seen}, the source had {row}")
+
+    def _is_touched(self, key: int, log: list[Change | Window], position: int) -> bool:
+        """Whether the row was changed after this position of this cluster's log, as its xmin says."""
+        since = self.source.log[position:]
+        touched = self.source.log is not log or any(
+            not isinstance(entry, Window) and entry.key in (key, None) for entry in since
+        )
+        return touched and self.rules.compares_twice_with_the_source
+
+    def _lacks_events(self, sink: Sink) -> bool:
+        """Whether the sink may differ from the source for good, until somebody mends that."""
+        return bool(sink.parked or sink.resuming or sink.doubtful() or self.connector.suspect)
 
     def replay(self, sink: Sink) -> Steps:
         """Write the dead letters with their own versions, each for itself; then mark them."""

@@ -50,4 +50,6 @@ class Rules:
     parks_from_the_first_bad: bool = True
     optimizes_before_deleting: bool = True
     compares_when_suspect: bool = True
+    compares_what_is_captured: bool = True
+    compares_twice_with_the_source: bool = True
     refreshes_repairs_after_a_fix: bool = True

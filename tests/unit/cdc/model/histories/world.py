@@ -35,6 +35,7 @@ class World:
         )
         self.raise_fence(self.sinks[1])
         self.jobs: list[tuple[str, Sink, Steps]] = []
+        self.looks: list[Steps] = []
 
     def raise_fence(self, sink: Sink) -> None:
         """A driver announces itself to a sink that has a fence."""
@@ -198,6 +199,13 @@ class World:
         else:
             self.jobs.append((kind, sink, getattr(self.act, kind)(sink)))
 
+    def compare(self, a: int, b: int) -> None:
+        """Go on with the comparisons of rows, and begin another."""
+        ended = object()
+        self.looks = [look for look in self.looks if next(look, ended) is not ended]
+        if len(self.looks) < MOST_JOBS and self.connector.state != "new":
+            self.looks.append(self.act.compare(self.sinks[a & 1], b % 5))
+
     def drop_job(self, a: int, b: int) -> None:
         """A bounded run is killed."""
         if self.jobs:
@@ -284,5 +292,6 @@ STEPS: dict[str, tuple[Callable[[World, int, int], None], int]] = {
     "widen": (World.widen, 1),
     "upkeep": (World.upkeep, 4),
     "raise_generation": (World.raise_generation, 2),
+    "compare": (World.compare, 0),
 }
 """Each kind of step and how often it comes."""

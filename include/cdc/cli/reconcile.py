@@ -1,0 +1,60 @@
+"""`cdc reconcile`: source against sinks while changes flow; proven differences are told, or mended."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cdc.cli.context import errors, find_target, out
+from cdc.services import reconcile_run as service
+
+TablesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TABLE…]", help="schema.table at the source, or names in the sinks; all if none."
+    ),
+]
+
+
+def reconcile(
+    tables: TablesArgument = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read what differs again from the source, and compare again.")
+    ] = False,
+    only_changed: Annotated[
+        bool,
+        typer.Option("--changed-partitions", help="Only tables whose partitions changed without events."),
+    ] = False,
+    pipeline: Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")] = None,
+    env: Annotated[
+        str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare tables with their copies in every sink, while changes flow, by checksums inside each database.
+
+    A difference is told only when no change under way explains it. What is left at the end makes the exit
+    code 1.
+    """
+    target = find_target(pipeline, env)
+    chosen = [target.pipeline.table(name) for name in tables] if tables else list(target.pipeline.tables)
+    mend = service.mend_here(target.pipeline, target.file, target.settings) if repair else None
+    with target.ops() as ops:
+        reports = service.reconcile_tables(
+            target.pipeline,
+            target.connections,
+            ops,
+            chosen,
+            mend=mend,
+            say=lambda step: errors.print(step, highlight=False),
+            only_changed=only_changed,
+        )
+    if as_json:
+        typer.echo(json.dumps([report.as_dict() for report in reports], indent=2))
+    else:
+        for report in reports:
+            out.print("\n".join(service.sentences(report)), highlight=False, markup=False)
+    if not all(report.settled for report in reports):
+        raise typer.Exit(1)

@@ -1,0 +1,59 @@
+"""Sees what a partitioned or inherited table tells nobody: its parts were changed without events.
+
+TRUNCATE of a leaf, ATTACH of a filled partition, DETACH and DROP are in no event of the captured table. They
+change the catalogue: the parts, their files, their bounds. A table whose parts are others than at its last
+comparison has to be compared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.errors import UnavailableError
+from cdc.ops import OpsStore
+from cdc.spec import Pipeline, TableSpec
+
+Parts = list[list[Any]]
+"""Of each part: object id, name, file, bounds."""
+
+# The file changes with TRUNCATE, and also with VACUUM FULL, after which the comparison finds nothing.
+_PARTS = """
+    WITH RECURSIVE parts AS (
+      SELECT inhrelid FROM pg_inherits WHERE inhparent = {}::regclass
+      UNION SELECT i.inhrelid FROM pg_inherits i JOIN parts ON i.inhparent = parts.inhrelid
+    )
+    SELECT c.oid::bigint, c.oid::regclass::text, c.relfilenode::bigint,
+      coalesce(pg_get_expr(c.relpartbound, c.oid), '')
+    FROM parts JOIN pg_class c ON c.oid = parts.inhrelid ORDER BY c.oid
+"""
+
+
+class PartitionWatch:
+    """The parts of a pipeline's tables, now and at their last comparison."""
+
+    def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
+        self._pipeline, self._ops = pipeline, ops
+        self._admin = connections.get(pipeline.source.admin_connection)
+
+    def parts(self, table: TableSpec) -> Parts:
+        """The parts of a table now; none for an ordinary one."""
+        name = sql.Literal(sql.Identifier(table.schema_name, table.table_name).as_string())
+        try:
+            with connect_postgres(self._admin, autocommit=True, application_name="cdc-reconcile") as session:
+                return [list(row) for row in session.execute(sql.SQL(_PARTS).format(name)).fetchall()]
+        except psycopg.OperationalError as error:
+            raise UnavailableError(f"the source does not answer: {error}") from error
+
+    def changed(self, table: TableSpec, parts: Parts) -> bool:
+        """Whether they are others than at the last comparison; the first time they are, if there are any."""
+        recorded = self._ops.recorded_parts(self._pipeline.name, table.name)
+        return (recorded or []) != parts
+
+    def record(self, table: TableSpec, parts: Parts) -> None:
+        """The table agrees with these parts, which were read before it was compared."""
+        self._ops.record_parts(self._pipeline.name, table.name, parts)

@@ -1,0 +1,87 @@
+"""A reconciliation as a person or a task asks for it: its tables, their order, the job that mends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from cdc.connections import Connections
+from cdc.ops import OpsStore
+from cdc.services.effective import effective_pipeline
+from cdc.services.reconcile import Mend, Reconciler, TableReconciliation
+from cdc.services.submit import run_here
+from cdc.settings import Settings
+from cdc.spec import Pipeline, TableSpec
+
+
+def repair_arguments(run: UUID, table: TableSpec, sinks: Sequence[str]) -> tuple[str, ...]:
+    """What the bounded job is told."""
+    return "--repair", str(run), "--tables", table.name, "--sinks", ",".join(sinks)
+
+
+def mend_here(pipeline: Pipeline, pipeline_file: Path, settings: Settings) -> Mend:
+    """Repairs by the stream's job on this machine."""
+
+    def mend(run: UUID, table: TableSpec, sinks: Sequence[str]) -> None:
+        stream = pipeline.stream(table.stream)
+        run_here(pipeline, stream, pipeline_file, settings, "repair", repair_arguments(run, table, sinks))
+
+    return mend
+
+
+def reconcile_tables(
+    pipeline: Pipeline,
+    connections: Connections,
+    ops: OpsStore,
+    tables: Sequence[TableSpec],
+    *,
+    mend: Mend | None,
+    say: Callable[[str], None],
+    only_changed: bool = False,
+) -> list[TableReconciliation]:
+    """Reconcile tables, those whose partitions changed without events first.
+
+    A changelog has no keys by which its rows could be looked at: such tables are left out, and said.
+
+    Without `mend` differences are only told. `say` is told what is being done; `only_changed` leaves the
+    other tables out.
+    """
+    effective = effective_pipeline(pipeline, ops)
+    for table in tables:
+        if table.changelog:
+            say(f"{table.source}: is a changelog, which `make cdc-check` compares; it is not reconciled")
+    keyed = [effective.table(table.name) for table in tables if not table.changelog]
+    reconciler = Reconciler(effective, connections, ops, mend, say)
+    changed = reconciler.changed_parts(keyed)
+    for table in changed:
+        say(f"{table.source}: its partitions are others than at its last comparison")
+    others = [] if only_changed else [table for table in keyed if table not in changed]
+    return [reconciler.reconcile(table) for table in (*changed, *others)]
+
+
+def sentences(report: TableReconciliation) -> list[str]:
+    """What a table's reconciliation found and did, for a log or a mail."""
+    rows = ", ".join(f"{count:,} in {side}" for side, count in report.rows.items())
+    head = f"{report.table}: {rows}; {'equal' if report.equal else 'differs'}"
+    if report.buckets:
+        head += f" ({report.opened} of {report.buckets} buckets opened, {report.looked_at} keys looked at)"
+    lines = [head]
+    for sink, kinds in report.differences.items():
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        done = f"{report.repaired.get(sink, 0)} repaired, {report.left.get(sink, 0)} left"
+        lines.append(f"{report.table} in {sink}: {told}; {done}")
+    lines += [f"  {example.sentence()}" for example in report.examples]
+    lines += [f"{report.table} in {sink}: not compared, {why}" for sink, why in report.skipped.items()]
+    lines += [
+        f"{report.table} in {sink}: {count} keys changed every time they were looked at"
+        for sink, count in report.unsettled.items()
+    ]
+    if report.refused:
+        lines.append(report.refused)
+    if report.cut:
+        lines.append(
+            f"{report.table}: more keys may differ than one run looks at: run it again, or read the table "
+            "anew by an incremental snapshot"
+        )
+    return lines

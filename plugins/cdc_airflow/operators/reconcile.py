@@ -1,0 +1,139 @@
+"""Compares the tables of one stream with their copies, and mends what differs by the stream's own job."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from cdc.errors import DataError
+from cdc.spec import Pipeline, TableSpec
+from cdc_airflow.hooks.cdc import CdcHook, connection_ids
+from cdc_airflow.notifications.difference_mail import DifferenceMail
+from cdc_airflow.operators.submission import SPARK, describe
+from cdc_airflow.pipelines import ALL, find_pipeline
+
+if TYPE_CHECKING:
+    from cdc.services.reconcile import TableReconciliation
+
+
+class ReconcileOperator(SparkSubmitOperator):
+    """Runs the reconciliation in the task, and a bounded application on YARN for what has to be repaired.
+
+    How it works: checksums are computed inside each database; rows that differ are looked at until no change
+    under way explains them; then the stream's job reads them again from the source. A mail tells what
+    differed, also when it was mended; what is left fails the task.
+
+    What it does not do: compare a sink in which the table is parked.
+
+    Args:
+        pipeline: the pipeline's name; its file is read when the task runs.
+        stream: the stream's name.
+        only: `all`, or the one pipeline that this run is about.
+        tables: `all`, or names of tables, separated by commas.
+        repair: `policy`, `yes` or `no`.
+        only_changed: only tables whose partitions changed without events.
+    """
+
+    template_fields: Sequence[str] = (*SparkSubmitOperator.template_fields, "only", "tables", "repair")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str,
+        stream: str,
+        only: str = ALL,
+        tables: str = ALL,
+        repair: str = "policy",
+        only_changed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            conn_id=SPARK,
+            deploy_mode="cluster",
+            yarn_track_via_rm_api=True,
+            # Each table's repair is another application; one that was lost is found out by comparing again.
+            durable=False,
+            **kwargs,
+        )
+        self.pipeline = pipeline
+        self.stream = stream
+        self.only = only
+        self.tables = tables
+        self.repair = repair
+        self.only_changed = only_changed
+
+    def execute(self, context: Any) -> Any:
+        """Reconcile; skipped when this run is about other tables, failed when something is left."""
+        from cdc.ops import OpsStore
+        from cdc.services.reconcile_run import reconcile_tables
+
+        if self.only not in (ALL, self.pipeline):
+            raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
+        pipeline, _ = find_pipeline(self.pipeline)
+        chosen = self._chosen(pipeline)
+        if not chosen:
+            raise AirflowSkipException(f"stream {self.stream} has none of the tables {self.tables}")
+        mends = self.repair == "yes" or (self.repair == "policy" and pipeline.policies.reconcile_repair)
+        connections = CdcHook().connections(connection_ids(pipeline))
+
+        def mend(run: UUID, table: TableSpec, sinks: Sequence[str]) -> None:
+            self._mend(pipeline, run, table, sinks, context)
+
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            ops.ensure_schema()
+            reports = reconcile_tables(
+                pipeline,
+                connections,
+                ops,
+                chosen,
+                mend=mend if mends else None,
+                say=lambda step: self.log.info("%s", step),
+                only_changed=self.only_changed,
+            )
+        self._tell(pipeline, reports, context)
+        return [report.as_dict() for report in reports]
+
+    def _chosen(self, pipeline: Pipeline) -> list[TableSpec]:
+        tables = pipeline.stream(self.stream).tables
+        if self.tables == ALL:
+            return list(tables)
+        wanted = {pipeline.table(name.strip()).name for name in self.tables.split(",") if name.strip()}
+        return [table for table in tables if table.name in wanted]
+
+    def _mend(
+        self, pipeline: Pipeline, run: UUID, table: TableSpec, sinks: Sequence[str], context: Any
+    ) -> None:
+        from cdc.services.reconcile_run import repair_arguments
+
+        with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
+            stream = pipeline.stream(self.stream)
+            arguments = repair_arguments(run, table, sinks)
+            describe(self, stream, Path(folder), extra_args=arguments, purpose="repair")
+            # The hook of the repair before has its arguments.
+            self._hook = None
+            super().execute(context)
+
+    def _tell(self, pipeline: Pipeline, reports: Sequence[TableReconciliation], context: Any) -> None:
+        from cdc.services.reconcile_run import sentences
+
+        for report in reports:
+            for line in sentences(report):
+                self.log.info("%s", line)
+        if not reports:
+            self.log.info("no table's partitions changed")
+        differing = [report for report in reports if not report.equal or report.cut]
+        if differing:
+            lines = [line for report in differing for line in sentences(report)]
+            DifferenceMail(pipeline.name, self.stream, pipeline.alerts, lines).notify(context)
+        left = [report.table for report in reports if not report.settled]
+        if left:
+            raise DataError(
+                f"{', '.join(left)} differ from the source: the log and `cdc_ops.reconciliations` say in "
+                "what; `cdc reconcile --repair` mends it"
+            )

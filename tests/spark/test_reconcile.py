@@ -1,0 +1,369 @@
+"""Source and sinks are compared while changes flow: planted faults are found and mended, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cdc.clients.postgres import connect_postgres
+from cdc.errors import UnavailableError
+from cdc.model.partitioner import partition_of
+from cdc.model.version import pack
+from cdc.services.compare import compare_table
+from cdc.services.fences import Patience
+from cdc.services.reconcile import Reconciler, TableReconciliation
+from cdc_spark.bounded import repair
+from cdc_spark.main import drive
+from tests.spark.test_commands import Shell
+
+TABLE = "public.customers"
+NAMES = "id, email, full_name, phone, tier, tags, preferences, external_id, created_at, updated_at"
+SINKS = ("clickhouse", "warehouse")
+
+
+class Shop:
+    """The source's customers, and what a connector makes of changes: events, then the slot's position."""
+
+    def __init__(self, lab, row: dict[str, Any]) -> None:
+        self.lab, self._row = lab, row
+        self._slot = lab.pipeline.source.slot
+        self._phones = itertools.count(1)
+        self._source = connect_postgres(lab.connections.get("cdc_source_admin"), autocommit=True)
+        self._source.execute("TRUNCATE customers, orders, order_items")
+        self._source.execute("GRANT SELECT ON customers TO debezium")
+        # Its owner may not replicate.
+        self._capture = connect_postgres(lab.connections.get("cdc_source"), autocommit=True)
+        self._capture.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (self._slot,))
+
+    def close(self) -> None:
+        self._capture.execute("SELECT pg_drop_replication_slot(%s)", (self._slot,))
+        self._capture.close()
+        self._source.close()
+
+    def row(self, number: int, **changes: Any) -> dict[str, Any]:
+        return {**self._row, "id": number, "email": f"Mail{number}@X.org", **changes}
+
+    def insert(self, number: int, op: str = "c") -> None:
+        self.send(op, self.insert_silently(number))
+
+    def insert_silently(self, number: int, into: str = "customers") -> dict[str, Any]:
+        row = self.row(number)
+        marks = ", ".join(["%s"] * len(row))
+        self._source.execute(f"INSERT INTO {into} ({NAMES}) VALUES ({marks})", tuple(row.values()))
+        return row
+
+    def update(self, number: int) -> None:
+        row = self.row(number, phone=str(next(self._phones)))
+        self._source.execute("UPDATE customers SET phone = %s WHERE id = %s", (row["phone"], number))
+        self.send("u", row)
+
+    def delete(self, number: int) -> None:
+        self._source.execute("DELETE FROM customers WHERE id = %s", (number,))
+        self.send("d", self.row(number))
+
+    def send(self, op: str, row: dict[str, Any], partition: int | None = None) -> None:
+        key = json.dumps({"id": row["id"]}, separators=(",", ":")).encode()
+        partition = partition_of(key, 3) if partition is None else partition
+        self.lab.send_raw(TABLE, key, self.lab.event(TABLE, op, row, lsn=self.position()), partition)
+
+    def position(self) -> int:
+        ((lsn,),) = self._source.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchall()
+        return int(lsn)
+
+    def captured(self) -> None:
+        """Everything up to now is in Kafka, and the slot says so."""
+        assert self.lab.producer.flush(30) == 0
+        # A commit flushes the log up to its own place.
+        self._capture.execute("SELECT pg_logical_emit_message(true, 'test', '')")
+        self._capture.execute(
+            "SELECT pg_replication_slot_advance(%s, pg_current_wal_flush_lsn())", (self._slot,)
+        )
+
+    def patience(self, limit_s: float = 60.0) -> Patience:
+        """For tests in which nothing else goes on: the slot moves while somebody waits for it."""
+        return Patience(limit_s, limit_s, sleep=lambda _: self.captured())
+
+
+@pytest.fixture
+def shop(lab, rows) -> Iterator[Shop]:
+    made = Shop(lab, rows.customer)
+    yield made
+    made.close()
+
+
+def at_source(shop: Shop, *statements: str) -> None:
+    for statement in statements:
+        shop.lab.source(statement)
+
+
+@pytest.fixture
+def partitioned(shop) -> Iterator[Shop]:
+    """The customers in partitions, beside a filled table that is not one of them yet."""
+    at_source(
+        shop,
+        "ALTER TABLE customers RENAME TO whole",
+        "CREATE TABLE customers (LIKE whole, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE low PARTITION OF customers FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE high PARTITION OF customers FOR VALUES FROM (100) TO (200)",
+        "CREATE TABLE filled (LIKE customers INCLUDING ALL)",
+        "GRANT SELECT ON customers TO debezium",
+    )
+    yield shop
+    at_source(
+        shop,
+        "DROP TABLE customers",
+        "ALTER TABLE whole RENAME TO customers",
+        "DROP TABLE IF EXISTS high, filled",
+    )
+
+
+class Flowing:
+    """The stream runs, and changes of some rows go on until the end."""
+
+    def __init__(self, shop: Shop, keys: range) -> None:
+        self._shop, self._keys = shop, keys
+        self._ended = threading.Event()
+        lab = shop.lab
+        prepared = lab.prepared("customers")
+        self._driver = threading.Thread(target=lambda: drive(prepared, str(lab.checkpoints)))
+        self._writer = threading.Thread(target=self._write)
+        self.changes = 0
+
+    def __enter__(self) -> Flowing:
+        self._driver.start()
+        self._writer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._writer.join()
+        self._shop.lab.ops.request_stop(self._shop.lab.pipeline.name, "customers")
+        self._driver.join(120)
+
+    def _write(self) -> None:
+        choose, extra = random.Random(5), 1_000_000
+        while not self._ended.is_set():
+            for _ in range(10):
+                self._shop.update(choose.choice(self._keys))
+            extra += 1
+            self._shop.insert(extra)
+            self._shop.delete(extra)
+            self.changes += 12
+            self._shop.captured()
+
+
+def reconciler(lab, **options: Any) -> Reconciler:
+    def mend(run, table, sinks) -> None:
+        assert repair(lab.prepared(table.stream, sinks=tuple(sinks)), run, [table]) == 0
+
+    return Reconciler(lab.pipeline, lab.connections, lab.ops, options.pop("mend", mend), **options)
+
+
+def reconciled(lab, **options: Any) -> TableReconciliation:
+    return reconciler(lab, **options).reconcile(lab.pipeline.table(TABLE))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.2)
+
+
+def plant(lab) -> None:
+    """In each sink: rows deleted, added, altered, resurrected; and one that hides every change."""
+    hidden = pack(1, 10**9)
+    lab.alter_clickhouse("DELETE FROM RAW.customers WHERE id IN (1, 2) SETTINGS lightweight_deletes_sync = 2")
+    lab.alter_warehouse("DELETE FROM RAW.customers WHERE id IN (3, 4)")
+    names = f"{NAMES}, email_normalized, processed_at, _version, _op, _is_deleted, _lsn, _source_ts, "
+    names += "_partition, _offset, _generation"
+    copy = f"INSERT INTO RAW.customers ({names}) SELECT {{}} FROM RAW.customers WHERE id = {{}} LIMIT 1"
+    lab.alter_clickhouse(copy.format(names.replace("id,", "9005,", 1), 5))
+    lab.alter_warehouse(copy.format(names.replace("id,", "9006,", 1), 6))
+    lab.alter_clickhouse(
+        "ALTER TABLE RAW.customers UPDATE full_name = 'wrong' WHERE id = 7 SETTINGS mutations_sync = 2"
+    )
+    lab.alter_warehouse("UPDATE RAW.customers SET tags = '{}' WHERE id = 8")
+    lab.alter_clickhouse(
+        "ALTER TABLE RAW.customers UPDATE email_normalized = 'wrong' WHERE id = 9 SETTINGS mutations_sync = 2"
+    )
+    # Counts agree: one row less and one more in each sink.
+    alive = names.replace("_is_deleted", "0").replace("_version", "_version + 1")
+    lab.alter_clickhouse(copy.format(alive, "501 ORDER BY _version DESC"))
+    lab.alter_warehouse("UPDATE RAW.customers SET _is_deleted = false WHERE id = 502")
+    lab.alter_warehouse(f"UPDATE RAW.customers SET phone = 'foreign', _version = {hidden} WHERE id = 10")
+    foreign = names.replace("phone", "'foreign'").replace("_version", str(hidden))
+    lab.alter_clickhouse(copy.format(foreign, 11))
+
+
+FOUND = {
+    "clickhouse": {1, 2, 9005, 7, 9, 501, 11},
+    "warehouse": {3, 4, 9006, 8, 9, 502, 10},
+}
+
+
+def test_every_planted_fault_is_found_and_mended_while_changes_flow(shop) -> None:
+    lab = shop.lab
+    for number in range(1, 401):
+        shop.insert(number, "r")
+    for number in (501, 502):
+        shop.insert(number)
+    assert lab.run("customers") == 0
+    for number in (501, 502):
+        shop.delete(number)
+    shop.captured()
+    assert lab.run("customers") == 0
+    with Flowing(shop, range(100, 401)) as flow:
+        wait_for(lambda: flow.changes > 100)
+        for _ in range(3):
+            first = reconciled(lab)
+            assert (first.differences, first.left, first.cut) == ({}, {}, False), first.as_dict()
+        plant(lab)
+        told = reconciled(lab, mend=None)
+        assert not told.settled
+        assert {sink: told.left[sink] for sink in SINKS} == {sink: len(FOUND[sink]) for sink in SINKS}
+        mended = reconciled(lab)
+        assert {d.sink: 1 for d in mended.examples} == dict.fromkeys(SINKS, 1)
+        assert mended.repaired == {sink: len(FOUND[sink]) for sink in SINKS}, mended.as_dict()
+        assert mended.settled, mended.as_dict()
+        # What was foreign does not hide later changes.
+        shown = "SELECT count(*) AS n FROM VIEW.customers WHERE id IN (10, 11) AND phone IS NULL"
+        assert lab.both(shown) == ([{"n": 2}], [{"n": 2}])
+        again = reconciled(lab)
+        assert (again.differences, again.left) == ({}, {}), again.as_dict()
+    shop.captured()
+    assert lab.run("customers") == 0
+    # The other comparison, which reads every row, agrees.
+    assert compare_table(lab.pipeline, lab.connections, lab.pipeline.table(TABLE)).equal
+    assert len(ids(lab)) == 400
+    report = lab.ops.last_reconciliations(lab.pipeline.name)["customers"]
+    assert report["equal"]
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_partitions_that_change_without_events_are_seen_and_mended(partitioned, mended) -> None:
+    shop, lab = partitioned, partitioned.lab
+    table = lab.pipeline.table(TABLE)
+    for number in (1, 2, 101, 102):
+        shop.insert(number)
+    for number in (201, 202, 203):
+        shop.insert_silently(number, into="filled")
+    shop.captured()
+    assert lab.run("customers") == 0
+    watching = reconciler(lab, patience=shop.patience(), **({} if mended else {"mend": None}))
+    assert watching.changed_parts([table]) == [table]  # nobody has compared it yet
+    assert watching.reconcile(table).settled
+    assert watching.changed_parts([table]) == []
+    shop.update(1)
+    shop.captured()
+    assert lab.run("customers") == 0
+    assert watching.changed_parts([table]) == []
+
+    at_source(
+        shop,
+        "TRUNCATE low",
+        "ALTER TABLE customers ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)",
+    )
+    assert watching.changed_parts([table]) == [table]
+    report = watching.reconcile(table)
+    assert report.parts_changed
+    assert report.differences == {sink: {"extra": 2, "missing": 3} for sink in SINKS}
+    if not mended:
+        assert report.left == dict.fromkeys(SINKS, 5)
+        assert watching.changed_parts([table]) == [table]
+        return
+    assert report.settled
+    assert ids(lab) == [101, 102, 201, 202, 203]
+    assert watching.changed_parts([table]) == []
+    derived = "SELECT count(*) AS n FROM VIEW.customers WHERE email_normalized = 'mail201@x.org'"
+    assert lab.both(derived) == ([{"n": 1}], [{"n": 1}])
+
+    at_source(shop, "ALTER TABLE customers DETACH PARTITION high", "DROP TABLE low")
+    assert watching.changed_parts([table]) == [table]
+    assert watching.reconcile(table).differences == {sink: {"extra": 2} for sink in SINKS}
+    assert ids(lab) == [201, 202, 203]
+    # A change of a mended row is newer than its repair, and reading the topic again changes nothing.
+    shop.update(201)
+    shop.captured()
+    for _ in range(2):
+        assert lab.run("customers") == 0
+        assert lab.warehouse("SELECT id FROM VIEW.customers WHERE phone IS NOT NULL") == [{"id": 201}]
+        assert watching.reconcile(table).equal
+        lab.forget_checkpoints()
+
+
+def ids(lab) -> list[int]:
+    clickhouse, warehouse = lab.both("SELECT id FROM VIEW.customers ORDER BY id")
+    assert clickhouse == warehouse
+    return [row["id"] for row in warehouse]
+
+
+def test_keys_that_lie_where_nobody_computes_them_are_not_repaired(shop) -> None:
+    lab = shop.lab
+    for number in range(1, 7):
+        shop.send("c", shop.insert_silently(number), partition=0)
+    shop.captured()
+    assert lab.run("customers") == 0
+    lab.alter_warehouse("DELETE FROM RAW.customers WHERE id = 1")
+    report = reconciled(lab, patience=shop.patience())
+    assert "is stored from partition 0" in report.refused
+    assert "execute-snapshot" in report.refused
+    assert report.left == {"warehouse": 1}
+    assert len(lab.warehouse("SELECT id FROM VIEW.customers")) == 5
+
+
+def test_nothing_is_told_of_a_sink_that_has_not_written_everything(shop) -> None:
+    lab = shop.lab
+    shop.insert(1)
+    shop.captured()
+    assert lab.run("customers") == 0
+    shop.update(1)
+    shop.captured()
+    with pytest.raises(UnavailableError, match="is stream 'customers' running"):
+        reconciled(lab, patience=shop.patience(limit_s=2.0))
+    assert lab.run("customers") == 0
+    assert reconciled(lab, patience=shop.patience()).equal
+
+
+@pytest.mark.timeout(600)
+def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
+    lab, shell = shop.lab, Shell(shop.lab.environment(tmp_path))
+    for number in (1, 2, 3):
+        shop.insert(number)
+    shop.captured()
+    assert lab.run("customers") == 0
+    lab.alter_clickhouse("DELETE FROM RAW.customers WHERE id = 2 SETTINGS lightweight_deletes_sync = 2")
+    ended = threading.Event()
+
+    def capture() -> None:
+        while not ended.wait(0.3):
+            shop.captured()
+
+    connector = threading.Thread(target=capture)
+    connector.start()
+    try:
+        told = shell.cdc("reconcile", "customers", code=1)
+        assert "public.customers in clickhouse: 1 missing; 0 repaired, 1 left" in told
+        assert "clickhouse: row (2) is missing" in told
+        assert ids_in_clickhouse(lab) == [1, 3]
+        mended = shell.cdc("reconcile", "public.customers", "--repair")
+        assert "1 repaired, 0 left" in mended
+        assert "3 in source, 3 in warehouse, 2 in clickhouse" in mended
+        (report,) = json.loads(shell.cdc("reconcile", "customers", "--json").partition("\n]")[0] + "]")
+        assert (report["equal"], report["rows"]["clickhouse"]) == (True, 3)
+    finally:
+        ended.set()
+        connector.join()
+    assert ids_in_clickhouse(lab) == [1, 2, 3]
+    assert "no table 'nonsense'" in shell.cdc("reconcile", "nonsense", code=1)
+
+
+def ids_in_clickhouse(lab) -> list[int]:
+    return [row["id"] for row in lab.clickhouse("SELECT id FROM VIEW.customers ORDER BY id")]
