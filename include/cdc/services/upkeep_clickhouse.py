@@ -96,6 +96,8 @@ def _remove(
     left: list[str],
 ) -> None:
     raw = raw_name(sink, table)
+    if table.changelog:  # keeps every event
+        return
     if deadline.passed:
         left.append(f"tombstones: {TIME_IS_UP}")
         return

@@ -56,6 +56,8 @@ def _remove(
     done: list[str],
     left: list[str],
 ) -> None:
+    if table.changelog:  # keeps every event
+        return
     conditions: list[tuple[str, Composable]] = []
     if horizon is None:
         left.append(NO_HORIZON)
