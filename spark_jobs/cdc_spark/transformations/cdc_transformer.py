@@ -80,7 +80,7 @@ def to_rows(envelopes: Envelopes, context: TableContext, now: datetime) -> tuple
     rows = pa.RecordBatch.from_arrays(
         [
             *columns,
-            pa.array([now] * len(envelopes.ops), pa.timestamp("us", tz="UTC")),
+            pa.repeat(pa.scalar(now, pa.timestamp("us", tz="UTC")), len(envelopes.ops)),
             pa.array(versions(context.topic, context.generations, envelopes.partitions, envelopes.offsets)),
             pa.array(envelopes.ops, pa.string()),
             pa.array(envelopes.lsns, pa.int64()),
