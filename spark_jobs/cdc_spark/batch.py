@@ -132,16 +132,24 @@ class BatchProcessor:
             # The other tables' partitions are empty here, and a task costs the same without a record.
             small = ranges.records(context.topic) < SMALL_BATCH
             own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
-        rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
+        written = self._written(table, own, context)
         here = self._context
-        ready = self._job.transform(table, rows)
-        function = named(ready.columns, write_function(self._writer(table), context.topic))
-        written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
         summary = total(Summary.from_json(row.summary) for row in written.collect())
         summary.raise_failure()
         for generation, lsn in summary.floors:
             self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))
         return summary
+
+    def _written(self, table: TableSpec, records: DataFrame, context: TableContext) -> DataFrame:
+        """Records through parser, job and writer: one summary for each Spark partition."""
+        parser, writer = parse.row_function(context), write_function(self._writer(table), context.topic)
+        if not self._job.transformations(table):
+            # Rows that Spark has nothing to do with need not travel to it and back.
+            return records.mapInArrow(lambda batches: writer(parser(batches)), SCHEMA)
+        rows = records.mapInArrow(parser, StructType.fromJson(spark_schema(table)))
+        ready = self._job.transform(table, rows)
+        unnamed = ready.toDF(*map(str, range(len(ready.columns))))
+        return unnamed.mapInArrow(named(ready.columns, writer), SCHEMA)
 
     def _keep_bad(
         self,
