@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -93,7 +92,12 @@ def record_layouts(places: tuple[Place, ...], shape: Shape) -> tuple[Layout, ...
 def read_events(bootstrap: str, topic: str, count: int, partitions: int = 3) -> list[Recorded]:
     """The last events of a topic of which one partition alone has any, without null records."""
     consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "bench-look", "enable.auto.commit": False, "log_level": 0}
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "bench-look",
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
     )
     try:
         consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
@@ -101,12 +105,12 @@ def read_events(bootstrap: str, topic: str, count: int, partitions: int = 3) -> 
         deadline = time.monotonic() + RECORD_S
         while len(found) < count:
             message = consumer.poll(0.2)
-            if message is not None and message.error() is None and message.value() is not None:
-                found.append(Recorded(message.key(), message.value()))
+            if message is not None and message.error() is None:
+                key, value = message.key(), message.value()
+                if key is not None and value is not None:
+                    found.append(Recorded(key, value))
             if time.monotonic() > deadline:
                 raise UnavailableError(f"{topic} has {len(found)} events after {RECORD_S:.0f} s, not {count}")
         return found[-count:]
     finally:
         consumer.close()
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from local_stack.component import Command, Component, PortSpec, StackContext
 from local_stack.components.clickhouse import ClickHouse
@@ -27,7 +27,6 @@ class PeerConnect(Connect):
     name = "peer-connect"
     title = "Kafka Connect for the peers"
     ports = (PortSpec("peer-connect", 18084),)
-    requires: ClassVar[tuple[str, ...]] = ("kafka",)
 
     def prepare(self, ctx: StackContext) -> None:
         """Write the configuration."""

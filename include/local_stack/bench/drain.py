@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 from cdc.errors import DataError
 from local_stack.bench.driver import wait_until
@@ -15,7 +16,7 @@ from local_stack.bench.figures import Spread, fingerprint
 from local_stack.bench.shapes import Shape
 from local_stack.bench.sinks import SinkTable
 from local_stack.bench.topics import Positions, Preload
-from local_stack.bench.usage import cpu_s, peak_memory_mb
+from local_stack.bench.usage import cpu_by_program, cpu_s, peak_memory_mb
 from local_stack.bench.workload import Workload
 
 DRAIN_S = 900.0
@@ -66,6 +67,7 @@ class Run:
     Attributes:
         cpu_s, sink_cpu_s: CPU of the contestant, and of the sink's server.
         peak_mb: the most memory of the contestant.
+        programs: the contestant's CPU by program.
     """
 
     events: int
@@ -74,6 +76,7 @@ class Run:
     sink_cpu_s: float
     peak_mb: float
     bytes_per_event: float
+    programs: Mapping[str, float]
 
     @property
     def rate(self) -> float:
@@ -94,21 +97,19 @@ class DrainResult:
     runs: list[Run] = field(default_factory=list)
     idle_cpu: float = 0.0
 
-    def rate(self) -> Spread:
-        """Events a second."""
-        return Spread.of([run.rate for run in self.runs])
-
-    def cpu(self) -> Spread:
-        """CPU-seconds for a million events."""
-        return Spread.of([run.cpu_per_million for run in self.runs])
-
-    def sink_cpu(self) -> Spread:
-        """CPU-seconds of the sink's server for a million events."""
-        return Spread.of([run.sink_cpu_s / run.events * 1e6 for run in self.runs])
-
-    def peak_mb(self) -> float:
-        """The most memory over all runs."""
-        return max(run.peak_mb for run in self.runs)
+    def document(self) -> dict[str, Any]:
+        """Everything, for JSON: spreads over the runs, and the runs."""
+        return {
+            "rows_per_s": asdict(Spread.of([run.rate for run in self.runs])),
+            "cpu_s_per_million": asdict(Spread.of([run.cpu_per_million for run in self.runs])),
+            "sink_cpu_s_per_million": asdict(
+                Spread.of([run.sink_cpu_s / run.events * 1e6 for run in self.runs])
+            ),
+            "peak_memory_mb": max(run.peak_mb for run in self.runs),
+            "bytes_per_event": statistics.median(run.bytes_per_event for run in self.runs),
+            "idle_cores": self.idle_cpu,
+            "runs": [asdict(run) for run in self.runs],
+        }
 
 
 class Drains:
@@ -192,7 +193,7 @@ class Drains:
         return preloads, sentinels
 
     def _drain(self, side: Side, preload: Preload, sentinels: list[list[int]]) -> Run:
-        cpu, sink = cpu_s(side.runner.pids), cpu_s(side.sink_pids)
+        before, sink = cpu_by_program(side.runner.pids), cpu_s(side.sink_pids)
         with peak_memory_mb(side.runner.pids) as memory:
             begun = preload.commit()
             waiting = list(zip(side.tables, sentinels, strict=True))
@@ -204,11 +205,13 @@ class Drains:
 
             ended = wait_until(done, side.runner.problem, DRAIN_S, f"the end of {side.name}'s drain", LOOK_S)
             time.sleep(SETTLE_S)
+        programs = {name: s - before.get(name, 0.0) for name, s in cpu_by_program(side.runner.pids).items()}
         return Run(
             events=preload.sizes.events,
             wall_s=ended - begun,
-            cpu_s=cpu_s(side.runner.pids) - cpu,
+            cpu_s=sum(programs.values()),
             sink_cpu_s=cpu_s(side.sink_pids) - sink,
             peak_mb=max(memory),
             bytes_per_event=preload.sizes.per_event,
+            programs=programs,
         )

@@ -75,7 +75,11 @@ class StreamDriver:
 
 
 def wait_until(
-    done: Callable[[], bool], problem: Callable[[], str | None], limit_s: float, what: str, poll_s: float = POLL_S
+    done: Callable[[], bool],
+    problem: Callable[[], str | None],
+    limit_s: float,
+    what: str,
+    poll_s: float = POLL_S,
 ) -> float:
     """Wait for a condition; returns the monotonic time at which it was first seen to hold.
 

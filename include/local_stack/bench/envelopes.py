@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cdc.errors import DataError
@@ -69,6 +69,10 @@ class Layout:
         after = "null" if deleted else self.row % self.values(change.row)
         return self.render_parts(before, after, change.op, at)
 
+    def renamed(self, before: str, after: str) -> Layout:
+        """The layout of a table with another name and the same columns."""
+        return replace(self, key=self.key.replace(before, after), value=self.value.replace(before, after))
+
     def values(self, row: Row) -> Row:
         """A row's values as this encoding writes them."""
         if not self.precise:
@@ -98,7 +102,8 @@ def layout_of(insert: Recorded, delete: Recorded, made: Row, shape: Shape) -> La
     """The layout that two recorded events show.
 
     Args:
-        insert, delete: of one row.
+        insert: of one row.
+        delete: of the same row.
         made: the row that was inserted.
         shape: its table.
 
@@ -108,7 +113,7 @@ def layout_of(insert: Recorded, delete: Recorded, made: Row, shape: Shape) -> La
     payload, head = _payload(insert.value)
     key, key_head = _payload(insert.key)
     deleted, _ = _payload(delete.value)
-    before = {name: value for name, value in deleted["before"].items()}
+    before = dict(deleted["before"])
     names = shape.names
     precise = {
         at

@@ -65,5 +65,5 @@ def is_flat(lags: Sequence[tuple[float, float]], rate: float, tolerance_s: float
     if len(lags) < 3:
         return False
     seconds, behind = zip(*lags, strict=True)
-    slope = statistics.linear_regression(seconds, behind).slope
-    return slope * (seconds[-1] - seconds[0]) <= rate * tolerance_s
+    slope: float = statistics.linear_regression(seconds, behind).slope
+    return bool(slope * (seconds[-1] - seconds[0]) <= rate * tolerance_s)

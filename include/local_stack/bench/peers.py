@@ -8,7 +8,9 @@ from cdc.connections import Connection
 from local_stack.bench.shapes import CLICKHOUSE, Shape
 
 DATABASE = "peer"
-"""ClickHouse database and PostgreSQL schema of the peers' tables."""
+"""The ClickHouse database of the sink's tables."""
+PREFIX = "peer_"
+"""Of the JDBC sink's tables, which are in the public schema: it finds tables by name, whatever the schema."""
 CLICKHOUSE_SINK = "peer-clickhouse"
 JDBC_SINK = "peer-jdbc"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -63,7 +65,7 @@ def jdbc_sink(connection: Connection, topics: Sequence[str], *, tasks: int) -> d
     """Debezium's JDBC sink with reduction buffer and UNNEST inserts."""
     url = (
         f"jdbc:postgresql://{connection.host}:{connection.port}/{connection.schema_}"
-        f"?currentSchema={DATABASE}&reWriteBatchedInserts=true"
+        "?currentSchema=public&reWriteBatchedInserts=true"
     )
     return {
         "name": JDBC_SINK,
@@ -73,7 +75,7 @@ def jdbc_sink(connection: Connection, topics: Sequence[str], *, tasks: int) -> d
         "connection.url": url,
         "connection.username": connection.login,
         "connection.password": connection.password,
-        "collection.name.format": "${source.table}",
+        "collection.name.format": PREFIX + "${source.table}",
         "insert.mode": "upsert",
         "delete.enabled": "true",
         "primary.key.mode": "record_key",
@@ -101,7 +103,7 @@ def create_clickhouse_table(shape: Shape) -> str:
 
 def create_postgres_table(shape: Shape) -> str:
     """The table of the JDBC sink: the source's."""
-    return f"CREATE TABLE {DATABASE}.{shape.name} {shape.create_source()}"
+    return f"CREATE TABLE public.{PREFIX}{shape.name} {shape.create_source()}"
 
 
 def _converters() -> dict[str, str]:

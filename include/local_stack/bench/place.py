@@ -15,6 +15,7 @@ from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.ops import OpsStore
+from cdc.services.changes import Part
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.topics import Topics
 from cdc.services.warehouse_objects import WarehouseObjects
@@ -80,7 +81,7 @@ class Place:
         pipeline, connections = self.pipeline(), self.connections()
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             ops.ensure_schema()
-            parts = [Topics(pipeline, connections, ops)]
+            parts: list[Part] = [Topics(pipeline, connections, ops)]
             for sink in pipeline.sinks:
                 if isinstance(sink, ClickHouseSink):
                     parts.append(ClickHouseObjects(pipeline, sink, connections))

@@ -65,9 +65,7 @@ class Shape:
 
     def create_source(self) -> str:
         """DDL at the source and in a peer's PostgreSQL."""
-        body = ", ".join(
-            f"{c.name} {c.kind}{'' if c.nullable else ' NOT NULL'}" for c in self.columns[1:]
-        )
+        body = ", ".join(f"{c.name} {c.kind}{'' if c.nullable else ' NOT NULL'}" for c in self.columns[1:])
         return f"({self.columns[0].name} {self.columns[0].kind} PRIMARY KEY, {body})"
 
 
@@ -127,7 +125,9 @@ _MAKERS: dict[Kind, Callable[[random.Random], str]] = {
     Kind.INTEGER: lambda rng: str(1 + int(rng.random() * 99)),
     Kind.TEXT: lambda rng: f'"{rng.choice(_WORDS)} {rng.choice(_WORDS)} {int(rng.random() * 1e6)}"',
     Kind.BOOLEAN: lambda rng: "true" if rng.random() < 0.5 else "false",
-    Kind.NUMERIC: lambda rng: f'"{int(rng.random() * 9_999)}.{int(rng.random() * 10)}{1 + int(rng.random() * 9)}"',
+    Kind.NUMERIC: lambda rng: (
+        f'"{int(rng.random() * 9_999)}.{int(rng.random() * 10)}{1 + int(rng.random() * 9)}"'
+    ),
     Kind.MOMENT: _moment,
 }
 

@@ -17,8 +17,8 @@ class SinkTable(Protocol):
     def seen(self, keys: Sequence[int]) -> set[int]:
         """Those of the keys whose rows are visible."""
 
-    def newest(self, first: int) -> int:
-        """The greatest visible key from `first` on; 0 when there is none."""
+    def beyond(self, first: int) -> set[int]:
+        """The visible keys from `first` on."""
 
     def lines(self) -> Iterator[str]:
         """Every current row in its text form."""
@@ -44,9 +44,10 @@ class ClickHouseTable:
         rows = self.client.query(f"SELECT id FROM {self.raw} WHERE id IN ({wanted})").result_rows
         return {row[0] for row in rows}
 
-    def newest(self, first: int) -> int:
+    def beyond(self, first: int) -> set[int]:
         """Read only the end of the primary key."""
-        return int(self.client.query(f"SELECT max(id) FROM {self.raw} WHERE id >= {first}").result_rows[0][0])
+        rows = self.client.query(f"SELECT id FROM {self.raw} WHERE id >= {first}").result_rows
+        return {row[0] for row in rows}
 
     def lines(self) -> Iterator[str]:
         """Read block by block."""
@@ -72,10 +73,10 @@ class PostgresTable:
         rows = self.connection.execute(f"SELECT id FROM {self.raw} WHERE id = ANY(%s)", (list(keys),))
         return {row[0] for row in rows.fetchall()}
 
-    def newest(self, first: int) -> int:
+    def beyond(self, first: int) -> set[int]:
         """Read the end of the primary key."""
-        row = self.connection.execute(f"SELECT max(id) FROM {self.raw} WHERE id >= %s", (first,)).fetchone()
-        return int(row[0] or 0) if row else 0
+        rows = self.connection.execute(f"SELECT id FROM {self.raw} WHERE id >= %s", (first,))
+        return {row[0] for row in rows.fetchall()}
 
     def lines(self) -> Iterator[str]:
         """COPY, whose text form needs no escapes for these values but for the separator."""

@@ -39,9 +39,7 @@ class Sizes:
 class Preload:
     """One producer and one open transaction for the topics of one side."""
 
-    def __init__(
-        self, bootstrap: str, name: str, layouts: Mapping[str, Layout], *, tombstones: bool
-    ) -> None:
+    def __init__(self, bootstrap: str, name: str, layouts: Mapping[str, Layout], *, tombstones: bool) -> None:
         """Open a transaction.
 
         Args:
@@ -123,4 +121,3 @@ class Positions:
         now = time.time_ns()
         sequence = f'"[\\"{commit}\\",\\"{lsn}\\"]"'
         return Position(lsn, 10_000 + transaction, sequence, now - now % 1000 - within * 1000, now)
-

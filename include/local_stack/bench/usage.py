@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import psutil
@@ -22,13 +23,18 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def cpu_s(pids: Sequence[int]) -> float:
     """Seconds of CPU that the trees have taken so far, with those of their children that have ended."""
-    total = 0.0
+    return sum(cpu_by_program(pids).values())
+
+
+def cpu_by_program(pids: Sequence[int]) -> dict[str, float]:
+    """The same for each program: `java`, `python`, `postgres`."""
+    total: defaultdict[str, float] = defaultdict(float)
     for pid in pids:
         for process in tree(pid):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-    return total
+                times, name = process.cpu_times(), process.name().rstrip("0123456789.")
+                total[name] += times.user + times.system + times.children_user + times.children_system
+    return dict(total)
 
 
 def memory_mb(pids: Sequence[int]) -> float:

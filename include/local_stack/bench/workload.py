@@ -12,6 +12,8 @@ INSERTS, UPDATES = 0.60, 0.32
 """Shares of all changes; the rest are deletes."""
 HOT_SHARE, HOT_KEYS = 0.5, 200
 """Half of the updates meet the same few rows."""
+MAX_ROWS = 600_000
+"""So many rows a table has at most; then rows are updated instead of inserted."""
 SENTINELS = 1 << 40
 """Keys from here on mark the end of a stretch of changes in each partition."""
 
@@ -54,7 +56,7 @@ class Workload:
         rng = self._rng
         for _ in range(count):
             chance = rng.random()
-            if chance < INSERTS or not self._keys:
+            if not self._keys or (chance < INSERTS and len(self._keys) < MAX_ROWS):
                 yield self._insert()
             elif chance < INSERTS + UPDATES:
                 hot = rng.random() < HOT_SHARE

@@ -15,7 +15,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cdc.errors import CdcError, ConfigurationError
 from local_stack.bootstrap.install import digest, install_sets, missing_sets
 from local_stack.bootstrap.ivy import Ivy
-from local_stack.bootstrap.jarsets import JAR_SETS, LOCK_FILE, PEER_SETS, JarSet, Lock, parse_lock, render_lock, select
+from local_stack.bootstrap.jarsets import (
+    JAR_SETS,
+    LOCK_FILE,
+    PEER_SETS,
+    JarSet,
+    Lock,
+    parse_lock,
+    render_lock,
+    select,
+)
 from local_stack.context import Places, environment
 from local_stack.java import find_java
 
