@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StructType
 
@@ -66,6 +66,7 @@ class BatchProcessor:
         self._context = context
         self._job = job
         self._ops = ops
+        self._old_key = _old_key()
         self._known_parked: dict[str, ParkedTable] | None = None
         self._resuming: frozenset[str] = frozenset()
 
@@ -83,7 +84,7 @@ class BatchProcessor:
         parked = self._parked(ranges)
         due = [table for table in self._context.stream.tables if self._is_due(table, ranges, parked)]
         outcome: Outcome = {}
-        with _shared(frame, len(due)) as records:
+        with _shared(self._parsed(frame), len(due)) as records:
             for table in due:
                 waits = parked[table.name].offsets if table.name in parked else None
                 # While a table is resumed, its rows in the sink may lack what is being read again.
@@ -101,7 +102,7 @@ class BatchProcessor:
             SchemaChangedError: a table's events still do not have the declared shape.
         """
         outcome: Outcome = {}
-        with _shared(frame, len(self._context.stream.tables)) as records:
+        with _shared(self._parsed(frame), len(self._context.stream.tables)) as records:
             for table in self._context.stream.tables:
                 summary = self._write(table, records, None, None, Trust.RECORDS)
                 outcome[table.name] = summary
@@ -113,7 +114,7 @@ class BatchProcessor:
 
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
-        summary = self._write(table, _parsed(frame), None, None, Trust.NOTHING)
+        summary = self._write(table, self._parsed(frame), None, None, Trust.NOTHING)
         if summary.bad:
             self._write_dead_letters(table, frame, summary, None)
         return summary
@@ -127,7 +128,10 @@ class BatchProcessor:
         trust: Trust,
     ) -> Summary:
         context = self._table_context(table, waits, trust)
-        own = records.where(F.col("topic") == context.topic).drop("topic")
+        own = records
+        if len(self._context.stream.tables) > 1:
+            own = own.where(F.col("topic") == context.topic)
+        own = own.drop("topic")
         if ranges is not None:
             # The other tables' partitions are empty here, and a task costs the same without a record.
             small = ranges.records(context.topic) < SMALL_BATCH
@@ -247,6 +251,10 @@ class BatchProcessor:
         self._resuming = frozenset(table.table for table in tables if table.released)
         return self._known_parked
 
+    def _parsed(self, frame: DataFrame) -> DataFrame:
+        """What the parser reads of the records."""
+        return frame.select("topic", *parse.RECORD_COLUMNS, self._old_key)
+
     def _try(self, call: Callable[[], object]) -> None:
         """Tell the ops store what the stream can go on without."""
         try:
@@ -264,16 +272,15 @@ def _of_the_table(summary: Summary) -> bool:
     return schema_changed(summary.bad, summary.unlike, summary.judged)
 
 
-def _parsed(frame: DataFrame) -> DataFrame:
-    """What the parser reads of the records."""
+def _old_key() -> Column:
+    """The header that names a moved row's old key; made once, as each part of it is a call to the JVM."""
     old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
-    return frame.select("topic", *parse.RECORD_COLUMNS, old.alias(OLD_KEY))
+    return old.alias(OLD_KEY)
 
 
 @contextmanager
-def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
+def _shared(records: DataFrame, tables: int) -> Iterator[DataFrame]:
     """The records for the parser; Kafka is read once when several tables share the batch."""
-    records = _parsed(frame)
     if tables < 2:
         yield records
         return
