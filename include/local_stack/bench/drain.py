@@ -155,7 +155,7 @@ class Drains:
                 found = fingerprint(table.lines())
                 if found != wanted:
                     raise DataError(
-                        f"{side.name}: {shape.name} holds {found.rows:,} rows (digest {found.digest:x}) after "
+                        f"{side.name}: {shape.name} holds {found.rows:,} rows ({found.digest:x}) after "
                         f"the drain, the changes give {wanted.rows:,} ({wanted.digest:x}): its time does not "
                         "count"
                     )

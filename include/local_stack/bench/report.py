@@ -81,7 +81,7 @@ def write_report(details: Details, folder: Path, name: str) -> None:
 def render(details: Details, name: str, plots: list[str]) -> str:
     """The report's text."""
     parts = [
-        f"# `make bench{'-full' if name == 'full' else ''}`: {'the long' if name == 'full' else 'a short'} run",
+        "# `make bench-full`: the long run" if name == "full" else "# `make bench`: the short run",
         "Written by the bench itself; do not edit. Every time is of a run whose end state was equal.",
         *details.get("missing", ()),
         _markdown(("what", "ours", "peer", "ratio", "goal"), goal_rows(summarise(details), details)),
@@ -138,7 +138,8 @@ def _sustained_text(details: Details) -> str:
     tried = ", ".join(f"{share:.0%} {'held' if held else 'not held'}" for share, held in found["tried"])
     return (
         f"Debezium alone put {found['capture_rate']:,.0f} changes/s into Kafka. Tried: {tried}. Held for "
-        f"{found['seconds']:.0f} s with a flat lag: {found['rate']:,.0f} changes/s, {found['share']:.0%} of it."
+        f"{found['seconds']:.0f} s with a flat lag: {found['rate']:,.0f} changes/s, "
+        f"{found['share']:.0%} of it."
     )
 
 
