@@ -46,6 +46,13 @@ class Load(threading.Thread):
         """
         super().__init__(name="load", daemon=True)
         self._connection, self._table, self._rate = connection, shape.source, rate
+        # One statement is one round trip and one transaction.
+        self._statement = (
+            f"WITH made AS (INSERT INTO {self._table} SELECT k, {_VALUES} "
+            "FROM generate_series(%s, %s) AS k), "
+            f"changed AS (UPDATE {self._table} AS t SET {_SET} WHERE t.id = ANY(%s)) "
+            f"DELETE FROM {self._table} WHERE id = %s"
+        )
         self._end = threading.Event()
         self.next_key, self.made, self.behind_s = first, 0, 0.0
         self.problem: str | None = None
@@ -56,6 +63,13 @@ class Load(threading.Thread):
             f"INSERT INTO {self._table} SELECT k, {_VALUES} FROM generate_series(1, {HOT_ROWS}) AS k "
             "ON CONFLICT DO NOTHING"
         )
+
+    def pile_up(self, changes: int) -> None:
+        """Commit so many changes as fast as the source takes them; nobody waits for each to be durable."""
+        self._connection.execute("SET synchronous_commit TO off")
+        while self.made < changes:
+            self.transaction()
+        self._connection.execute("RESET synchronous_commit")
 
     def run(self) -> None:
         """Commit transaction after transaction, each when it is due."""
@@ -73,15 +87,8 @@ class Load(threading.Thread):
     def transaction(self) -> None:
         """Ten changes."""
         key, self.next_key = self.next_key, self.next_key + 6
-        hot = (1 + key % HOT_ROWS, 1 + (key * 7 + 3) % HOT_ROWS)
-        other = key - 6
-        with self._connection.transaction():
-            self._connection.execute(
-                f"INSERT INTO {self._table} SELECT k, {_VALUES} FROM generate_series({key}, {key + 5}) AS k"
-            )
-            for updated in dict.fromkeys((*hot, other)):
-                self._connection.execute(f"UPDATE {self._table} AS t SET {_SET} WHERE t.id = {updated}")
-            self._connection.execute(f"DELETE FROM {self._table} WHERE id = {other + 1}")
+        updated = [1 + key % HOT_ROWS, 1 + (key * 7 + 3) % HOT_ROWS, key - 6]
+        self._connection.execute(self._statement, (key, key + 5, updated, key - 5))
         self.made += CHANGES
 
     def stop(self) -> int:

@@ -53,8 +53,7 @@ def capture_rate(source: LiveSource, place: Place, capture: Capture, changes: in
     The middle of the backlog counts: from a fifth to nine tenths, so that neither start nor end does.
     """
     load = source.load(0)
-    while load.made < changes:
-        load.transaction()
+    load.pile_up(changes)
     source.next_key = load.next_key
     kafka, topic = place.kafka(), place.topic(ORDERS)
 
