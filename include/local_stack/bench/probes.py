@@ -19,7 +19,7 @@ from local_stack.bench.sinks import SinkTable
 
 EVERY_S = 0.25
 LOOK_S = 0.015
-LAST_S = 60.0
+LAST_S = 180.0
 PARTITIONS = 3
 _MARK = str(PROBES)[:8].encode()
 """In the key of every probe, and hardly in any other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cdc.errors import UnavailableError
@@ -11,14 +11,17 @@ from local_stack.bench.capture import Capture
 from local_stack.bench.figures import is_flat
 from local_stack.bench.freshness import LiveSource, check_equal
 from local_stack.bench.place import Place
-from local_stack.bench.probes import Probes
 from local_stack.bench.shapes import ORDERS
 from local_stack.bench.sinks import SinkTable
 
-SHARES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-TRIAL_S = 15.0
-TOO_LATE_S = 8.0
-"""A lag of so many seconds' changes ends a trial."""
+FIRST_SHARE, LEAST_SHARE, TRIALS = 0.9, 0.03, 6
+STEP = 0.85
+"""The next share is at most this part of one that was not held, and of what the sinks carried meanwhile."""
+LEAD_S = 5.0
+EARLY_S = 20.0
+"""After so long a trial whose lag clearly rises ends."""
+TOO_LATE_S = 6.0
+"""A lag of so many seconds' changes ends a trial at once."""
 LOOK_S = 0.25
 CAPTURE_LIMIT_S = 300.0
 
@@ -87,29 +90,54 @@ def hold(
     seconds: float,
     problem: Callable[[], str | None],
     say: Callable[[str], None],
-    shares: Sequence[float] = SHARES,
 ) -> Sustained:
-    """Find the greatest share of the capture's rate that both sinks hold with a flat lag.
+    """Find a share of the capture's rate that both sinks hold with a flat lag, beginning with the goal.
 
     Raises:
         DataError: a sink is not equal to the source at the end.
         UnavailableError: something stops.
     """
-    tried = []
-    for share in shares:
-        rate = capacity * share
-        made, passed, lags, flat = _try(source, sinks, rate, seconds, problem)
-        tried.append((share, flat))
-        worst = max(lag for _, lag in lags)
+    tried: list[tuple[float, bool]] = []
+    share, held = FIRST_SHARE, None
+    while held is None and share >= LEAST_SHARE and len(tried) < TRIALS:
+        trial = _try(source, sinks, capacity * share, seconds, problem)
+        tried.append((round(share, 3), trial.held))
         say(
-            f"{rate:,.0f} changes/s ({share:.0%} of capture): {'held' if flat else 'not held'} for "
-            f"{passed:.0f} s, made {made:,.0f}/s, at most {worst:,.0f} changes behind"
+            f"{trial.rate:,.0f} changes/s ({share:.0%} of capture): {'held' if trial.held else 'not held'} "
+            f"for {trial.seconds:.0f} s, made {trial.made:,.0f}/s, at most {trial.worst:,.0f} changes behind"
         )
-        if flat:
-            check_equal(source, sinks)
-            return Sustained(capacity, made, passed, tuple(lags), tuple(tried))
+        held = trial if trial.held else None
+        share = STEP * min(share, trial.carried / capacity)
     check_equal(source, sinks)
-    return Sustained(capacity, 0.0, 0.0, (), tuple(tried))
+    if held is None:
+        return Sustained(capacity, 0.0, 0.0, (), tuple(tried))
+    return Sustained(capacity, held.made, held.seconds, held.lags, tuple(tried))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One rate, tried.
+
+    Attributes:
+        made: changes a second that the source committed.
+        lags: (seconds, changes behind) of the slowest sink.
+    """
+
+    rate: float
+    made: float
+    seconds: float
+    lags: tuple[tuple[float, float], ...]
+    held: bool
+
+    @property
+    def worst(self) -> float:
+        """The greatest lag."""
+        return max(lag for _, lag in self.lags)
+
+    @property
+    def carried(self) -> float:
+        """Changes a second that the slowest sink showed."""
+        return self.made - (self.lags[-1][1] - self.lags[0][1]) / self.seconds
 
 
 def _try(
@@ -118,12 +146,12 @@ def _try(
     rate: float,
     seconds: float,
     problem: Callable[[], str | None],
-) -> tuple[float, float, list[tuple[float, float]], bool]:
+) -> Trial:
     load = source.load(rate)
     probes = source.probes(sinks, load)
     load.start()
     probes.start()
-    time.sleep(TRIAL_S / 3)
+    time.sleep(LEAD_S)
     begun, before = time.monotonic(), load.made
     lags: list[tuple[float, float]] = []
     hopeless = False
@@ -133,15 +161,12 @@ def _try(
             raise UnavailableError(said)
         lags.append((passed, float(max(probes.lag(name) for name in sinks))))
         hopeless = lags[-1][1] > rate * TOO_LATE_S
+        hopeless |= passed > EARLY_S and not is_flat(lags, rate, 2.0)
         time.sleep(LOOK_S)
     made = (load.made - before) / passed
     load.stop()
-    _finish(probes)
-    source.used(load, probes)
-    kept_up = made >= 0.97 * rate
-    return made, passed, lags, not hopeless and kept_up and is_flat(lags, rate)
-
-
-def _finish(probes: Probes) -> None:
-    """Wait until all is visible, so that the next trial begins with nothing behind."""
+    # All is visible before the next trial begins.
     probes.stop()
+    source.used(load, probes)
+    held = not hopeless and made >= 0.97 * rate and is_flat(lags, rate)
+    return Trial(rate, made, passed, tuple(lags), held)
