@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from local_stack.components.clickhouse import find_binary
 from local_stack.supervisor.record import read_record
 
 SINKS = ("clickhouse", "warehouse")
+_numbers = itertools.count(1)
 PEER_NAMES = {"clickhouse": peers.CLICKHOUSE_SINK, "warehouse": peers.JDBC_SINK}
 
 
@@ -89,7 +91,7 @@ def make_peer_tables(place: Place, sink: str, shapes: Sequence[Shape]) -> None:
 
 @contextmanager
 def peer_connector(place: Place, sink: str, shapes: Sequence[Shape]) -> Iterator[PeerRunner]:
-    """The peer of a sink over a place's topics, into new tables."""
+    """The peer of a sink over a place's topics, into new tables, from the topics' beginning."""
     make_peer_tables(place, sink, shapes)
     worker = PeerConnect()
     connect = ConnectClient(worker.url(place.ctx))
@@ -101,12 +103,14 @@ def peer_connector(place: Place, sink: str, shapes: Sequence[Shape]) -> Iterator
         )
     else:
         config = peers.jdbc_sink(connections.get("cdc_warehouse"), list(topics), tasks=PARTITIONS)
-    connect.put(config["name"], config)
+    # A name of its own gives each one a consumer group without offsets.
+    name = f"{PEER_NAMES[sink]}-{place.name}-{next(_numbers)}"
+    connect.put(name, {**config, "name": name})
     try:
-        connect.wait_running(config["name"])
-        yield PeerRunner(connect, config["name"], (component_pid(place.ctx, worker.name),))
+        connect.wait_running(name)
+        yield PeerRunner(connect, name, (component_pid(place.ctx, worker.name),))
     finally:
-        connect.delete(config["name"])
+        connect.delete(name)
 
 
 @contextmanager
@@ -137,7 +141,8 @@ def drain_sides(
             runner = exit_stack.enter_context(peer_connector(theirs, sink, theirs.shapes))
             tables = tuple(peer_table(theirs, sink, shape) for shape in theirs.shapes)
             other = tuple(layout for _, layout in layouts)
+            name = PEER_NAMES[sink]
             sides.append(
-                Side(runner.name, runner, theirs.bootstrap, topics, other, tables, server, tombstones=False)
+                Side(name, runner, theirs.bootstrap, topics, other, tables, server, tombstones=False)
             )
         yield tuple(sides)

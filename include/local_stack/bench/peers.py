@@ -34,7 +34,6 @@ def clickhouse_sink(
         embedded: the server is chDB behind HTTP, which the sink's own compression does not suit.
     """
     config = {
-        "name": CLICKHOUSE_SINK,
         "connector.class": "com.clickhouse.kafka.connect.ClickHouseSinkConnector",
         "tasks.max": str(tasks),
         "topics": ",".join(topics),
@@ -68,7 +67,6 @@ def jdbc_sink(connection: Connection, topics: Sequence[str], *, tasks: int) -> d
         "?currentSchema=public&reWriteBatchedInserts=true"
     )
     return {
-        "name": JDBC_SINK,
         "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
         "tasks.max": str(tasks),
         "topics": ",".join(topics),

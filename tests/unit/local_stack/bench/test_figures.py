@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local_stack.bench.figures import Spread, is_flat, percentile
-from local_stack.bench.report import goal_rows, render
+from local_stack.bench.report import goal_rows, render, write_report
 from local_stack.bench.summary import summarise
 from local_stack.bench.timings import median_durations
 
@@ -105,6 +105,17 @@ def test_the_report_shows_every_part():
         "75% held", "java 10.0, python 20.0", "addBatch 40", "![short-drain.svg]", "| cores | 2 |",
     ):  # fmt: skip
         assert words in text
+
+
+def test_a_report_is_written_with_its_plots(tmp_path):
+    write_report(DETAILS, tmp_path, "short")
+    plots = {"short-drain.svg", "short-freshness.svg", "short-batches.svg", "short-lag.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == {"short.md", "short.json", *plots}
+    text = (tmp_path / "short.md").read_text()
+    assert all(f"![{plot}]({plot})" in text for plot in plots)
+    before = {plot: (tmp_path / plot).read_bytes() for plot in plots}
+    write_report(DETAILS, tmp_path, "short")
+    assert {plot: (tmp_path / plot).read_bytes() for plot in plots} == before
 
 
 def test_percentiles_are_nearest_ranks():
