@@ -34,13 +34,13 @@ class Place:
     Attributes:
         name: of the pipeline, and with it of everything else.
         shapes: its tables.
-        trigger_ms: the stream's trigger; None for the platform's default.
+        trigger_ms: the stream's trigger; 0 begins a batch as soon as there is an event.
     """
 
     ctx: StackContext
     name: str
     shapes: tuple[Shape, ...]
-    trigger_ms: int | None = None
+    trigger_ms: int = 0
 
     @property
     def folder(self) -> Path:
@@ -108,7 +108,6 @@ class Place:
         return connect_postgres(self.connections().get(connection), autocommit=True)
 
     def _document(self) -> Mapping[str, Any]:
-        streaming = {} if self.trigger_ms is None else {"trigger_ms": self.trigger_ms}
         return {
             "name": self.name,
             "source": {
@@ -130,7 +129,7 @@ class Place:
                     raw_schema=f"{self.name}_raw", view_schema=self.name,
                 ).model_dump(),
             ],
-            "streaming": streaming,
+            "streaming": {"trigger_ms": self.trigger_ms},
             "alerts": {"connection": "cdc_smtp", "from": "cdc@localhost", "to": ["bench@localhost"]},
             "tables": [_table(shape) for shape in self.shapes],
         }  # fmt: skip
