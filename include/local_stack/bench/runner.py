@@ -55,8 +55,8 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
     )
     for sentence in peers.missing:
         say(console, sentence)
-    kept = home / KEPT if full else None
-    details = _kept(kept, plan)
+    kept = home / KEPT
+    details = _kept(kept if full else None, plan)
     try:
         with interruptible():
             ctx = start_components(stack, console)
@@ -66,14 +66,12 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
                 if (only and not any(name.startswith(prefix) for prefix in only)) or _has(details, name):
                     continue
                 _put(details, name, step())
-                if kept is not None:
-                    _write(kept, details)
+                _write(kept, details)
             details["environment"]["load_after"] = round(os.getloadavg()[0], 2)
     finally:
         stop_stack(stack, console)
     _finish(details, home, console, full=full, report=report, missing=peers.missing)
-    if kept is not None:
-        kept.unlink(missing_ok=True)
+    kept.unlink(missing_ok=True)
     return 0
 
 
