@@ -27,7 +27,7 @@ from local_stack.bench.sustained import capture_rate, hold
 from local_stack.bench.timings import median_durations
 from local_stack.component import StackContext
 
-WARM_UP = 30_000
+WARM_UP = 100_000
 Say = Callable[[str], None]
 Step = Callable[[], dict[str, Any]]
 
