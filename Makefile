@@ -24,6 +24,7 @@ SERVICE ?= $(service)
 FOLLOW ?= $(follow)
 JSON ?= $(json)
 ARGS ?= $(args)
+PEERS ?= $(peers)
 
 .PHONY: help
 help: ## Show this list
@@ -48,6 +49,13 @@ chaos: bootstrap ## Kill components while changes flow, compare at the end (SEED
 .PHONY: case
 case: bootstrap ## Run SQL cases through the platform in four deliveries (FILE="a.sql folder", JSON=1, KEEP=1)
 	@$(STACK) case $(FILE) $(if $(JSON),--json) $(if $(KEEP),--keep)
+
+.PHONY: bench bench-full
+bench: bootstrap ## Measure speed beside other connectors, short (PEERS=folder of their jars)
+	@$(if $(PEERS),PEERS=$(PEERS)) $(STACK) bench $(ARGS)
+
+bench-full: bootstrap ## The same at length; goes on where it was broken off (PEERS=)
+	@$(if $(PEERS),PEERS=$(PEERS)) $(STACK) bench --full $(ARGS)
 
 .PHONY: up
 up: bootstrap ## Start every component and wait until all are ready

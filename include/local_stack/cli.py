@@ -178,6 +178,28 @@ def case(
         _exit(run_cases, paths=files, as_json=as_json, keep=keep, only=delivery or ())
 
 
+@app.command()
+def bench(
+    full: Annotated[
+        bool, typer.Option("--full", help="The long plan; goes on where it was broken off.")
+    ] = False,
+    rows: Annotated[int, typer.Option(min=0, help="Of each drain, instead of the plan's.")] = 0,
+    repeats: Annotated[int, typer.Option(min=0, help="Of each drain, instead of the plan's.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="Under load, instead of the plan's.")] = 0.0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only steps that begin so: drain.clickhouse, freshness, …")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write docs/benchmarks.")] = True,
+) -> None:
+    """Measure drains, freshness and sustained throughput beside the connectors that people use today."""
+    with one_sentence():
+        from local_stack.bench.runner import run_bench
+
+        _exit(
+            run_bench, full=full, rows=rows, repeats=repeats, seconds=seconds, only=only or (), report=report
+        )
+
+
 def _exit(job: Callable[..., int], **options: object) -> None:
     raise typer.Exit(job(**options))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StructType
 
@@ -90,6 +90,7 @@ class BatchProcessor:
         self._job = job
         self._ops = ops
         self._schema = SchemaKeeper(context.pipeline, context.stream, context.sink, context.connections, ops)
+        self._old_key = _old_key()
         self._known_parked: dict[str, ParkedTable] | None = None
         self._resuming: frozenset[str] = frozenset()
 
@@ -109,7 +110,7 @@ class BatchProcessor:
         self._refresh()
         due = [table for table in self._schema.tables if self._is_due(table, ranges, parked)]
         outcome: Outcome = {}
-        with _shared(frame, len(due)) as records:
+        with _shared(self._parsed(frame), len(due)) as records:
             for table in due:
                 waits = parked[table.name].offsets if table.name in parked else None
                 # While a table is resumed, its rows in the sink may lack what is being read again.
@@ -128,7 +129,7 @@ class BatchProcessor:
         """
         outcome: Outcome = {}
         self._refresh()
-        with _shared(frame, len(self._schema.tables)) as records:
+        with _shared(self._parsed(frame), len(self._schema.tables)) as records:
             for table in self._schema.tables:
                 written = self._write_following(table, records, None, None, Trust.RECORDS)
                 outcome[table.name] = summary = written.summary
@@ -143,7 +144,7 @@ class BatchProcessor:
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
         self._refresh()
-        written = self._write_following(self._now(table), parsed(frame), None, None, Trust.NOTHING)
+        written = self._write_following(self._now(table), self._parsed(frame), None, None, Trust.NOTHING)
         if written.summary.bad:
             self._write_dead_letters(written.table, frame, written.summary, None, Trust.NOTHING)
         return written.summary
@@ -210,29 +211,43 @@ class BatchProcessor:
         trust: Trust,
     ) -> Summary:
         context = self._table_context(table, waits, trust)
-        own = records.where(F.col("topic") == context.topic).drop("topic")
+        own = records
+        if len(self._context.stream.tables) > 1:
+            own = own.where(F.col("topic") == context.topic)
+        own = own.drop("topic")
         if ranges is not None:
             # The other tables' partitions are empty here, and a task costs the same without a record.
             small = ranges.records(context.topic) < SMALL_BATCH
             own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
-        rows = own.mapInArrow(parse.row_function(context), StructType.fromJson(spark_schema(table)))
-        return self._deliver(table, rows)
+        return self._recorded(table, self._written(table, own, context))
 
     def _deliver(self, table: TableSpec, rows: DataFrame) -> Summary:
-        """Derived columns, then the sink; the truncates among the rows are recorded."""
-        here, summary = self._context, self._into_sink(table, rows)
+        """Derived columns, then the sink."""
+        return self._recorded(table, self._into_sink(table, rows))
+
+    def _recorded(self, table: TableSpec, written: DataFrame) -> Summary:
+        """Run it; the truncates that were among the rows are recorded."""
+        here = self._context
+        summary = total(Summary.from_json(row.summary) for row in written.collect())
+        summary.raise_failure()
         for generation, lsn in summary.floors:
             self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))
         return summary
 
-    def _into_sink(self, table: TableSpec, rows: DataFrame) -> Summary:
+    def _written(self, table: TableSpec, records: DataFrame, context: TableContext) -> DataFrame:
+        """Records through parser, job and writer: one summary for each Spark partition."""
+        parser = parse.row_function(context)
+        if not self._job.transformations(table):
+            # Rows that Spark has nothing to do with need not travel to it and back.
+            writer = write_function(self._writer(table), context.topic)
+            return records.mapInArrow(lambda batches: writer(parser(batches)), SCHEMA)
+        return self._into_sink(table, records.mapInArrow(parser, StructType.fromJson(spark_schema(table))))
+
+    def _into_sink(self, table: TableSpec, rows: DataFrame) -> DataFrame:
         ready = self._job.transform(table, rows)
-        topic = self._context.pipeline.topic(table)
-        function = named(ready.columns, write_function(self._writer(table), topic))
-        written = ready.toDF(*map(str, range(len(ready.columns)))).mapInArrow(function, SCHEMA)
-        summary = total(Summary.from_json(row.summary) for row in written.collect())
-        summary.raise_failure()
-        return summary
+        writer = write_function(self._writer(table), self._context.pipeline.topic(table))
+        unnamed = ready.toDF(*map(str, range(len(ready.columns))))
+        return unnamed.mapInArrow(named(ready.columns, writer), SCHEMA)
 
     def _keep_bad(
         self,
@@ -356,6 +371,10 @@ class BatchProcessor:
         self._resuming = frozenset(table.table for table in tables if table.released)
         return self._known_parked
 
+    def _parsed(self, frame: DataFrame) -> DataFrame:
+        """What the parser reads of the records."""
+        return frame.select("topic", *parse.RECORD_COLUMNS, self._old_key)
+
     def _try(self, call: Callable[[], object]) -> None:
         """Tell the ops store what the stream can go on without."""
         try:
@@ -374,16 +393,15 @@ def of_the_table(summary: Summary) -> bool:
     return schema_changed(summary.bad, summary.unlike, summary.judged)
 
 
-def parsed(frame: DataFrame) -> DataFrame:
-    """What the parser reads of the records."""
+def _old_key() -> Column:
+    """The header that names a moved row's old key; made once, as each part of it is a call to the JVM."""
     old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
-    return frame.select("topic", *parse.RECORD_COLUMNS, old.alias(OLD_KEY))
+    return old.alias(OLD_KEY)
 
 
 @contextmanager
-def _shared(frame: DataFrame, tables: int) -> Iterator[DataFrame]:
+def _shared(records: DataFrame, tables: int) -> Iterator[DataFrame]:
     """The records for the parser; Kafka is read once when several tables share the batch."""
-    records = parsed(frame)
     if tables < 2:
         yield records
         return

@@ -7,7 +7,7 @@ from pyspark.sql.types import StructType
 
 from cdc.errors import SchemaChangedError
 from cdc.spec import TableSpec
-from cdc_spark.batch import BatchProcessor, of_the_table, parsed
+from cdc_spark.batch import BatchProcessor, of_the_table
 from cdc_spark.readers.source_table import WholeTable
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations.cdc_transformer import Trust
@@ -29,7 +29,7 @@ class TableBuilder(BatchProcessor):
         whole = WholeTable(self._table_context(table, None, Trust.NOTHING), source, generation)
         schema = StructType.fromJson(spark_schema(table))
         rows = spark.range(0, 1, 1, 1).mapInArrow(whole.batches(), schema)
-        return self._into_sink(table, rows)
+        return self._deliver(table, rows)
 
     def catch_up(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Write events into a table that is built anew; bad ones are left to the resume that follows.
@@ -37,7 +37,7 @@ class TableBuilder(BatchProcessor):
         Raises:
             SchemaChangedError: no event fits: the source has changed once more.
         """
-        summary = self._write(table, parsed(frame), None, None, Trust.RECORDS)
+        summary = self._write(table, self._parsed(frame), None, None, Trust.RECORDS)
         if of_the_table(summary):
             raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
         return summary

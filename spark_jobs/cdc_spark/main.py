@@ -28,7 +28,7 @@ from cdc_spark.owner import this_driver
 from cdc_spark.progress import ProgressBuffer, ProgressListener, QueryIdentity
 from cdc_spark.query import QueryPlan, Services, SinkQuery
 from cdc_spark.rebuild import rebuild
-from cdc_spark.session import open_session
+from cdc_spark.session import open_session, write_checkpoints_quickly
 
 log = structlog.get_logger(__name__)
 ONCE_PATIENCE_S = 180.0
@@ -125,6 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def drive(run: JobRun, root: str) -> int:
     """Run the stream's queries with checkpoints below `root`."""
+    write_checkpoints_quickly(run.spark, root)
     owner = this_driver(run.spark)
     leases = LeaseKeeper(run.ops, owner, run.connections, run.pipeline.streaming.lease_s)
     services = Services(run.spark, run.connections, run.ops, leases, run.job)

@@ -59,10 +59,15 @@ class ProgressBuffer:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, report: BatchProgress | Touch) -> None:
-        """Take a report; never waits for the ops store."""
+    def add(self, report: BatchProgress | Touch, durations_ms: Mapping[str, int] | None = None) -> None:
+        """Take a report; never waits for the ops store.
+
+        Args:
+            report: what a batch did.
+            durations_ms: of its steps, for the log.
+        """
         if isinstance(report, BatchProgress):
-            log.info("batch", **_loggable(report))
+            log.info("batch", **_loggable(report), durations_ms=durations_ms)
         if self._ops is not None:
             with self._lock:
                 self._waiting.append(report)
@@ -117,7 +122,7 @@ class ProgressListener(StreamingQueryListener):
         outcome = self._take_outcome(identity.query, progress.batchId)
         report = json.loads(progress.json)
         if progress.numInputRows or outcome:
-            self._buffer.add(batch_progress(identity, report, outcome))
+            self._buffer.add(batch_progress(identity, report, outcome), report.get("durationMs"))
         else:
             self._buffer.add(Touch(identity.query, datetime.now(UTC)))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from cdc.spec import Pipeline
+
 CUSTOMERS = (
     "SELECT id, email, tags, phone, email_normalized, _op, _offset, _partition, _version, _lsn "
     "FROM VIEW.customers ORDER BY id"
@@ -72,6 +74,41 @@ def test_tables_that_share_a_stream_get_their_own_derived_columns(lab, rows):
         (Decimal("37.50"), None),
         (Decimal("37.50"), ["x"]),
     ]
+
+
+def test_a_table_without_derived_columns_is_parsed_and_written_in_one_step(lab, rows):
+    document = lab.pipeline.model_dump(by_alias=True)
+    document["tables"] = [{**table, "derived": ()} for table in document["tables"]]
+    lab.pipeline = Pipeline.model_validate(document)
+    for number in range(1, 6):
+        lab.send("public.order_items", "c", {**rows.item, "order_id": number})
+        lab.send("public.orders", "r", {**rows.order, "id": number})
+    lab.send("public.order_items", "u", {**rows.item, "order_id": 2, "quantity": 9})
+    lab.send("public.order_items", "d", {"order_id": 3, "line_no": 1})
+    lab.send_raw("public.order_items", b"{}", b"no JSON")
+    assert lab.run("orders") == 0
+    expected = [{"order_id": number, "quantity": 9 if number == 2 else 3} for number in (1, 2, 4, 5)]
+    query = "SELECT order_id, quantity FROM VIEW.order_items ORDER BY order_id"
+    assert lab.both(query) == (expected, expected)
+    assert [len(found) for found in lab.both("SELECT id FROM VIEW.orders_fact")] == [5, 5]
+    letters = lab.ops.dead_letters(lab.pipeline.name, "order_items")
+    assert {(letter.sink, letter.value) for letter in letters} == {
+        ("clickhouse", b"no JSON"),
+        ("warehouse", b"no JSON"),
+    }
+
+    lab.truncate("public.order_items")
+    lab.send("public.order_items", "c", {**rows.item, "order_id": 7})
+    assert lab.run("orders") == 0
+    assert lab.both(query) == ([{"order_id": 7, "quantity": 3}], [{"order_id": 7, "quantity": 3}])
+
+
+def test_a_local_checkpoint_has_the_files_of_hadoop_and_none_of_sparks_own_checksums(lab, rows):
+    lab.send("public.customers", "c", rows.customer)
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    names = {path.name for path in lab.checkpoints.rglob("offsets/*")}
+    assert {"0", ".0.crc"} <= names
+    assert not any(name.endswith(".crc") and not name.startswith(".") for name in names)
 
 
 def test_a_truncate_hides_the_rows_before_it_and_none_after_it(lab, rows):

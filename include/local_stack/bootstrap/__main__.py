@@ -15,7 +15,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cdc.errors import CdcError, ConfigurationError
 from local_stack.bootstrap.install import digest, install_sets, missing_sets
 from local_stack.bootstrap.ivy import Ivy
-from local_stack.bootstrap.jarsets import JAR_SETS, LOCK_FILE, JarSet, Lock, parse_lock, render_lock, select
+from local_stack.bootstrap.jarsets import (
+    JAR_SETS,
+    LOCK_FILE,
+    PEER_SETS,
+    JarSet,
+    Lock,
+    parse_lock,
+    render_lock,
+    select,
+)
 from local_stack.context import Places, environment
 from local_stack.java import find_java
 
@@ -68,7 +77,7 @@ def resolve() -> None:
     provided = frozenset(re.sub(r"-\d.*", "", path.name) for path in spark_jars().glob("*.jar"))
     lock: Lock = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for jar_set in JAR_SETS:
+        for jar_set in (*JAR_SETS, *PEER_SETS):
             console.print(f"resolving {jar_set.title}")
             target = Path(scratch) / jar_set.name
             resolved = make_ivy(Path(scratch) / "ivy").resolve(jar_set, target, lambda: None)

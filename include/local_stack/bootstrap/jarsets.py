@@ -95,6 +95,29 @@ JAR_SETS = (
     ),
 )
 
+PEER_SETS = (
+    JarSet(
+        "peer-jdbc",
+        "Debezium's JDBC sink",
+        (Artifact("io.debezium", "debezium-connector-jdbc", "3.6.0.Final", "plugin", "tar.gz"),),
+        transitive=False,
+    ),
+    JarSet(
+        "peer-clickhouse",
+        "what the ClickHouse Kafka Connect sink depends on",
+        (
+            Artifact("com.clickhouse", "clickhouse-client", "0.9.5"),
+            Artifact("com.clickhouse", "clickhouse-http-client", "0.9.5"),
+            Artifact("com.clickhouse", "clickhouse-data", "0.9.5"),
+            Artifact("com.clickhouse", "client-v2", "0.9.5"),
+            Artifact("com.google.code.gson", "gson", "2.13.1"),
+            Artifact("org.apache.httpcomponents.client5", "httpclient5", "5.5.1"),
+            Artifact("com.fasterxml.jackson.core", "jackson-databind", "2.21.2"),
+        ),
+    ),
+)
+"""What `make bench` measures against; nothing else needs it."""
+
 Lock = dict[str, dict[Artifact, str]]
 
 

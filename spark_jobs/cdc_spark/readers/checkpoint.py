@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
@@ -34,7 +36,8 @@ class BatchRanges:
 class OffsetLog:
     """The offset log of a checkpoint, which Spark writes before it runs a batch.
 
-    Spark's Hadoop file systems read it, so it may lie where the checkpoint may lie.
+    Spark's Hadoop file systems read it, so it may lie where the checkpoint may lie; a local file is read
+    without them, since each of their calls goes to the JVM and back.
     """
 
     spark: SparkSession
@@ -53,7 +56,21 @@ class OffsetLog:
         self._last = (batch_id, end)
         return None if start is None else BatchRanges(start, end)
 
+    @cached_property
+    def _local_folder(self) -> Path | None:
+        jvm = self.spark.sparkContext._jvm  # noqa: SLF001
+        if jvm is None:
+            return None
+        path = jvm.org.apache.hadoop.fs.Path(self.checkpoint)
+        system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
+        return Path(path.toUri().getPath()) if system.getScheme() == "file" else None
+
     def _read(self, batch_id: int) -> Offsets | None:
+        if self._local_folder is not None:
+            try:
+                return parse_offset_log((self._local_folder / "offsets" / str(batch_id)).read_text("utf-8"))
+            except OSError:
+                return None
         jvm = self.spark.sparkContext._jvm  # noqa: SLF001 the only way to Hadoop's file systems
         if jvm is None:
             return None

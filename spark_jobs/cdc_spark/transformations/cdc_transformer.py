@@ -100,7 +100,7 @@ def rows_at(
     rows = pa.RecordBatch.from_arrays(
         [
             *columns,
-            pa.array([now] * len(envelopes.ops), pa.timestamp("us", tz="UTC")),
+            pa.repeat(pa.scalar(now, pa.timestamp("us", tz="UTC")), len(envelopes.ops)),
             numbers,
             pa.array(envelopes.ops, pa.string()),
             pa.array(envelopes.lsns, pa.int64()),

@@ -15,7 +15,14 @@ from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations import placeholders
 from cdc_spark.transformations.cdc_transformer import Wrong, told
 from cdc_spark.transformations.fill import Filled, without
-from cdc_spark.transformations.kafka_parser import Envelopes, KafkaParser, Truncate, lsn_of, moment_of
+from cdc_spark.transformations.kafka_parser import (
+    Envelopes,
+    KafkaParser,
+    Truncate,
+    lsn_of,
+    moment_of,
+    whole_envelope,
+)
 from cdc_spark.transformations.read_back import debezium_value
 
 
@@ -37,8 +44,10 @@ class ChangelogParser(KafkaParser):
         self._void_below = void_below
         self._types = tuple(column.pg_type for column in table.columns)
 
-    def _read(self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int) -> None:
-        envelope, op, effect = self._envelope(value)
+    def _read(
+        self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int, *, whole: bool
+    ) -> None:
+        envelope, op, effect = whole_envelope(value)
         source = envelope["source"]
         if effect is Effect.NOTHING or (op == Operation.READ and not is_ours(source)):
             return
@@ -48,7 +57,9 @@ class ChangelogParser(KafkaParser):
         if effect is Effect.FLOOR:
             out.truncates.append(Truncate(partition, offset, lsn))
         # All of the event's rows or none: what is wrong with one is said before any is added.
-        for kind, values in tuple(self._rows(op, envelope, may_lack=placeholders.may_hold(value))):
+        for kind, values in tuple(
+            self._rows(op, envelope, may_lack=not whole and placeholders.may_hold(value))
+        ):
             out.add(key, kind, values, (lsn, source.get("txId"), moment), (partition, offset))
 
     def _rows(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import orjson
 
 from cdc.errors import CdcError, DataError, SchemaChangedError, UnsupportedSourceError
@@ -133,6 +135,24 @@ class Envelopes:
         self.offsets.append(place[1])
 
 
+class _Source(msgspec.Struct, gc=False):
+    lsn: Annotated[int, msgspec.Meta(gt=0, le=2**63 - 1)]
+    ts_us: Annotated[int, msgspec.Meta(ge=0, le=2**62 - 1)]
+    tx_id: int | None = msgspec.field(name="txId", default=None)
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """What is read of an envelope; the rest is passed over, which is half of the work of reading it all."""
+
+    op: str
+    source: _Source
+    after: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Envelope).decode
+_UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
 class KafkaParser:
     """Parses the events of one table.
 
@@ -166,9 +186,15 @@ class KafkaParser:
         self._shapes: dict[tuple[str, ...], bool] = {}
         self._pick_key = _picker(self._key)
 
-    def parse(self, records: Iterable[Record]) -> Envelopes:
-        """Parse records in their order; whatever is wrong with one lands in `bad` and never raises."""
+    def parse(self, records: Iterable[Record], *, whole: bool = False) -> Envelopes:
+        """Parse records in their order; whatever is wrong with one lands in `bad` and never raises.
+
+        Args:
+            records: of this table's topic.
+            whole: no record's value holds a placeholder, so none is looked for.
+        """
         out = Envelopes()
+        read = partial(self._read, out, whole=whole)
         for key, value, partition, offset in records:
             out.events += 1
             out.until[partition] = offset + 1
@@ -180,7 +206,7 @@ class KafkaParser:
                 out.tombstones += 1
             else:
                 try:
-                    self._read(out, key, value, partition, offset)
+                    read(key, value, partition, offset)
                 except UnlikeError as error:
                     name = SchemaChangedError.__name__
                     out.bad.append(BadEvent(partition, offset, name, str(error), key, unknown=error.unknown))
@@ -191,38 +217,33 @@ class KafkaParser:
                     out.bad.append(BadEvent(partition, offset, DataError.__name__, message, key))
         return out
 
-    def _read(self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int) -> None:
-        envelope, op, effect = self._envelope(value)
+    def _read(
+        self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int, *, whole: bool
+    ) -> None:
+        try:
+            envelope = _decode(value)
+            effect = EFFECTS[envelope.op]
+        except (*_UNUSUAL, KeyError):
+            effect, envelope = _read_unusual(value)
         if effect is Effect.NOTHING:
             return
-        source = envelope["source"]
-        lsn, moment = lsn_of(source), moment_of(source)
+        lsn = envelope.source.lsn
         if effect is Effect.FLOOR:
             out.truncates.append(Truncate(partition, offset, lsn))
             return
         identity = self._identity(key)
         if effect is Effect.ROW:
-            values, missing = self._after(envelope.get("after"), identity), self._unsent_at
+            values, missing = self._after(envelope.after, identity), self._unsent_at
         else:
             values, missing = tuple(identity.get(name) for name in self._names), ()
             value = key or b""
-        if placeholders.may_hold(value):
+        # A delete's values are its key's, which no look at the values covers.
+        if not (whole and effect is Effect.ROW) and placeholders.may_hold(value):
             values, missing = self._without_placeholders(values, missing)
         if missing:
             out.missing[len(out.ops)] = Missing(out.events - 1, missing, unsent=bool(self._unsent_at))
-        out.add(key, op, values, (lsn, source.get("txId"), moment), (partition, offset))
-
-    def _envelope(self, value: bytes) -> tuple[dict[str, Any], str, Effect]:
-        envelope = orjson.loads(value)
-        if type(envelope) is not dict or type(envelope.get("source")) is not dict:
-            raise DataError(
-                f"received {value[:60]!r}, expected a Debezium envelope with op, after and source"
-            )
-        op = envelope.get("op")
-        effect = EFFECTS.get(op) if type(op) is str else None
-        if op is None or effect is None:
-            raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
-        return envelope, op, effect
+        origin = lsn, envelope.source.tx_id, envelope.source.ts_us
+        out.add(key, envelope.op, values, origin, (partition, offset))
 
     def _identity(self, key: bytes | None) -> dict[str, Any]:
         if key is None:
@@ -320,6 +341,34 @@ def _picker(names: tuple[str, ...]) -> Any:
         only = names[0]
         return lambda row: (row[only],)
     return itemgetter(*names)
+
+
+def whole_envelope(value: bytes) -> tuple[dict[str, Any], str, Effect]:
+    """An envelope as a whole, its op, and what that does.
+
+    Raises:
+        DataError: it is none.
+        orjson.JSONDecodeError: it is no JSON.
+    """
+    envelope = orjson.loads(value)
+    if type(envelope) is not dict or type(envelope.get("source")) is not dict:
+        raise DataError(f"received {value[:60]!r}, expected a Debezium envelope with op, after and source")
+    op = envelope.get("op")
+    effect = EFFECTS.get(op) if type(op) is str else None
+    if op is None or effect is None:
+        raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
+    return envelope, op, effect
+
+
+def _read_unusual(value: bytes) -> tuple[Effect, _Envelope]:
+    """An envelope that is not like most: read as a whole, so that it can be told what is wrong with it."""
+    envelope, op, effect = whole_envelope(value)
+    if effect is Effect.NOTHING:
+        return effect, _Envelope(op, _Source(0, 0))
+    source = envelope["source"]
+    tx_id = source.get("txId")
+    read = _Source(lsn_of(source), moment_of(source), tx_id if type(tx_id) is int else None)
+    return effect, _Envelope(op, read, envelope.get("after"))
 
 
 def lsn_of(source: Mapping[str, Any]) -> int:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 
+from cdc_spark.transformations import placeholders
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, Wrong, marker_rows, to_rows, told
 from cdc_spark.transformations.changelog import ChangelogParser, whole_events
 from cdc_spark.transformations.doubts import Doubt, doubts_of, settle, undecided
@@ -29,7 +32,7 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
         for batch in batches:
             if not batch.num_rows:
                 continue
-            envelopes = parser.parse(records(batch))
+            envelopes = parser.parse(records(batch), whole=not _may_be_partial(batch))
             made = converted(envelopes, context, doubts, ask=True)
             if context.table.changelog:
                 filled = whole_events(envelopes, *made)
@@ -77,4 +80,29 @@ def parser_of(context: TableContext) -> KafkaParser:
 
 def records(batch: pa.RecordBatch) -> Iterator[tuple[bytes | None, bytes | None, int, int]]:
     """Key, value, partition and offset of each record."""
-    return zip(*(batch.column(name).to_pylist() for name in RECORD_COLUMNS), strict=True)
+    key, value, partition, offset = (batch.column(name) for name in RECORD_COLUMNS)
+    places = partition.to_numpy().tolist(), offset.to_numpy().tolist()
+    return zip(_bytes(key), _bytes(value), *places, strict=True)
+
+
+def _may_be_partial(batch: pa.RecordBatch) -> bool:
+    """Look for placeholders in all values at once, which costs a quarter of a look into each."""
+    _, _, data = batch.column("value").buffers()
+    return data is not None and placeholders.may_hold(data.to_pybytes())
+
+
+def _bytes(array: pa.Array) -> list[bytes | None]:
+    """`to_pylist`, which takes several times as long since it makes an object of Arrow's for each value."""
+    if not isinstance(array, pa.BinaryArray) or not len(array):
+        values: list[bytes | None] = array.to_pylist()
+        return values
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(array) + 1, array.offset * 4)
+    first = int(ends[0])
+    text = data.slice(first, int(ends[-1]) - first).to_pybytes() if data is not None else b""
+    ends = (ends - first).tolist()
+    found: list[bytes | None] = [text[begin:end] for begin, end in pairwise(ends)]
+    if array.null_count:
+        for position in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)):
+            found[position] = None
+    return found

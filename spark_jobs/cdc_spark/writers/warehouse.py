@@ -198,8 +198,12 @@ class WarehouseWriter(TableWriter):
             "SET epoch = excluded.epoch, updated_at = now(), "
             "until_offset = greatest(ledger.until_offset, excluded.until_offset)"
         ).format(Identifier(self.sink.raw_schema, LEDGER))
-        for partition, until in sorted(batch.until.items()):
-            cursor.execute(statement, (self.query, batch.topic, partition, until, self.epoch))
+        entries = [
+            (self.query, batch.topic, partition, until, self.epoch)
+            for partition, until in sorted(batch.until.items())
+        ]
+        # One round trip for all of them: psycopg sends them as a pipeline.
+        cursor.executemany(statement, entries)
 
     def _connection(self) -> psycopg.Connection:
         connection = _CONNECTIONS.get(self.connection.id)

@@ -12,6 +12,7 @@ from local_stack.bootstrap.ivy import explain_failure, proxy_options, read_repor
 from local_stack.bootstrap.jarsets import (
     JAR_SETS,
     LOCK_FILE,
+    PEER_SETS,
     Artifact,
     JarSet,
     fingerprint,
@@ -27,7 +28,7 @@ MAIN_JAR = Artifact("org.apache.hadoop", "hadoop-common", "3.4.1")
 class TestLock:
     def test_it_has_every_root_and_override_with_a_digest(self) -> None:
         lock = parse_lock(LOCK_FILE.read_text())
-        for jar_set in JAR_SETS:
+        for jar_set in (*JAR_SETS, *PEER_SETS):
             for artifact in (*jar_set.roots, *jar_set.overrides):
                 assert len(lock[jar_set.name][artifact]) == 64, artifact
 

@@ -1,0 +1,80 @@
+"""The bench's stack: what carries data, and a second Connect worker for the peers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from local_stack.component import Command, Component, PortSpec, StackContext
+from local_stack.components.clickhouse import ClickHouse
+from local_stack.components.connect import HOST, Connect, worker_properties
+from local_stack.components.control import Control
+from local_stack.components.jvm import java_argv, render_properties, write_log4j2
+from local_stack.components.kafka import Kafka, classpath
+from local_stack.components.source import Source
+from local_stack.components.warehouse import Warehouse
+from local_stack.envfile import write_atomically
+
+HEAP_MB = 1024
+
+
+class PeerConnect(Connect):
+    """A worker of its own for the peers, so that its CPU and memory are theirs alone.
+
+    Unlike the stack's own JVMs, which mostly wait, it has the optimising compiler and a large heap.
+    """
+
+    name = "peer-connect"
+    title = "Kafka Connect for the peers"
+    ports = (PortSpec("peer-connect", 18084),)
+
+    def prepare(self, ctx: StackContext) -> None:
+        """Write the configuration."""
+        write_atomically(self.config_file(ctx), render_properties(self._properties(ctx)))
+
+    def command(self, ctx: StackContext) -> Command:
+        """`ConnectDistributed` in a JVM that is not kept small."""
+        option = write_log4j2(ctx.run_dir(self.name))
+        main = "org.apache.kafka.connect.cli.ConnectDistributed"
+        config = str(self.config_file(ctx))
+        argv = java_argv(ctx, classpath(ctx), main, config, heap_mb=HEAP_MB, options=(option,))
+        small = ("-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=96m")
+        kept = tuple(word for word in argv if word not in small)
+        return Command(argv=kept, cwd=ctx.run_dir(self.name), stop_timeout_s=30)
+
+    def exports(self, ctx: StackContext) -> dict[str, str]:
+        """Nothing outside talks to it."""
+        return {}
+
+    def connections(self, ctx: StackContext) -> dict[str, dict[str, Any]]:
+        """Nothing outside talks to it."""
+        return {}
+
+    def url(self, ctx: StackContext) -> str:
+        """The REST address."""
+        return f"http://{HOST}:{ctx.ports[self.name]}"
+
+    def _properties(self, ctx: StackContext) -> dict[str, str]:
+        port = str(ctx.ports[self.name])
+        return {
+            **worker_properties(ctx),
+            "group.id": "peer-connect",
+            "exactly.once.source.support": "disabled",
+            "config.storage.topic": "peer-configs",
+            "offset.storage.topic": "peer-offsets",
+            "status.storage.topic": "peer-status",
+            "listeners": f"http://{HOST}:{port}",
+            "rest.advertised.port": port,
+            "plugin.path": str(peer_plugins(ctx)),
+            "plugin.discovery": "hybrid_warn",
+        }
+
+
+def peer_plugins(ctx: StackContext) -> Path:
+    """The peers' plug-in path."""
+    return ctx.home / "peers"
+
+
+def bench_components() -> tuple[Component, ...]:
+    """Every component of the bench, in start order."""
+    return (Source(), Warehouse(), Control(), Kafka(), Connect(), PeerConnect(), ClickHouse())

@@ -1,0 +1,141 @@
+"""`make bench`: starts the bench's own stack, measures, stops it, and says what was found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local_stack.bench.components import peer_plugins
+from local_stack.bench.environment import describe_environment
+from local_stack.bench.peer_jars import install_peers, peers_folder
+from local_stack.bench.report import print_table, write_report
+from local_stack.bench.steps import FULL, SHORT, Plan, Steps
+from local_stack.bench.summary import summarise
+from local_stack.context import REPO, Places, environment
+from local_stack.envfile import write_atomically
+from local_stack.lifecycle import make_console, say, start_components, stop_stack
+from local_stack.run import interruptible
+from local_stack.stack import LocalStack
+
+COMPONENTS = "local_stack.bench.components:bench_components"
+KEPT = "bench-unfinished.json"
+
+
+def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequence[str], report: bool) -> int:
+    """Measure, and write `bench.json` and `bench-details.json` into the stack's home.
+
+    Args:
+        full: the long plan, whose finished steps are kept when it is broken off, and not done again.
+        rows: of each drain; 0 for the plan's.
+        repeats: of each drain; 0 for the plan's.
+        seconds: under load; 0 for the plan's.
+        only: prefixes of the steps to do; all by default.
+        report: write `docs/benchmarks`.
+
+    Returns:
+        0; that a goal is not met is told, and is no failure of the bench.
+
+    Raises:
+        CdcError: something does not run, or an end state is not equal.
+    """
+    console, env = make_console(), environment()
+    home = Places.from_environment(env).home
+    plan = _changed(FULL if full else SHORT, rows, repeats, seconds)
+    stack = _stack(home / "bench", env)
+    _forget_earlier(stack.places.home)
+    peers = install_peers(
+        peers_folder(env), stack.places.home / "peers", stack.places.jars, lambda text: say(console, text)
+    )
+    for sentence in peers.missing:
+        say(console, sentence)
+    kept = home / KEPT
+    details = _kept(kept if full else None, plan)
+    try:
+        with interruptible():
+            ctx = start_components(stack, console)
+            steps = Steps(ctx, plan, peers, lambda text: say(console, text))
+            details["environment"] = describe_environment(steps.place, peer_plugins(ctx))
+            for name, step in steps.all().items():
+                if (only and not any(name.startswith(prefix) for prefix in only)) or _has(details, name):
+                    continue
+                _put(details, name, step())
+                _write(kept, details)
+            details["environment"]["load_after"] = round(os.getloadavg()[0], 2)
+    finally:
+        stop_stack(stack, console)
+    _finish(details, home, console, full=full, report=report, missing=peers.missing)
+    kept.unlink(missing_ok=True)
+    return 0
+
+
+def _finish(
+    details: dict[str, Any], home: Path, console: Console, *, full: bool, report: bool, missing: Sequence[str]
+) -> None:
+    details["missing"] = list(missing)
+    summary = summarise(details)
+    _write(home / "bench.json", summary)
+    _write(home / "bench-details.json", details)
+    print_table(summary, details, console)
+    if report:
+        folder = REPO / "docs" / "benchmarks"
+        write_report(details, folder, "full" if full else "short")
+        say(console, f"report and plots: {folder}")
+    say(console, f"figures: {home / 'bench.json'}")
+
+
+def _changed(plan: Plan, rows: int, repeats: int, seconds: float) -> Plan:
+    if rows:
+        plan = replace(plan, rows=rows)
+    if repeats:
+        plan = replace(plan, repeats=repeats)
+    if seconds:
+        plan = replace(plan, freshness_s=seconds, sustained_s=seconds)
+    return plan
+
+
+def _stack(home: Path, env: Any) -> LocalStack:
+    values = {**env, "CDC_HOME": str(home)}
+    places = replace(Places.from_environment(env), home=home)
+    return LocalStack(places, components=COMPONENTS, env=values)
+
+
+def _forget_earlier(home: Path) -> None:
+    """Every run begins with empty servers; the peers' jars stay."""
+    for name in ("data", "checkpoints", "logs", "pipelines", "run", "state"):
+        shutil.rmtree(home / name, ignore_errors=True)
+
+
+def _kept(path: Path | None, plan: Plan) -> dict[str, Any]:
+    fresh: dict[str, Any] = {"plan": json.loads(json.dumps(asdict(plan)))}
+    if path is None or not path.exists():
+        return fresh
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found if found.get("plan") == fresh["plan"] else fresh
+
+
+def _has(details: dict[str, Any], name: str) -> bool:
+    place: Any = details
+    for part in name.split("."):
+        if part not in place:
+            return False
+        place = place[part]
+    return True
+
+
+def _put(details: dict[str, Any], name: str, found: dict[str, Any]) -> None:
+    *folders, last = name.split(".")
+    place = details
+    for folder in folders:
+        place = place.setdefault(folder, {})
+    place[last] = found
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(document, indent=1) + "\n")

@@ -1,0 +1,172 @@
+"""Sustained throughput: what Debezium alone puts into Kafka, and the share of it that both sinks hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cdc.errors import UnavailableError
+from local_stack.bench.capture import Capture
+from local_stack.bench.figures import is_flat
+from local_stack.bench.freshness import LiveSource, check_equal
+from local_stack.bench.place import Place
+from local_stack.bench.shapes import ORDERS
+from local_stack.bench.sinks import SinkTable
+
+FIRST_SHARE, LEAST_SHARE, TRIALS = 0.9, 0.03, 6
+STEP = 0.85
+"""The next share is at most this part of one that was not held, and of what the sinks carried meanwhile."""
+LEAD_S = 5.0
+EARLY_S = 20.0
+"""After so long a trial whose lag clearly rises ends."""
+TOO_LATE_S = 6.0
+"""A lag of so many seconds' changes ends a trial at once."""
+LOOK_S = 0.25
+CAPTURE_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Sustained:
+    """What was held.
+
+    Attributes:
+        capture_rate: changes a second that Debezium alone put into Kafka from a backlog.
+        rate: the greatest tried rate at which the lag stayed flat, as it was made in fact; 0 for none.
+        seconds: for how long.
+        lags: (seconds, changes behind) of the slowest sink while the rate was held.
+        tried: the shares that were tried, and whether each was held.
+    """
+
+    capture_rate: float
+    rate: float
+    seconds: float
+    lags: tuple[tuple[float, float], ...]
+    tried: tuple[tuple[float, bool], ...]
+
+    @property
+    def share(self) -> float:
+        """Of what Debezium alone captures."""
+        return self.rate / self.capture_rate
+
+
+def capture_rate(source: LiveSource, place: Place, capture: Capture, changes: int) -> float:
+    """Let a backlog of changes pile up in the source's log, then see how fast Debezium writes it to Kafka.
+
+    The middle of the backlog counts: from a fifth to nine tenths, so that neither start nor end does.
+    """
+    load = source.load(0)
+    load.pile_up(changes)
+    source.next_key = load.next_key
+    kafka, topic = place.kafka(), place.topic(ORDERS)
+
+    def written() -> int:
+        return sum(kafka.end_offsets([topic], "read_uncommitted")[topic].values())
+
+    begun = written()
+    capture.resume()
+    deadline = time.monotonic() + CAPTURE_LIMIT_S
+    samples: list[tuple[float, int]] = []
+    # A deleted row is two records; the markers of Debezium's transactions are few.
+    expected = int(changes * 1.1)
+    while not samples or samples[-1][1] < expected * 0.98:
+        samples.append((time.monotonic(), written() - begun))
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"Debezium wrote {samples[-1][1]:,} of {expected:,} records within {CAPTURE_LIMIT_S:.0f} s"
+            )
+        time.sleep(LOOK_S)
+    middle = [(at, n) for at, n in samples if 0.2 * expected <= n <= 0.9 * expected]
+    if len(middle) < 2:
+        raise UnavailableError(f"{changes:,} changes are too few to time: Debezium wrote them at once")
+    (first, low), (last, high) = middle[0], middle[-1]
+    return (high - low) / 1.1 / (last - first)
+
+
+def hold(
+    source: LiveSource,
+    sinks: Mapping[str, SinkTable],
+    capacity: float,
+    seconds: float,
+    problem: Callable[[], str | None],
+    say: Callable[[str], None],
+) -> Sustained:
+    """Find a share of the capture's rate that both sinks hold with a flat lag, beginning with the goal.
+
+    Raises:
+        DataError: a sink is not equal to the source at the end.
+        UnavailableError: something stops.
+    """
+    tried: list[tuple[float, bool]] = []
+    share, held = FIRST_SHARE, None
+    while held is None and share >= LEAST_SHARE and len(tried) < TRIALS:
+        trial = _try(source, sinks, capacity * share, seconds, problem)
+        tried.append((round(share, 3), trial.held))
+        say(
+            f"{trial.rate:,.0f} changes/s ({share:.0%} of capture): {'held' if trial.held else 'not held'} "
+            f"for {trial.seconds:.0f} s, made {trial.made:,.0f}/s, at most {trial.worst:,.0f} changes behind"
+        )
+        held = trial if trial.held else None
+        share = STEP * min(share, trial.carried / capacity)
+    check_equal(source, sinks)
+    if held is None:
+        return Sustained(capacity, 0.0, 0.0, (), tuple(tried))
+    return Sustained(capacity, held.made, held.seconds, held.lags, tuple(tried))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One rate, tried.
+
+    Attributes:
+        made: changes a second that the source committed.
+        lags: (seconds, changes behind) of the slowest sink.
+    """
+
+    rate: float
+    made: float
+    seconds: float
+    lags: tuple[tuple[float, float], ...]
+    held: bool
+
+    @property
+    def worst(self) -> float:
+        """The greatest lag."""
+        return max(lag for _, lag in self.lags)
+
+    @property
+    def carried(self) -> float:
+        """Changes a second that the slowest sink showed."""
+        return self.made - (self.lags[-1][1] - self.lags[0][1]) / self.seconds
+
+
+def _try(
+    source: LiveSource,
+    sinks: Mapping[str, SinkTable],
+    rate: float,
+    seconds: float,
+    problem: Callable[[], str | None],
+) -> Trial:
+    load = source.load(rate)
+    probes = source.probes(sinks, load)
+    load.start()
+    probes.start()
+    time.sleep(LEAD_S)
+    begun, before = time.monotonic(), load.made
+    lags: list[tuple[float, float]] = []
+    hopeless = False
+    while (passed := time.monotonic() - begun) < seconds and not hopeless:
+        said = problem() or probes.problem or load.problem
+        if said is not None:
+            raise UnavailableError(said)
+        lags.append((passed, float(max(probes.lag(name) for name in sinks))))
+        hopeless = lags[-1][1] > rate * TOO_LATE_S
+        hopeless |= passed > EARLY_S and not is_flat(lags, rate, 2.0)
+        time.sleep(LOOK_S)
+    made = (load.made - before) / passed
+    load.stop()
+    # All is visible before the next trial begins.
+    probes.stop()
+    source.used(load, probes)
+    held = not hopeless and made >= 0.97 * rate and is_flat(lags, rate)
+    return Trial(rate, made, passed, tuple(lags), held)
