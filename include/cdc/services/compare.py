@@ -25,7 +25,7 @@ from cdc.comparison.queries import (
 from cdc.comparison.report import CompareReport, TableReport
 from cdc.comparison.values import Canonicalizer, canonicalizer
 from cdc.connections import Connection, Connections
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, DataError, UnavailableError
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
 
 FETCH_ROWS = 5_000
@@ -133,7 +133,15 @@ def _clickhouse_rows(
 def _canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec]) -> Iterator[Row]:
     functions: list[Canonicalizer | None] = [canonicalizer(column.pg_type) for column in columns]
     for row in rows:
-        yield tuple(
-            value if value is None or function is None else function(value)
-            for value, function in zip(row, functions, strict=True)
-        )
+        try:
+            values = tuple(
+                value if value is None or function is None else function(value)
+                for value, function in zip(row, functions, strict=True)
+            )
+        except (ValueError, TypeError, ArithmeticError) as error:
+            kinds = ", ".join(f"{column.name} {column.type}" for column in columns)
+            raise DataError(
+                f"received a row whose values are not of the declared types ({kinds}): {error}; "
+                "`cdc schema status` says how the source has changed"
+            ) from error
+        yield values
