@@ -51,6 +51,11 @@ def rebuild(run: JobRun, table: TableSpec, captured: Captured = wait_captured) -
         SchemaChangedError: it cannot be captured as it is now.
         UnavailableError: a component does not answer.
     """
+    if table.changelog:
+        raise ConfigurationError(
+            f"{table.source} is a changelog, whose events are no other shape's: give it another `name` in the "
+            "pipeline file, with which it begins anew, and run `cdc apply`"
+        )
     parked = _parked(run, table)
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)

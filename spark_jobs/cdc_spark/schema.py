@@ -106,7 +106,8 @@ class SchemaKeeper:
             UnavailableError: the source, the sink or the ops store does not answer.
         """
         schemas = self._ops.table_schemas(self._pipeline.name)
-        source = read_source(self._connections.get(self._pipeline.source.connection))
+        connection = self._connections.get(self._pipeline.source.connection)
+        source = read_source(connection, [table.schema_name])
         judged = judge([self._declared[table.name]], schemas, source)
         if not judged:
             return None  # applied by an older version, which did not remember what the sinks were built from

@@ -128,7 +128,15 @@ def _array(value: Any, element: Canonicalizer | None) -> Any:
 def _number(value: object) -> dict[str, str]:
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} does not come out of JSON")
-    return {"number": str(value.normalize() + 0)}
+    # Arithmetic of the usual context would round to 28 digits, and call different numbers equal.
+    sign, digits, exponent = value.as_tuple()
+    if not any(digits):
+        return {"number": "0"}
+    text = "".join(map(str, digits))
+    shorter = text.rstrip("0")
+    return {
+        "number": f"{'-' if sign else ''}{shorter.lstrip('0')}E{int(exponent) + len(text) - len(shorter)}"
+    }
 
 
 _RULES: dict[str, Canonicalizer] = {

@@ -135,6 +135,14 @@ def verdict(table: TableSpec, built: BuiltFrom, found: FoundTable | None, moved_
         return Verdict((*changes, unfit), (unfit,), table)
     wanted = {c.column for c in changes if c.kind is Kind.ADDED} - set(settled.exclude)
     reread = any(c.name in wanted and _filling(c)[0] is OldRows.UNKNOWN for c in found.columns)
+    if reread and table.changelog:
+        said = (
+            f"{table.source}: rows from before the added column have values of their own, and a changelog has "
+            "no key to read them by: declare the column in the pipeline file, run `cdc apply`, then "
+            f"`cdc table snapshot {table.name}`"
+        )
+        unread = SchemaChange(Kind.UNFIT, said)
+        return Verdict((*changes, unread), (unread,), table)
     return Verdict(changes, (), settled, reread)
 
 
@@ -200,7 +208,7 @@ def _said(error: ValidationError) -> str:
 
 
 def _key_change(table: TableSpec, built: BuiltFrom, found: FoundTable) -> Iterator[SchemaChange]:
-    if found.key not in (table.key, built.key):
+    if not table.changelog and found.key not in (table.key, built.key):
         now = f"({', '.join(found.key)})" if found.key else "gone"
         said = f"{table.source}: the primary key was ({', '.join(table.key)}), now it is {now}"
         yield SchemaChange(Kind.REKEYED, said)

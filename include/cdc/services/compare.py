@@ -29,7 +29,7 @@ from cdc.comparison.queries import (
 from cdc.comparison.report import CompareReport, TableReport
 from cdc.comparison.values import Canonicalizer, canonicalizer
 from cdc.connections import Connection, Connections
-from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
+from cdc.errors import ConfigurationError, DataError, SchemaChangedError, UnavailableError
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
 
 FETCH_ROWS = 5_000
@@ -158,7 +158,15 @@ def canonical(rows: Iterable[Sequence[Any]], columns: Sequence[DerivedColumnSpec
     """Values in the shape in which `==` decides."""
     functions: list[Canonicalizer | None] = [canonicalizer(column.pg_type) for column in columns]
     for row in rows:
-        yield tuple(
-            value if value is None or function is None else function(value)
-            for value, function in zip(row, functions, strict=True)
-        )
+        try:
+            values = tuple(
+                value if value is None or function is None else function(value)
+                for value, function in zip(row, functions, strict=True)
+            )
+        except (ValueError, TypeError, ArithmeticError) as error:
+            kinds = ", ".join(f"{column.name} {column.type}" for column in columns)
+            raise DataError(
+                f"received a row whose values are not of the declared types ({kinds}): {error}; "
+                "`cdc schema status` says how the source has changed"
+            ) from error
+        yield values

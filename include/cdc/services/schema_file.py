@@ -64,14 +64,18 @@ def rewritten(text: str, table: TableSpec) -> str:
         chunks[column.name] if said.get(column.name) == column else f"{indent}- {_flow(_item(column))}\n"
         for column in table.columns
     )
-    key = entry.lc.key("key")[0]
-    margin = " " * entry.lc.key("key")[1]
-    if entry.lc.key("columns")[0] < key or begins[0] == entry.lc.key("columns")[0]:
+    # A changelog has no key.
+    first = "columns" if table.changelog else "key"
+    at, column = entry.lc.key(first)
+    margin = " " * column
+    if not table.changelog and (entry.lc.key("columns")[0] < at or begins[0] == entry.lc.key("columns")[0]):
         raise ConfigurationError(f"the entry of {table.source} does not have its key before its columns")
-    head, tail = "".join(lines[:key]), "".join(lines[end:])
-    between = "".join(lines[key + 1 : begins[0]])
-    if list(entry["key"]) == list(table.key):
-        names = lines[key]
+    head, tail = "".join(lines[:at]), "".join(lines[end:])
+    between = "".join(lines[at if table.changelog else at + 1 : begins[0]])
+    if table.changelog:
+        names = ""
+    elif list(entry["key"]) == list(table.key):
+        names = lines[at]
     else:
         names = f"{margin}key: {_flow(list(table.key))}\n"
     exclude = ""

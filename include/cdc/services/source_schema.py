@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdc.clients.postgres import connect_postgres
@@ -47,14 +47,18 @@ class Judged:
     verdict: Verdict
 
 
-def read_source(connection: Connection) -> SourceSchema:
+def read_source(connection: Connection, schemas: Sequence[str] | None = None) -> SourceSchema:
     """Read the catalogue.
+
+    Args:
+        connection: any role of the source.
+        schemas: only these; a table that has moved to another one is then not found.
 
     Raises:
         UnavailableError: the source does not answer.
     """
     with connect_postgres(connection, autocommit=True, application_name="cdc-schema") as session:
-        return SourceSchema.of(read_tables(session))
+        return SourceSchema.of(read_tables(session, schemas))
 
 
 def judge(

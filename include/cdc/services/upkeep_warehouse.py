@@ -87,7 +87,11 @@ def _remove(
 
 def _figures(session: psycopg.Connection[Any], sink: WarehouseSink, table: TableSpec) -> dict[str, int]:
     statement = SQL(
-        "SELECT count(*), count(*) FILTER (WHERE _is_deleted), pg_total_relation_size({}::regclass) FROM {}"
-    ).format(Literal(raw_name(sink, table).as_string(session)), raw_name(sink, table))
+        "SELECT count(*), count(*) FILTER (WHERE {}), pg_total_relation_size({}::regclass) FROM {}"
+    ).format(
+        SQL("false") if table.changelog else SQL("_is_deleted"),
+        Literal(raw_name(sink, table).as_string(session)),
+        raw_name(sink, table),
+    )
     row = session.execute(statement).fetchone() or (0, 0, 0)
     return {"rows": row[0], "tombstones": row[1], "bytes": row[2]}

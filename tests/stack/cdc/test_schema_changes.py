@@ -13,11 +13,12 @@ import pytest
 
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.connections import Connection, Connections
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, DataError, UnavailableError
 from cdc.model.schema_change import rebuilt
 from cdc.ops import OpsStore
 from cdc.services import schema_changes as service
 from cdc.services.captured import wait_captured
+from cdc.services.compare import compare_table
 from cdc.services.effective import effective_pipeline
 from cdc.services.exchange import beside, discard, exchange, prepare
 from cdc.services.source_schema import judge, read_source
@@ -254,6 +255,12 @@ def test_other_changes_park_the_table_once(place: Place, statement: str, said: s
     if "created again" in said:
         published = "SELECT tablename FROM pg_publication_tables ORDER BY tablename"
         assert place._run("cdc_source", published) == [("heartbeat",), ("signal",), ("t",)]
+
+
+def test_a_comparison_with_a_source_of_another_type_is_no_accident(place: Place) -> None:
+    place.source("ALTER TABLE t ALTER COLUMN age TYPE text; INSERT INTO t VALUES (1, 'n', '{}', 'five')")
+    with pytest.raises(DataError, match="cdc schema status"):
+        compare_table(place.pipeline, place.connections, place.table)
 
 
 def test_the_pipeline_file_counts_again_once_it_was_edited(place: Place) -> None:
