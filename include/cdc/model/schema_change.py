@@ -137,8 +137,8 @@ def verdict(table: TableSpec, built: BuiltFrom, found: FoundTable | None, moved_
     reread = any(c.name in wanted and _filling(c)[0] is OldRows.UNKNOWN for c in found.columns)
     if reread and table.changelog:
         said = (
-            f"{table.source}: rows from before the added column have values of their own, and a changelog has "
-            "no key to read them by: declare the column in the pipeline file, run `cdc apply`, then "
+            f"{table.source}: rows from before the added column have values of their own, and a changelog "
+            "has no key to read them by: declare the column in the pipeline file, run `cdc apply`, then "
             f"`cdc table snapshot {table.name}`"
         )
         unread = SchemaChange(Kind.UNFIT, said)
