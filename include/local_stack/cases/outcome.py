@@ -28,8 +28,10 @@ class TableFacts:
     problem: str = ""
 
     def differing(self, sink: str) -> int:
-        """Rows of a sink that are not as the source has them."""
-        return self.report.differing.get(sink, 0) if self.report else 0
+        """Rows of a sink that are not as the source has them; differences where rows are not counted."""
+        if self.report is None:
+            return 0
+        return self.report.differing.get(sink) or sum(self.report.counts.get(sink, {}).values())
 
     @property
     def dead_letters(self) -> str:

@@ -55,6 +55,12 @@ def test_what_was_set_aside_excuses_no_other_row() -> None:
     assert "beside 1 in clickhouse" in reason
 
 
+def test_differences_count_where_rows_are_not_counted() -> None:
+    uncounted = TableFacts("public.b", report=replace(UNEQUAL, differing={}))
+    assert judge([uncounted])[0] is Outcome.DIFFERENT
+    assert uncounted.as_dict()["differing"] == {"clickhouse": 1}
+
+
 def test_rows_that_cannot_be_compared_are_a_failure() -> None:
     unknown = TableFacts("public.b", problem="column x does not exist")
     assert judge([unknown]) == (Outcome.FAILED, "public.b: column x does not exist")
