@@ -11,7 +11,7 @@ from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
 from cdc_airflow.notifications.approval_mail import ApprovalMail
 from cdc_airflow.notifications.failure_mail import FailureMail
-from cdc_airflow.operators.compare_schema import CompareSchemaOperator
+from cdc_airflow.operators.compare_schema import ALL, CompareSchemaOperator
 from cdc_airflow.operators.rebuild_table import ApproveChangeOperator, RebuildTableOperator
 from cdc_airflow.pipelines import cron_schedule, declared_pipelines
 
@@ -27,17 +27,26 @@ with DAG(
     max_active_runs=1,
     tags=["cdc", "schema", *tags],
     default_args=TASK_DEFAULTS,
+    params={
+        "pipeline": Param(
+            ALL, enum=[ALL, *tags], title="Pipeline", description="Compare this one's tables only."
+        ),
+    },
 ):
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
             compare = CompareSchemaOperator(
                 task_id="compare_source",
                 pipeline=pipeline.name,
+                only="{{ params.pipeline }}",
                 on_failure_callback=FailureMail.of(pipeline),
             )
             # A difference has one run id, so it is asked about once.
             TriggerDagRunOperator.partial(
-                task_id="ask_for_approval", trigger_dag_id="cdc_schema_change", skip_when_already_exists=True
+                task_id="ask_for_approval",
+                trigger_dag_id="cdc_schema_change",
+                skip_when_already_exists=True,
+                on_failure_callback=FailureMail.of(pipeline),
             ).expand_kwargs(compare.output)
 
 with DAG(
@@ -46,6 +55,8 @@ with DAG(
     doc_md=dag_texts.SCHEMA_CHANGE,
     schedule=None,
     catchup=False,
+    # Each waits for a person, and holds up none of the others.
+    max_active_runs=32,
     tags=["cdc", "schema", *tags],
     default_args=TASK_DEFAULTS | {"execution_timeout": timedelta(hours=6)},
     params={
@@ -68,6 +79,7 @@ with DAG(
                 subject="Build {{ params.table }} anew in every sink?",
                 body="{{ params.difference }}\n\n{{ params.plan }}",
                 notifiers=ApprovalMail.of(pipeline),
+                on_failure_callback=FailureMail.of(pipeline),
             )
             build = RebuildTableOperator(
                 task_id="build_table",

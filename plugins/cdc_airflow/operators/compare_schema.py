@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.pipelines import find_pipeline
+
+ALL = "all"
 
 
 class CompareSchemaOperator(BaseOperator):
@@ -22,17 +26,23 @@ class CompareSchemaOperator(BaseOperator):
 
     Args:
         pipeline: the pipeline's name.
+        only: `all`, or the one pipeline that this run is about.
     """
 
-    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+    template_fields: Sequence[str] = ("only",)
+
+    def __init__(self, *, pipeline: str, only: str = ALL, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pipeline = pipeline
+        self.only = only
 
     def execute(self, context: Any) -> list[dict[str, Any]]:
         """Settle what can be settled; returns the runs that wait for an approval."""
         from cdc.ops import OpsStore
         from cdc.services.schema_changes import settle
 
+        if self.only not in (ALL, self.pipeline):
+            raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
         pipeline, _ = find_pipeline(self.pipeline)
         connections = CdcHook().connections(connection_ids(pipeline))
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
