@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+
 from cdc.clients.connect import ConnectClient
 from cdc.errors import UnavailableError
 from local_stack.bench import peers
@@ -105,6 +107,9 @@ def peer_connector(place: Place, sink: str, shapes: Sequence[Shape]) -> Iterator
         config = peers.jdbc_sink(connections.get("cdc_warehouse"), list(topics), tasks=PARTITIONS)
     # A name of its own gives each one a consumer group without offsets.
     name = f"{PEER_NAMES[sink]}-{place.name}-{next(_numbers)}"
+    # The ClickHouse sink tells several lines of each insert, which costs it time.
+    quiet = requests.put(f"{worker.url(place.ctx)}/admin/loggers/root", json={"level": "WARN"}, timeout=30)
+    quiet.raise_for_status()
     connect.put(name, {**config, "name": name})
     try:
         connect.wait_running(name)

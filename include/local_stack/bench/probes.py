@@ -124,6 +124,10 @@ class Probes:
         if self.problem is not None:
             raise UnavailableError(self.problem)
 
+    def all_begun(self) -> bool:
+        """The first probe was seen everywhere."""
+        return all(place.unseen > self.first for place in self.places.values())
+
     def delays(self, name: str, since: float, until: float) -> list[float]:
         """Seconds from commit to visible, of the probes that were committed in this time."""
         seen = self.places[name].seen

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cdc.errors import UnavailableError
 from local_stack.bench.capture import Capture
+from local_stack.bench.driver import wait_until
 from local_stack.bench.figures import is_flat
 from local_stack.bench.freshness import LiveSource, check_equal
 from local_stack.bench.place import Place
@@ -18,6 +19,7 @@ FIRST_SHARE, LEAST_SHARE, TRIALS = 0.9, 0.03, 6
 STEP = 0.85
 """The next share is at most this part of one that was not held, and of what the sinks carried meanwhile."""
 LEAD_S = 5.0
+START_LIMIT_S = 240.0
 EARLY_S = 20.0
 """After so long a trial whose lag clearly rises ends."""
 TOO_LATE_S = 6.0
@@ -149,8 +151,9 @@ def _try(
 ) -> Trial:
     load = source.load(rate)
     probes = source.probes(sinks, load)
-    load.start()
     probes.start()
+    wait_until(probes.all_begun, lambda: problem() or probes.problem, START_LIMIT_S, "the first probe")
+    load.start()
     time.sleep(LEAD_S)
     begun, before = time.monotonic(), load.made
     lags: list[tuple[float, float]] = []
