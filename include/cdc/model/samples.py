@@ -74,6 +74,8 @@ class SlotSample:
 
     Attributes:
         expected: False when no connector was ever registered that would have made it.
+        written_lsn, confirmed_lsn: where the source's log ends, and what of it Debezium has confirmed.
+        safe_bytes: how much the log may grow until WAL that the slot needs is in danger; None: no limit.
     """
 
     slot: str
@@ -85,6 +87,9 @@ class SlotSample:
     wal_status: str = ""
     inactive_since: datetime | None = None
     unreachable: str = ""
+    written_lsn: int | None = None
+    confirmed_lsn: int | None = None
+    safe_bytes: int | None = None
 
 
 Sample = ConnectorSample | QuerySample | CheckpointSample | SlotSample

@@ -21,7 +21,8 @@ from cdc.spec import Pipeline, StreamSpec
 
 Offsets = dict[str, dict[int, int]]
 _SLOT = """
-    SELECT active, wal_status, inactive_since, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint
+    SELECT active, wal_status, inactive_since, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint,
+      (pg_current_wal_lsn() - '0/0')::bigint, (confirmed_flush_lsn - '0/0')::bigint, safe_wal_size
     FROM pg_replication_slots WHERE slot_name = %s
 """
 
@@ -89,7 +90,7 @@ def sample_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
         return SlotSample(slot, _now(), unreachable=str(error))
     if row is None:
         return SlotSample(slot, _now(), exists=False, expected=_was_applied(pipeline, connections))
-    active, wal_status, inactive_since, retained = row
+    active, wal_status, inactive_since, retained, written, confirmed, safe = row
     return SlotSample(
         slot,
         _now(),
@@ -97,6 +98,9 @@ def sample_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
         retained_bytes=retained,
         wal_status=wal_status or "",
         inactive_since=inactive_since,
+        written_lsn=written,
+        confirmed_lsn=confirmed,
+        safe_bytes=safe,
     )
 
 

@@ -1,0 +1,370 @@
+"""The dashboard as the api-server mounts it: Airflow's own login and rights, and a real ops store."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from cdc.connections import Connection, Connections
+from cdc.model.watermark import Watermark
+from cdc.ops import BatchProgress, DeadLetter, OpsStore
+from tests.stack.cdc.conftest import Postgres, free_port
+
+pytestmark = pytest.mark.timeout(240)
+NASTY = "<script>alert('x')</script>"
+PAGES = (
+    "/cdc/",
+    "/cdc/pipelines/ecommerce",
+    "/cdc/api/pipelines",
+    "/cdc/api/pipelines/ecommerce",
+    "/cdc/metrics",
+    "/cdc/static/dashboard.css",
+    "/cdc/static/dashboard.js",
+    "/cdc/static/nothing",
+    "/cdc/docs",
+    "/cdc/openapi.json",
+    "/cdc/no/such/page",
+)
+RUNS = "/cdc/pipelines/ecommerce/dags/{}/runs"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The api-server's application, users of it, and the ops store that it reads."""
+
+    app: Any
+    ops: OpsStore
+    tokens: dict[str, str]
+
+    def client(self, user: str | None = None, **headers: str) -> TestClient:
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[user]}"
+        return TestClient(self.app, base_url="http://airflow.example:8080", headers=headers)
+
+
+@pytest.fixture(scope="module")
+def connections(airflow_home: Path) -> Iterator[Connections]:
+    """A PostgreSQL with the ops store and the warehouse; everything else is dead."""
+    folder = Path(tempfile.mkdtemp(prefix="lib-postgres-", dir="/tmp"))
+    server = Postgres(folder)
+    dead = free_port()
+    names = ("cdc_kafka", "cdc_connect", "cdc_clickhouse", "cdc_yarn", "cdc_source", "cdc_source_admin")
+    built = [Connection(id=name, conn_type="http", host="127.0.0.1", port=dead) for name in names]
+    built += [
+        server.create_database("ops").model_copy(update={"id": "cdc_ops"}),
+        server.create_database("warehouse").model_copy(update={"id": "cdc_warehouse"}),
+    ]
+    found = Connections(built)
+    file = airflow_home / "connections.json"
+    before = file.read_text()
+    file.write_text(json.dumps(found.to_document()))
+    yield found
+    file.write_text(before)
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def ops(connections: Connections) -> Iterator[OpsStore]:
+    """An ops store with an hour of progress of one stream, and what hostile names can do to a page."""
+    now = datetime.now(UTC)
+    with OpsStore(connections.get("cdc_ops")) as store:
+        store.ensure_schema()
+        store.request_run("ecommerce", "orders")
+        store.record_launch("ecommerce", "orders", "application_1_0001", "abc")
+        for number in range(60):
+            for sink in ("clickhouse", "warehouse"):
+                store.record_progress(batch(sink, number, now - timedelta(seconds=60 - number)))
+        store.add_dead_letters(
+            [
+                DeadLetter(
+                    "ecommerce", "orders", "warehouse", "ecommerce.orders.warehouse", "orders_fact",
+                    "dbserver1.public.orders", 0, 7, now, b"k", b"v", "DataError", f"{NASTY} is too long",
+                )
+            ]
+        )  # fmt: skip
+        store.park("ecommerce", "order_items", "warehouse", f"because of {NASTY}", {0: 1})
+        until = now - timedelta(seconds=30)
+        store.record_watermarks([Watermark("ecommerce", "orders_fact", "clickhouse", 1, until, now)], now)
+        yield store
+
+
+def batch(sink: str, number: int, ended: datetime) -> BatchProgress:
+    tables = {"orders_fact": {"inserted": 5, "updated": 3, "deleted": 2, "dead_letters": 0}}
+    return BatchProgress(
+        "ecommerce", "orders", sink, f"ecommerce.orders.{sink}", number, ended - timedelta(milliseconds=500),
+        ended, 10, 5, 3, 2, 0, 500.0, 40.0, 20.0, 20.0, 0.0, max_source_ts=ended - timedelta(seconds=2),
+        tables=tables,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(airflow_home: Path, ops: OpsStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The application as `airflow api-server` makes it, with an administrator and a viewer."""
+    folder = tmp_path_factory.mktemp("users")
+    with pytest.MonkeyPatch.context() as patch:
+        users = {"anna": "admin", "vera": "viewer"}
+        passwords = folder / "passwords.json"
+        passwords.write_text(json.dumps({name: name for name in users}))
+        listed = ",".join(f"{name}:{role}" for name, role in users.items())
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", listed)
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(passwords))
+        patch.setenv("AIRFLOW__API__SECRET_KEY", "a secret of the tests, and of nobody else")
+        patch.setenv(
+            "AIRFLOW__API_AUTH__JWT_SECRET", "another secret of the tests, which signs the logins " * 2
+        )
+        patch.setenv("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "False")
+        patch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+        command = [sys.executable, "-m", "airflow", "dags", "reserialize"]
+        subprocess.run(command, check=True, capture_output=True, timeout=180)
+        from airflow.api_fastapi.app import cached_app, purge_cached_app
+
+        purge_cached_app()
+        app = cached_app(apps="core")
+        with TestClient(app, base_url="http://airflow.example:8080") as client:
+            tokens = {
+                name: client.post("/auth/token", json={"username": name, "password": name}).json()[
+                    "access_token"
+                ]
+                for name in users
+            }
+            yield Served(app, ops, tokens)
+        purge_cached_app()
+
+
+def test_the_plugin_registers_a_page_and_an_application(airflow_home: Path) -> None:
+    from airflow import plugins_manager
+
+    (plugin,) = [one for one in plugins_manager.get_plugin_info() if one["name"] == "cdc_dashboard"]
+    assert [(view["name"], view["href"]) for view in plugin["external_views"]] == [("CDC pipelines", "cdc/")]
+    apps, _ = plugins_manager.get_fastapi_plugins()
+    assert [app["url_prefix"] for app in apps if app["name"] == "CDC dashboard"] == ["/cdc"]
+
+
+def test_loading_the_plugin_does_not_load_the_page(airflow_home: Path) -> None:
+    """Every task's process loads plugins."""
+    script = (
+        "import sys\nfrom airflow import plugins_manager\nplugins_manager.ensure_plugins_loaded()\n"
+        "print(sorted(n for n in sys.modules if n.startswith('cdc_airflow.dashboard') or n == 'psycopg'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_shown_without_a_login(served: Served, page: str) -> None:
+    answer = served.client().get(page)
+    assert answer.status_code == 401
+    assert "ecommerce" not in answer.text
+    forged = served.client(Authorization="Bearer x.y.z").get(page)
+    assert forged.status_code in (401, 403)
+
+
+@pytest.mark.parametrize("dag_id", ["cdc_health", "cdc_stream_orders", "no_such_dag"])
+def test_nothing_is_done_without_a_login(served: Served, dag_id: str) -> None:
+    assert served.client().post(RUNS.format(dag_id), data={"token": "x"}).status_code == 401
+
+
+def test_a_dead_component_is_a_red_dot_and_a_sentence(served: Served) -> None:
+    answer = served.client("vera").get("/cdc/api/pipelines")
+    assert answer.status_code == 200
+    (found,) = answer.json()["pipelines"]
+    dots = {dot["stage"]: dot for dot in found["dots"]}
+    assert list(dots) == ["slot", "connector", "topic backlog", "query", "sink"]
+    assert dots["slot"]["level"] == dots["connector"]["level"] == "unknown"
+    assert dots["sink"]["level"] == "breach"
+    assert "sink clickhouse does not answer" in dots["sink"]["sentence"]
+    assert "order_items is parked there" in dots["query"]["sentence"]
+    assert found["worst"]["level"] == "breach"
+    assert served.client("vera").get("/cdc/").status_code == 200
+
+
+def test_figures_are_those_of_the_ops_store_each_with_its_time(served: Served) -> None:
+    began = datetime.now(UTC)
+    served.ops.record_progress(batch("warehouse", 100, began))
+    served.ops.record_progress(batch("clickhouse", 100, began))
+
+    def read():
+        return served.client("vera").get("/cdc/api/pipelines/ecommerce").json()
+
+    found = wait_for(
+        read, lambda page: datetime.fromisoformat(page["streams"][2]["queries"][0]["latency"]["at"]) >= began
+    )
+    stream = next(stream for stream in found["streams"] if stream["name"] == "orders")
+    query = next(query for query in stream["queries"] if query["sink"] == "warehouse")
+    assert (query["in_batch"]["value"], query["before_batch"]["value"]) == (0.5, 1.5)
+    assert (query["latency"]["value"], query["checkpoint"]["value"], query["input_rate"]["value"]) == (
+        0.5,
+        0.04,
+        20.0,
+    )
+    assert not query["latency"]["stale"]
+    row = next(r for r in found["tables"] if (r["table"], r["sink"]) == ("orders_fact", "warehouse"))
+    assert row["inserted"]["value"] / row["batches"]["value"] == 5
+    assert row["batches"]["value"] >= 60
+    assert [(p["table"], p["sink"]) for p in found["parked_tables"]] == [("order_items", "warehouse")]
+    assert found["dead_letters"][0]["open"] == 1
+    assert found["reconciled"]["text"] == "never"
+    proof = next(r for r in found["tables"] if (r["table"], r["sink"]) == ("orders_fact", "clickhouse"))
+    assert proof["lsn"] == "0/1"
+    kinds = {event["kind"] for event in found["events"]}
+    assert {"launch", "parked", "dead letter"} <= kinds
+
+
+def test_a_reconciliation_is_shown_once_the_store_keeps_reports(served: Served) -> None:
+    served.ops.rows(
+        "CREATE TABLE IF NOT EXISTS cdc_ops.reconciliations "
+        "(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+        'pipeline text NOT NULL, "table" text NOT NULL, started_at timestamptz NOT NULL, '
+        "finished_at timestamptz NOT NULL, equal boolean NOT NULL, report jsonb NOT NULL)"
+    )
+    served.ops.rows(
+        'INSERT INTO cdc_ops.reconciliations (pipeline, "table", started_at, finished_at, equal, report) '
+        "VALUES ('ecommerce', 'products', now(), now(), true, '{}'), "
+        "('ecommerce', 'orders_fact', now(), now(), false, '{}')"
+    )
+    try:
+        found = wait_for(
+            lambda: served.client("vera").get("/cdc/api/pipelines").json()["pipelines"][0],
+            lambda page: page["reconciled"]["text"] != "never",
+        )
+        assert found["unequal"] == ["orders_fact"]
+    finally:
+        served.ops.rows("DROP TABLE cdc_ops.reconciliations")
+
+
+def test_names_from_a_source_are_text_and_no_markup(served: Served) -> None:
+    page = served.client("vera").get("/cdc/pipelines/ecommerce")
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert page.text.count("&lt;script&gt;alert(") >= 2
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    hosts = re.findall(r"""(?:src|href|action)=["'](?:\w+:)?//([^:/"']+)""", page.text)
+    assert set(hosts) <= {"airflow.example", "127.0.0.1"}
+
+
+def test_metrics_are_prometheus_text(served: Served) -> None:
+    answer = served.client("vera").get("/cdc/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    line = re.compile(r'^[a-z_]+\{[a-z]+="(?:[^"\\]|\\.)*"(?:,[a-z]+="(?:[^"\\]|\\.)*")*\} -?[0-9.e+]+$')
+    lines = [one for one in answer.text.splitlines() if not one.startswith("#")]
+    assert [one for one in lines if not line.match(one)] == []
+    assert 'cdc_stage_level{pipeline="ecommerce",stage="sink"} 2' in lines
+    assert 'cdc_dead_letters_open{pipeline="ecommerce",table="orders_fact",sink="warehouse"} 1' in lines
+    assert 'cdc_parked{pipeline="ecommerce",table="order_items",sink="warehouse"} 1' in lines
+
+
+def test_an_unknown_window_or_pipeline_is_refused(served: Served) -> None:
+    client = served.client("vera")
+    assert client.get("/cdc/?window=9y").status_code == 422
+    assert client.get("/cdc/pipelines/other").status_code == 404
+
+
+def page_token(served: Served, user: str) -> str:
+    page = served.client(user).get("/cdc/pipelines/ecommerce").text
+    found = re.search(r'name="token" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)
+
+
+def runs_of(served, dag_id):
+    return served.client("anna").get(f"/api/v2/dags/{dag_id}/dagRuns").json()["dag_runs"]
+
+
+def test_a_button_triggers_its_dag_with_its_parameters(served: Served) -> None:
+    form = {"token": page_token(served, "anna"), "action": "restart"}
+    answer = served.client("anna", Origin="http://airflow.example:8080").post(
+        RUNS.format("cdc_stream_orders"), data=form, follow_redirects=False
+    )
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["location"] == "/cdc/pipelines/ecommerce?window=1h"
+    (run,) = runs_of(served, "cdc_stream_orders")
+    assert (run["conf"], run["run_type"], run["triggering_user_name"]) == (
+        {"action": "restart"},
+        "manual",
+        "anna",
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "token_of", "headers", "status"),
+    [
+        ("anna", None, {}, 403),
+        ("anna", "vera", {}, 403),
+        ("anna", "anna", {"Origin": "http://evil.example"}, 403),
+        ("anna", "anna", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("vera", "vera", {}, 403),
+    ],
+    ids=["no token", "another user's token", "another origin", "another site", "no right on the DAG"],
+)
+def test_nothing_is_done_for_another_site_or_without_the_right(
+    served, user, token_of, headers, status
+) -> None:
+    before = len(runs_of(served, "cdc_health"))
+    token = page_token(served, token_of) if token_of else ""
+    answer = served.client(user, **headers).post(RUNS.format("cdc_health"), data={"token": token})
+    assert answer.status_code == status
+    assert len(runs_of(served, "cdc_health")) == before
+
+
+@pytest.mark.parametrize(("dag_id", "action"), [("example_daily_revenue", ""), ("cdc_stream_orders", "drop")])
+def test_only_what_is_on_the_page_can_be_asked_for(served: Served, dag_id: str, action: str) -> None:
+    before = len(runs_of(served, dag_id))
+    form = {"token": page_token(served, "anna"), "action": action}
+    assert served.client("anna").post(RUNS.format(dag_id), data=form).status_code == 404
+    assert len(runs_of(served, dag_id)) == before
+
+
+def test_a_paused_dag_is_not_triggered(served: Served) -> None:
+    client = served.client("anna")
+    assert client.patch("/api/v2/dags/cdc_watermarks", json={"is_paused": True}).status_code == 200
+    answer = client.post(RUNS.format("cdc_watermarks"), data={"token": page_token(served, "anna")})
+    assert answer.status_code == 409
+    assert "unpause" in answer.json()["detail"]
+    assert runs_of(served, "cdc_watermarks") == []
+
+
+def test_a_viewer_sees_buttons_that_do_nothing(served: Served) -> None:
+    buttons = re.findall(r"<button[^>]*>", served.client("vera").get("/cdc/pipelines/ecommerce").text)
+    assert buttons
+    assert all("disabled" in button for button in buttons)
+    own = re.findall(r"<button[^>]*>", served.client("anna").get("/cdc/pipelines/ecommerce").text)
+    assert not any("disabled" in button for button in own)
+
+
+def test_an_ops_store_that_is_away_is_said_in_words(served: Served) -> None:
+    """The last test: the page lives on what it knows."""
+    served.ops.rows("ALTER SCHEMA cdc_ops RENAME TO away")
+    try:
+        found = wait_for(
+            lambda: served.client("vera").get("/cdc/api/pipelines/ecommerce"),
+            lambda answer: any("no schema yet" in problem for problem in answer.json()["problems"]),
+        )
+        assert found.status_code == 200
+        assert served.client("vera").get("/cdc/pipelines/ecommerce").status_code == 200
+    finally:
+        served.ops.rows("ALTER SCHEMA away RENAME TO cdc_ops")
+
+
+def wait_for(read, condition, limit_s: float = 20):
+    """Pages remember answers for some seconds."""
+    deadline = time.monotonic() + limit_s
+    while not condition(found := read()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+    return found

@@ -1,0 +1,111 @@
+"""The dashboard in a real browser, inside Airflow's UI: a stream stalls and recovers, a button runs a DAG."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+
+import pytest
+
+
+def _browser() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail("chromium is not installed: .ci/run installs it with apt-get install chromium")
+    if found is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    return found
+
+
+@pytest.fixture
+def page(stack):
+    """A page of a browser that is logged in to Airflow; what its scripts complain of fails the test."""
+    from playwright.sync_api import sync_playwright
+
+    path = _browser()
+    env = stack.ctx.stack_env()
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    flags += ["--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+        opened.set_default_timeout(60_000)
+        opened.goto(env["AIRFLOW_URL"])
+        opened.get_by_label("Username").fill(env["AIRFLOW_USER"])
+        opened.get_by_label("Password", exact=False).first.fill(env["AIRFLOW_PASSWORD"])
+        opened.get_by_role("button", name="Sign in").click()
+        opened.get_by_role("link", name="CDC pipelines").first.wait_for()
+        yield opened
+        browser.close()
+
+
+@pytest.fixture
+def short_promise(stack):
+    """Two minutes without progress are allowed; the test does not wait that long."""
+    original = stack.pipeline_file.read_text()
+    stack.pipeline_file.write_text(original.replace("max_progress_age_s: 120", "max_progress_age_s: 20"))
+    yield
+    stack.pipeline_file.write_text(original)
+
+
+@pytest.mark.timeout(500)
+def test_a_stream_is_seen_to_stall_and_to_come_back(stack, page, short_promise):
+    url = stack.ctx.stack_env()["AIRFLOW_URL"]
+    page.goto(f"{url}/cdc/pipelines/ecommerce?window=15m")
+
+    def wait_for_level(level: str) -> None:
+        row = f"[data-stream=customers] tr[data-sink=warehouse][data-level={level}]"
+        page.locator(row).wait_for(state="attached", timeout=120_000)
+
+    wait_for_level("ok")
+    (driver,) = [pid for name, pid in stack.drivers().items() if "customers" in name and pid]
+    os.kill(driver, signal.SIGSTOP)
+    try:
+        wait_for_level("breach")
+        said = page.locator("[data-stream=customers] tr.why.breach").first.inner_text()
+        overall = page.locator("section.overview").get_attribute("data-level")
+    finally:
+        os.kill(driver, signal.SIGCONT)
+    assert "has made no progress for" in said
+    assert "(limit 20 s)" in said
+    assert overall == "breach"
+    wait_for_level("ok")
+
+
+@pytest.mark.timeout(500)
+def test_a_button_inside_airflow_runs_a_dag(stack, page, eventually):
+    before = {run.run_id for run in stack.api.runs("cdc_watermarks")}
+    page.get_by_role("link", name="CDC pipelines").first.click()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name="ecommerce").click()
+    frame.get_by_role("button", name="Prove watermarks").click()
+
+    def manual():
+        runs = stack.api.runs("cdc_watermarks")
+        return [run for run in runs if run.run_id not in before and run.run_type == "manual"]
+
+    eventually(manual, 60)
+    run = stack.finish(manual()[0])
+    assert run.state == "success", stack.api.explain(run)
+    frame.get_by_text("cdc_watermarks: success").first.wait_for()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_fit_and_ask_nobody_else(stack, page, width, scheme):
+    url = stack.ctx.stack_env()["AIRFLOW_URL"]
+    asked, complaints = [], []
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    for name, path in (("pipelines", "/cdc/"), ("pipeline", "/cdc/pipelines/ecommerce?window=15m")):
+        page.goto(f"{url}{path}")
+        page.locator("[data-pipeline=ecommerce]").first.wait_for()
+        page.screenshot(path=stack.home / f"{name}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert {one for one in asked if not one.startswith(url)} == set()
+    assert complaints == []
