@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,7 +93,6 @@ def bytes_text(size: float) -> str:
     return f"{size:.0f} B"
 
 
-def earliest(moments: Iterable[datetime | None]) -> datetime | None:
-    """The earliest; None when one is missing or there are none."""
-    found = list(moments)
-    return None if not found or None in found else min(moment for moment in found if moment is not None)
+def moment_text(moment: datetime, now: datetime) -> str:
+    """The time, with its day when that is not today's."""
+    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}"

@@ -20,6 +20,7 @@ from cdc_airflow.dashboard.figures import (
     age_figure,
     count_figure,
     figure,
+    moment_text,
     seconds_figure,
 )
 
@@ -191,7 +192,7 @@ def _watermark(ops: OpsFacts | None, facts: PipelineFacts) -> tuple[Figure, int]
         return UNKNOWN, unproven
     at = min((w.proven_at for w in proven if w.proven_at is not None), default=None)
     # The proofs come by a schedule of minutes; one that is hours old is no news.
-    return figure(min(times).timestamp(), f"{min(times):%H:%M:%S}", at, facts.now, 1800), unproven
+    return figure(min(times).timestamp(), moment_text(min(times), facts.now), at, facts.now, 1800), unproven
 
 
 def _reconciled(ops: OpsFacts | None, facts: PipelineFacts) -> tuple[Figure, tuple[str, ...]]:
