@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -224,6 +224,31 @@ def test_figures_are_those_of_the_ops_store_each_with_its_time(served: Served) -
     assert proof["lsn"] == "0/1"
     kinds = {event["kind"] for event in found["events"]}
     assert {"launch", "parked", "dead letter"} <= kinds
+
+
+def test_a_stream_is_healthy_stalls_and_is_healthy_again(served: Served) -> None:
+    """By its progress alone: nothing else is known of its driver here."""
+    query = "ecommerce.customers.clickhouse"
+    tables = {"customers": {"inserted": 1, "updated": 0, "deleted": 0, "dead_letters": 0}}
+
+    def progress(number: int, ended: datetime) -> None:
+        done = replace(batch("clickhouse", number, ended), stream="customers", query=query, tables=tables)
+        served.ops.record_progress(done)
+
+    def level():
+        page = served.client("vera").get("/cdc/api/pipelines/ecommerce").json()
+        stream = next(stream for stream in page["streams"] if stream["name"] == "customers")
+        return next(query for query in stream["queries"] if query["sink"] == "clickhouse")
+
+    progress(1, datetime.now(UTC))
+    wait_for(level, lambda card: card["level"] == "ok")
+    served.ops.rows(
+        "UPDATE cdc_ops.queries SET touched_at = now() - interval '3 hours' WHERE query = %s", (query,)
+    )
+    stalled = wait_for(level, lambda card: card["level"] == "breach")
+    assert "has made no progress for 10" in stalled["sentence"]
+    progress(2, datetime.now(UTC))
+    wait_for(level, lambda card: card["level"] == "ok")
 
 
 def test_a_reconciliation_is_shown_once_the_store_keeps_reports(served: Served) -> None:
