@@ -42,7 +42,8 @@ def batches(pipeline: Pipeline, ended: datetime) -> dict[str, BatchProgress]:
     return {
         stream.query_name(sink.name): BatchProgress(
             pipeline.name, stream.name, sink.name, stream.query_name(sink.name), 1,
-            ended - timedelta(seconds=1), ended, until_offsets=ends, max_source_ts=ended - timedelta(seconds=2),
+            ended - timedelta(seconds=1), ended, until_offsets=ends,
+            max_source_ts=ended - timedelta(seconds=2),
         )
         for stream in pipeline.streams
         for sink in pipeline.sinks
