@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ from cdc_airflow.dashboard.runs import is_paused
 from cdc_airflow.dashboard.summary import Summary, summarise
 from cdc_airflow.dashboard.windows import DEFAULT, WINDOWS, Window
 from cdc_airflow.hooks.cdc import YARN, CdcHook
-from cdc_airflow.pipelines import declared_pipelines, find_pipeline
+from cdc_airflow.pipelines import readable_pipelines
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -69,13 +70,15 @@ class Dashboard:
 
     def facts(self, pipeline: Pipeline, window: Window, *, detail: bool) -> PipelineFacts:
         """Everything that is known of a pipeline."""
-        dag_ids = dict.fromkeys(a.dag_id for a in actions_of(pipeline, declared_pipelines()))
-        return self._collector.collect(pipeline, window, dag_ids, detail=detail)
+        return self._collector.collect(pipeline, window, _dag_ids(pipeline), detail=detail)
 
     def summaries(self, window: Window, *, detail: bool = False) -> list[tuple[PipelineFacts, Summary]]:
         """Every pipeline."""
         found = []
-        for pipeline in declared_pipelines():
+        pipelines, _ = readable_pipelines()
+        for pipeline in pipelines:
+            self._collector.ask(pipeline, window, _dag_ids(pipeline), detail=detail)
+        for pipeline in pipelines:
             facts = self.facts(pipeline, window, detail=detail)
             summary = summarise(facts)
             self.remember(summary)
@@ -104,6 +107,14 @@ class Dashboard:
 router = APIRouter()
 
 
+def _actions(pipeline: Pipeline) -> tuple[Action, ...]:
+    return actions_of(pipeline, readable_pipelines()[0])
+
+
+def _dag_ids(pipeline: Pipeline) -> list[str]:
+    return list(dict.fromkeys(action.dag_id for action in _actions(pipeline)))
+
+
 def _dashboard(request: Request) -> Dashboard:
     found: Dashboard = request.app.state.dashboard
     return found
@@ -116,9 +127,10 @@ def _window(window: str = DEFAULT.name) -> Window:
 
 
 def _pipeline(name: str) -> Pipeline:
-    if name not in {pipeline.name for pipeline in declared_pipelines()}:
-        raise HTTPException(404, f"no pipeline is named {name!r}")
-    return find_pipeline(name)[0]
+    for pipeline in readable_pipelines()[0]:
+        if pipeline.name == name:
+            return pipeline
+    raise HTTPException(404, f"no pipeline is named {name!r}")
 
 
 DashboardDep = Annotated[Dashboard, Depends(_dashboard)]
@@ -132,7 +144,7 @@ def show_pipelines(request: Request, dashboard: DashboardDep, window: WindowDep)
     found = dashboard.summaries(window)
     return dashboard.page(
         "pipelines.html", root=_root(request), window=window, summaries=[summary for _, summary in found],
-        now=max(summary.now for _, summary in found),
+        now=datetime.now(UTC), broken=readable_pipelines()[1],
     )  # fmt: skip
 
 
@@ -144,7 +156,7 @@ def show_pipeline(
     facts = dashboard.facts(pipeline, window, detail=True)
     detail = describe(facts, dashboard.yarn_url())
     dashboard.remember(detail.summary)
-    actions = actions_of(pipeline, declared_pipelines())
+    actions = _actions(pipeline)
     return dashboard.page(
         "pipeline.html", root=_root(request), window=window, detail=detail, now=detail.summary.now,
         actions=actions, allowed={a.dag_id for a in actions if _may_run(a.dag_id, user)},
@@ -157,7 +169,8 @@ def show_pipeline(
 def list_pipelines(dashboard: DashboardDep, window: WindowDep) -> JSONResponse:
     """The first page's figures."""
     found = [summary_document(summary) for _, summary in dashboard.summaries(window)]
-    return JSONResponse({"pipelines": found}, headers=HEADERS)
+    broken = [str(error) for error in readable_pipelines()[1]]
+    return JSONResponse({"pipelines": found, "problems": broken}, headers=HEADERS)
 
 
 @router.get("/api/pipelines/{name}")
@@ -206,7 +219,7 @@ def start_run(
         raise HTTPException(403, "the request comes from another site")
     if not guard.is_valid_token(_secret(), str(user.get_id()), token):
         raise HTTPException(403, "the page is too old, or of another user: load it again")
-    wanted = find_action(actions_of(pipeline, declared_pipelines()), dag_id, action)
+    wanted = find_action(_actions(pipeline), dag_id, action)
     if wanted is None:
         raise HTTPException(404, f"the page of pipeline {pipeline.name!r} has no such button")
     paused = is_paused(dag_id)

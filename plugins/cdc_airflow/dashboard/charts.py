@@ -105,11 +105,15 @@ def nice(value: float) -> float:
 def fill(
     points: Points, axis: Axis, step_s: float, missing: float | None
 ) -> list[tuple[datetime, float | None]]:
-    """One point for each stretch of `step_s` seconds, `missing` where there is none."""
+    """One point for each stretch of `step_s` seconds, `missing` where there is none, but for the last."""
     known = dict(points)
     count = int((axis.until - axis.since).total_seconds() // step_s) + 1
     moments = [axis.since + timedelta(seconds=step_s * number) for number in range(count)]
-    return [(at, known.get(at, missing)) for at in moments]
+    points = [(at, known.get(at, missing)) for at in moments]
+    if points and points[-1][0] not in known:
+        # What has just begun may still get a value.
+        points[-1] = (points[-1][0], None)
+    return points
 
 
 def _path(points: Points, axis: Axis, y: Callable[[float], float], width: float) -> str:

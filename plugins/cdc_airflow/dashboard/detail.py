@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cdc.clients.yarn import Application
 from cdc.model.health import Level, evaluate
-from cdc.model.lag import QueryView, duration, growth, lag_of, seconds_to_invalidation
+from cdc.model.lag import QueryView, WalPoint, capture_lag, duration, growth, lag_of, seconds_to_invalidation
 from cdc.model.watermark import lsn_text
 from cdc.ops.overview import Bucket, OpenLetters, Parked
 from cdc.services.overview import PastFacts
@@ -223,8 +223,12 @@ def _charts(
         ]
         return draw(title, series, axis, words)
 
+    def rate(bucket: Bucket) -> float:
+        # The stretch that is not over yet has had less time.
+        return bucket.input_rows / min(past.bucket_s, max(1.0, (axis.until - bucket.at).total_seconds()))
+
     return (
-        one("input rate", lambda b: b.input_rows / past.bucket_s, lambda v: f"{rate_text(v)}/s", 0.0),
+        one("input rate", rate, lambda v: f"{rate_text(v)}/s", 0.0),
         one("processing latency, longest", lambda b: b.latency_ms / 1000, duration, None),
         one("error rate", lambda b: 100 * b.dead_letters / max(1, b.input_rows), percent_text, None),
         one("checkpoint, longest", lambda b: b.checkpoint_ms / 1000, duration, None),
@@ -259,6 +263,12 @@ def _tables(facts: PipelineFacts, past: PastFacts) -> list[TableRow]:
     return rows
 
 
+def _capture(points: Sequence[WalPoint], summary: Summary, at: datetime, now: datetime) -> Figure:
+    found = seconds_figure(summary.capture_s, at, now)
+    known = summary.capture_s is None or capture_lag(points) is not None
+    return found if known else replace(found, text=f"over {found.text}")
+
+
 def _slot(facts: PipelineFacts, summary: Summary) -> tuple[tuple[str, Figure], ...]:
     slot, now = facts.slot.value, facts.now
     if slot is None or not slot.exists or slot.unreachable:
@@ -275,5 +285,5 @@ def _slot(facts: PipelineFacts, summary: Summary) -> tuple[tuple[str, Figure], .
         ("log grows by", figure(rate, "" if rate is None else f"{bytes_text(rate)}/s", slot.at, now)),
         ("safe to grow by", bytes_figure(slot.safe_bytes, slot.at, now)),
         ("until invalidation", seconds_figure(left, slot.at, now)),
-        ("capture lag", seconds_figure(summary.capture_s, slot.at, now)),
+        ("capture lag", _capture(points, summary, slot.at, now)),
     )

@@ -73,9 +73,7 @@ class FactsCollector:
         self, pipeline: Pipeline, window: Window, dag_ids: Iterable[str], *, detail: bool = False
     ) -> PipelineFacts:
         """Everything about a pipeline that is known within a moment."""
-        questions = self._questions(pipeline, window, tuple(dag_ids), detail=detail)
-        for key, (question, max_age_s) in questions.items():
-            self._readings.ask((pipeline.name, key), question, max_age_s)
+        questions = self._ask(pipeline, window, tuple(dag_ids), detail=detail)
         found: dict[str, Reading[object]] = {
             key: self._readings.get((pipeline.name, key), question, max_age_s)
             for key, (question, max_age_s) in questions.items()
@@ -94,6 +92,12 @@ class FactsCollector:
             **found,  # type: ignore[arg-type]
         )
 
+    def ask(
+        self, pipeline: Pipeline, window: Window, dag_ids: Iterable[str], *, detail: bool = False
+    ) -> None:
+        """Begin to ask everything, so that several pipelines are waited for together."""
+        self._ask(pipeline, window, tuple(dag_ids), detail=detail)
+
     def remember_lag(self, pipeline: str, at: datetime, seconds: float | None) -> None:
         """Keep a lag that was shown: a stalled stretch has no batches that would tell of it later."""
         if seconds is None:
@@ -102,6 +106,14 @@ class FactsCollector:
             kept = self._lags.setdefault(pipeline, deque(maxlen=KEPT_POINTS))
             if not kept or (at - kept[-1][0]).total_seconds() >= PRESENT_S:
                 kept.append((at, seconds))
+
+    def _ask(
+        self, pipeline: Pipeline, window: Window, dag_ids: tuple[str, ...], *, detail: bool
+    ) -> dict[str, tuple[Callable[[], object], float]]:
+        questions = self._questions(pipeline, window, dag_ids, detail=detail)
+        for key, (question, max_age_s) in questions.items():
+            self._readings.ask((pipeline.name, key), question, max_age_s)
+        return questions
 
     def _questions(
         self, pipeline: Pipeline, window: Window, dag_ids: tuple[str, ...], *, detail: bool

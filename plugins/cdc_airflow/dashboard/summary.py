@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cdc.model.lag import Lag, QueryView, WalPoint, capture_lag, duration, lag_of, pipeline_lag
+from cdc.model.lag import Lag, QueryView, WalPoint, at_least_capture_lag, duration, lag_of, pipeline_lag
 from cdc.model.overview import Dot, PipelineSamples, Stage, dots, headline
 from cdc.model.watermark import Watermark
 from cdc.services.overview import OpsFacts, query_views
@@ -38,6 +38,7 @@ class Summary:
         unproven: how many tables (each in each sink) have no proof now.
         reconciled: the earliest of its tables' last comparisons.
         unequal: tables whose last comparison found a difference.
+        capture_s: how far capture is behind the source's log, at least.
     """
 
     pipeline: Pipeline
@@ -62,7 +63,8 @@ def summarise(facts: PipelineFacts) -> Summary:
     pipeline, now, ops = facts.pipeline, facts.now, facts.ops
     queries = views_of(facts)
     found = dots(samples_of(facts, queries), pipeline.policies, now, LIVE_S)
-    capture = capture_lag(facts.wal)
+    looks = recent(facts.wal, now)
+    capture = at_least_capture_lag(looks) if looks else None
     lag, lag_at = _lag(queries, capture, facts)
     rows_in, rows_out = _rows(facts)
     newest = max((q.last.finished_at for q in queries if q.last is not None), default=None)
@@ -160,7 +162,7 @@ def _lag(
     if facts.ops.at is None:
         return None, None
     slowest = max(lags, key=lambda lag: lag.seconds, default=None)
-    seconds = pipeline_lag(lags, capture if recent(facts.wal, facts.now) else None)
+    seconds = pipeline_lag(lags, capture)
     at = slowest.at if slowest is not None else facts.ops.at
     # Judged with facts that are old themselves, it is as old as they are.
     return seconds, min(at, facts.ops.at)

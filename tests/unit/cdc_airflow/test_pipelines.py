@@ -10,7 +10,7 @@ from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
 from cdc.errors import ConfigurationError, SpecError
 from cdc.spec import load_pipeline
 from cdc_airflow.hooks.cdc import connection_ids, driver_connection_ids
-from cdc_airflow.pipelines import cron_schedule, find_pipeline, stream_dag_ids
+from cdc_airflow.pipelines import cron_schedule, find_pipeline, readable_pipelines, stream_dag_ids
 
 SAMPLE = Path(__file__).resolve().parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 
@@ -28,6 +28,20 @@ def test_streams_of_one_name_in_two_pipelines_do_not_share_a_dag() -> None:
     ids = stream_dag_ids([sample, sample.model_copy(update={"name": "shop2"})])
     assert ids["ecommerce", "orders"] == "cdc_stream_ecommerce_orders"
     assert ids["shop2", "orders"] == "cdc_stream_shop2_orders"
+
+
+def test_a_broken_file_is_named_and_hides_no_other_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = SAMPLE.read_text()
+    (tmp_path / "a.yaml").write_text(sample.replace("partitions: 3", "partitions: none"))
+    (tmp_path / "b.yaml").write_text(sample)
+    monkeypatch.setenv("CDC_PIPELINES_DIR", str(tmp_path))
+    found, broken = readable_pipelines()
+    assert [pipeline.name for pipeline in found] == ["ecommerce"]
+    assert "a.yaml" in str(broken[0])
+    (tmp_path / "b.yaml").write_text(sample.replace("name: ecommerce", "name: renamed"))
+    assert [pipeline.name for pipeline in readable_pipelines()[0]] == ["renamed"]
 
 
 class TestSchedule:

@@ -42,8 +42,8 @@ def test_nothing_measured_is_empty() -> None:
     assert not draw("t", [("a", [(at(1), 0.0)])], AXIS, str).empty
 
 
-def test_every_stretch_has_a_point() -> None:
-    assert fill([(at(50), 2.0)], AXIS, 50, 0.0) == [(at(0), 0.0), (at(50), 2.0), (at(100), 0.0)]
+def test_every_stretch_that_is_over_has_a_point() -> None:
+    assert fill([(at(50), 2.0)], AXIS, 50, 0.0) == [(at(0), 0.0), (at(50), 2.0), (at(100), None)]
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 1), (0.03, 0.05), (1, 1), (1.1, 2), (7, 10), (320, 500)])
