@@ -175,6 +175,13 @@ def test_nothing_is_shown_without_a_login(served: Served, page: str) -> None:
     assert forged.status_code in (401, 403)
 
 
+def test_a_browser_without_a_login_is_told_where_to_log_in(served: Served) -> None:
+    answer = served.client(accept="text/html").get("/cdc/pipelines/ecommerce")
+    assert answer.status_code == 401
+    assert 'href="http://airflow.example:8080/auth/login"' in answer.text
+    assert "ecommerce" not in answer.text
+
+
 @pytest.mark.parametrize("dag_id", ["cdc_health", "cdc_stream_orders", "no_such_dag"])
 def test_nothing_is_done_without_a_login(served: Served, dag_id: str) -> None:
     assert served.client().post(RUNS.format(dag_id), data={"token": "x"}).status_code == 401

@@ -54,6 +54,7 @@ def create_app(fetch: Callable[[Iterable[str]], Connections] | None = None) -> F
     # Airflow adds no authentication to a plugin's routes.
     app.include_router(router, dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
     app.add_exception_handler(CdcError, _said)
+    app.add_exception_handler(HTTPException, _said)
     return app
 
 
@@ -270,6 +271,14 @@ def _root(request: Request) -> str:
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
-def _said(_: Request, error: Exception) -> Response:
-    """An error of the platform is a sentence."""
-    return JSONResponse({"detail": str(error)}, 503, headers=HEADERS)
+def _said(request: Request, error: Exception) -> Response:
+    """An error is a sentence: a page for a browser, JSON for programs."""
+    status, detail = (
+        (error.status_code, error.detail) if isinstance(error, HTTPException) else (503, str(error))
+    )
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"detail": detail}, status, headers=HEADERS)
+    dashboard: Dashboard = request.app.state.dashboard
+    page = dashboard.page("error.html", status=status, detail=detail, root=_root(request), base=_base())
+    page.status_code = status
+    return page
