@@ -24,7 +24,7 @@ from cdc_airflow.dashboard.actions import Action, actions_of, find_action
 from cdc_airflow.dashboard.detail import describe
 from cdc_airflow.dashboard.document import detail_document, summary_document
 from cdc_airflow.dashboard.facts import FactsCollector, PipelineFacts
-from cdc_airflow.dashboard.runs import is_paused
+from cdc_airflow.dashboard.runs import why_it_cannot_run
 from cdc_airflow.dashboard.summary import Summary, summarise
 from cdc_airflow.dashboard.windows import DEFAULT, WINDOWS, Window
 from cdc_airflow.hooks.cdc import YARN, CdcHook
@@ -223,13 +223,8 @@ def start_run(
     wanted = find_action(_actions(pipeline), dag_id, action)
     if wanted is None:
         raise HTTPException(404, f"the page of pipeline {pipeline.name!r} has no such button")
-    paused = is_paused(dag_id)
-    if paused is None:
-        raise HTTPException(404, f"Airflow has no DAG {dag_id!r}")
-    if paused:
-        raise HTTPException(
-            409, f"DAG {dag_id} is paused, so the run would wait: unpause it in Airflow first"
-        )
+    if why := why_it_cannot_run(dag_id):
+        raise HTTPException(409, why)
     _trigger(wanted, str(user.get_name()))
     return RedirectResponse(f"{_root(request)}/pipelines/{pipeline.name}?window={_window(window).name}", 303)
 
@@ -242,14 +237,18 @@ def show_nothing(path: str) -> Response:
 
 def _trigger(action: Action, user_name: str) -> None:
     from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.sdk.exceptions import AirflowException
     from airflow.utils.types import DagRunTriggeredByType
 
-    trigger_dag(
-        action.dag_id,
-        triggered_by=DagRunTriggeredByType.UI,
-        triggering_user_name=user_name,
-        conf=dict(action.conf),
-    )
+    try:
+        trigger_dag(
+            action.dag_id,
+            triggered_by=DagRunTriggeredByType.UI,
+            triggering_user_name=user_name,
+            conf=dict(action.conf),
+        )
+    except (AirflowException, ValueError) as error:
+        raise HTTPException(409, f"Airflow refuses the run: {error}") from error
 
 
 def _may_run(dag_id: str, user: Any) -> bool:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
 
 FAILED = "failed"
 
@@ -49,19 +53,22 @@ def read_runs(dag_ids: Iterable[str], window: timedelta, limit: int = 200) -> li
     return found
 
 
-def is_paused(dag_id: str) -> bool | None:
-    """Whether a DAG is paused; None when Airflow does not have it (any more)."""
+def why_it_cannot_run(dag_id: str) -> str:
+    """Why a run of the DAG would not begin now; empty when it would."""
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
 
     with create_session() as session:
         found = session.get(DagModel, dag_id)
-        return None if found is None or found.is_stale else bool(found.is_paused)
+        if found is None or found.is_stale:
+            return f"Airflow has no DAG {dag_id!r}: see its import errors"
+        if found.has_import_errors:
+            return f"the file of DAG {dag_id} has import errors: mend them first"
+        if found.is_paused:
+            return f"DAG {dag_id} is paused, so the run would wait: unpause it in Airflow first"
+    return ""
 
 
-def _past(run: object, *, newest: bool) -> PastRun:
-    from airflow.models.dagrun import DagRun
-
-    assert isinstance(run, DagRun)  # noqa: S101
+def _past(run: DagRun, *, newest: bool) -> PastRun:
     at = run.queued_at or run.run_after
     return PastRun(run.dag_id, run.run_id, str(run.state), at, str(run.run_type) == "manual", newest)
