@@ -95,31 +95,22 @@ def lag_of(query: QueryView, now: datetime) -> Lag | None:
 
 
 def capture_lag(points: Sequence[WalPoint]) -> float | None:
-    """How old, in seconds, the oldest part of the source's log may be that Debezium has not confirmed.
+    """How old, in seconds, the oldest part of the source's log is at least that Debezium has not confirmed.
 
-    What it has confirmed now was written at the latest when the log was first seen beyond it.
+    The log was already beyond what is confirmed now when it was first seen there. How much earlier that was
+    is not known, so looks that are far apart make the lag seem smaller and never larger.
 
     Args:
         points: oldest first.
 
     Returns:
-        None when the log was never seen below what is confirmed now.
+        None without a look.
     """
     if not points:
         return None
     newest = points[-1]
-    if newest.confirmed >= newest.written:
-        return 0.0
-    covered = [point for point in points if point.written <= newest.confirmed]
-    return (newest.at - covered[-1].at).total_seconds() if covered else None
-
-
-def at_least_capture_lag(points: Sequence[WalPoint]) -> float:
-    """The same where it is not known: Debezium is at least that far behind, in seconds."""
-    known = capture_lag(points)
-    if known is not None:
-        return known
-    return (points[-1].at - points[0].at).total_seconds() if points else 0.0
+    beyond = next((point for point in points if point.written > newest.confirmed), newest)
+    return (newest.at - beyond.at).total_seconds()
 
 
 def growth(points: Sequence[WalPoint]) -> float | None:

@@ -12,8 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from cdc.model.health import Level, Verdict, evaluate, worst
+from cdc.model.lag import QueryView, WalPoint, capture_lag, duration, is_stale, lag_of
 from cdc.model.samples import ConnectorSample, SlotSample
-from cdc.model.lag import QueryView, WalPoint, at_least_capture_lag, duration, is_stale, lag_of
 from cdc.spec.sections import PoliciesSpec
 
 MB = 2**20
@@ -145,14 +145,14 @@ def _capture(samples: PipelineSamples, policy: PoliciesSpec) -> list[Verdict]:
     """A connector that says RUNNING and confirms nothing."""
     if not samples.wal or samples.connector is None or samples.connector.state is None:
         return []
-    seconds = at_least_capture_lag(samples.wal)
+    seconds = capture_lag(samples.wal)
     limit = policy.max_progress_age_s
-    if seconds <= limit:
+    if seconds is None or seconds <= limit:
         return []
     missing = (samples.wal[-1].written - samples.wal[-1].confirmed) / MB
     said = (
-        f"capture is {duration(seconds)} behind the source: {missing:,.1f} MB of its log are not confirmed "
-        f"(limit {limit} s)"
+        f"capture is at least {duration(seconds)} behind the source: {missing:,.1f} MB of its log are not "
+        f"confirmed (limit {limit} s)"
     )
     todo = "Read Connect's log; a long transaction or a snapshot at the source holds capture back as well."
     return [Verdict(Level.BREACH, samples.connector.connector, said, {"capture_lag_s": seconds}, todo)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cdc.clients.yarn import Application
 from cdc.model.health import Level, evaluate
-from cdc.model.lag import QueryView, WalPoint, capture_lag, duration, growth, lag_of, seconds_to_invalidation
+from cdc.model.lag import QueryView, duration, growth, lag_of, seconds_to_invalidation
 from cdc.model.watermark import lsn_text
 from cdc.ops.overview import Bucket, OpenLetters, Parked
 from cdc.services.overview import PastFacts
@@ -263,12 +263,6 @@ def _tables(facts: PipelineFacts, past: PastFacts) -> list[TableRow]:
     return rows
 
 
-def _capture(points: Sequence[WalPoint], summary: Summary, at: datetime, now: datetime) -> Figure:
-    found = seconds_figure(summary.capture_s, at, now)
-    known = summary.capture_s is None or capture_lag(points) is not None
-    return found if known else replace(found, text=f"over {found.text}")
-
-
 def _slot(facts: PipelineFacts, summary: Summary) -> tuple[tuple[str, Figure], ...]:
     slot, now = facts.slot.value, facts.now
     if slot is None or not slot.exists or slot.unreachable:
@@ -285,5 +279,5 @@ def _slot(facts: PipelineFacts, summary: Summary) -> tuple[tuple[str, Figure], .
         ("log grows by", figure(rate, "" if rate is None else f"{bytes_text(rate)}/s", slot.at, now)),
         ("safe to grow by", bytes_figure(slot.safe_bytes, slot.at, now)),
         ("until invalidation", seconds_figure(left, slot.at, now)),
-        ("capture lag", _capture(points, summary, slot.at, now)),
+        ("capture lag", seconds_figure(summary.capture_s, slot.at, now)),
     )

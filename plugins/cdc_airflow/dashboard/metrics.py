@@ -62,7 +62,11 @@ def _overall(facts: PipelineFacts, summary: Summary) -> list[tuple[str, str, lis
             "End-to-end lag of the slowest part",
             [({}, lag if isinstance(lag, float) else None)],
         ),
-        ("capture_lag_seconds", "How far Debezium is behind the source's log", [({}, summary.capture_s)]),
+        (
+            "capture_lag_seconds",
+            "How far Debezium is behind the source's log, at least",
+            [({}, summary.capture_s)],
+        ),
         (
             "sample_timestamp_seconds",
             "When a component last answered; a figure of an older look is stale",

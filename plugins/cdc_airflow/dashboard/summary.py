@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cdc.model.lag import Lag, QueryView, WalPoint, at_least_capture_lag, duration, lag_of, pipeline_lag
+from cdc.model.lag import Lag, QueryView, WalPoint, capture_lag, duration, lag_of, pipeline_lag
 from cdc.model.overview import Dot, PipelineSamples, Stage, dots, headline
 from cdc.model.watermark import Watermark
 from cdc.services.overview import OpsFacts, query_views
@@ -64,7 +64,7 @@ def summarise(facts: PipelineFacts) -> Summary:
     queries = views_of(facts)
     found = dots(samples_of(facts, queries), pipeline.policies, now, LIVE_S)
     looks = recent(facts.wal, now)
-    capture = at_least_capture_lag(looks) if looks else None
+    capture = capture_lag(looks)
     lag, lag_at = _lag(queries, capture, facts)
     rows_in, rows_out = _rows(facts)
     newest = max((q.last.finished_at for q in queries if q.last is not None), default=None)

@@ -103,7 +103,7 @@ def test_figures_of_an_ops_store_that_went_away_turn_grey_and_its_dot_red() -> N
 
 
 def test_capture_that_is_slower_than_the_queries_is_the_lag() -> None:
-    facts = replace(healthy(), wal=(WalPoint(ago(91), 10, 5), WalPoint(ago(1), 30, 10)))
+    facts = replace(healthy(), wal=(WalPoint(ago(91), 20, 5), WalPoint(ago(1), 30, 10)))
     assert summarise(facts).lag.value == pytest.approx(90)
 
 
