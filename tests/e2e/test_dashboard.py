@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -92,20 +93,19 @@ def test_a_button_inside_airflow_runs_a_dag(stack, page, eventually):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_and_ask_nobody_else(stack, page, width, scheme):
+def test_the_pages_fit_light_and_dark_and_ask_nobody_else(stack, page):
     url = stack.ctx.stack_env()["AIRFLOW_URL"]
     asked, complaints = [], []
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 900})
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    for name, path in (("pipelines", "/cdc/"), ("pipeline", "/cdc/pipelines/ecommerce?window=15m")):
-        page.goto(f"{url}{path}")
+    pages = {"pipelines": "/cdc/", "pipeline": "/cdc/pipelines/ecommerce?window=15m"}
+    for scheme, width, name in itertools.product(("light", "dark"), (1280, 400), pages):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{url}{pages[name]}")
         page.locator("[data-pipeline=ecommerce]").first.wait_for()
         page.screenshot(path=stack.home / f"{name}-{width}-{scheme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, scheme)
     assert {one for one in asked if not one.startswith(url)} == set()
     assert complaints == []
