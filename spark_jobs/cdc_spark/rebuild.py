@@ -53,8 +53,8 @@ def rebuild(run: JobRun, table: TableSpec, captured: Captured = wait_captured) -
     """
     if table.changelog:
         raise ConfigurationError(
-            f"{table.source} is a changelog, whose events are no other shape's: give it another `name` in the "
-            "pipeline file, with which it begins anew, and run `cdc apply`"
+            f"{table.source} is a changelog, whose events are no other shape's: give it another `name` in "
+            "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
     parked = _parked(run, table)
     source = run.connections.get(run.pipeline.source.connection)

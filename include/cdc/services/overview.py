@@ -15,9 +15,9 @@ from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import Application, YarnClient
 from cdc.connections import Connections
 from cdc.errors import CdcError
-from cdc.model.samples import Offsets, QuerySample, lag
 from cdc.model.lag import LastBatch, QueryView
 from cdc.model.overview import SinkSample
+from cdc.model.samples import Offsets, QuerySample, lag
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, Launch
 from cdc.ops.overview import (

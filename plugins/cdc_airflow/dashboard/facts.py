@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from cdc.clients.yarn import Application
 from cdc.connections import Connections
-from cdc.model.samples import ConnectorSample, Offsets, SlotSample
 from cdc.model.lag import WalPoint
 from cdc.model.overview import SinkSample
+from cdc.model.samples import ConnectorSample, Offsets, SlotSample
 from cdc.ops.overview import OverviewStore
 from cdc.services import health, overview
 from cdc.services.overview import OpsFacts, PastFacts

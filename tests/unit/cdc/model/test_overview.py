@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cdc.model.health import Level
-from cdc.model.samples import ConnectorSample, QuerySample, SlotSample, TaskSample
 from cdc.model.lag import (
     LastBatch,
     QueryView,
@@ -21,6 +20,7 @@ from cdc.model.lag import (
     seconds_to_invalidation,
 )
 from cdc.model.overview import PipelineSamples, SinkSample, Stage, dots, headline
+from cdc.model.samples import ConnectorSample, QuerySample, SlotSample, TaskSample
 from cdc.spec import PoliciesSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cdc.model.health import Level
-from cdc.model.samples import ConnectorSample, SlotSample, TaskSample
 from cdc.model.lag import WalPoint
 from cdc.model.overview import SinkSample, Stage
+from cdc.model.samples import ConnectorSample, SlotSample, TaskSample
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress
 from cdc.ops.overview import Bucket, PastEvent, Reconciled
