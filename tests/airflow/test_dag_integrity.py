@@ -170,3 +170,10 @@ def test_airflow_takes_no_module_of_the_package_for_a_plugin(airflow_home: Path)
         env=os.environ,
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_wait_for_an_approval_has_no_limit(dagbag: DagBag) -> None:
+    approve = dagbag.dags["cdc_schema_change"].get_task("ecommerce.approve_change")
+    assert approve.execution_timeout is None
+    assert approve.response_timeout is None
+    assert [type(notifier).__name__ for notifier in approve.notifiers] == ["ApprovalMail"]

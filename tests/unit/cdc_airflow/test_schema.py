@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
 from cdc.spec import load_pipeline
 from cdc_airflow.notifications.approval_mail import ApprovalMail
 from cdc_airflow.operators.compare_schema import approval_run
+from cdc_airflow.operators.rebuild_table import ApproveChangeOperator
 
 SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 SAID = "public.t.v is named title now"
@@ -27,3 +31,12 @@ def test_the_mail_tells_the_difference_and_the_plan() -> None:
     assert f"t is parked, the source has changed: {SAID}" in said
     assert "`cdc schema apply t` builds it anew" in said
     assert "Required Actions" in said
+
+
+def test_an_approval_that_came_with_the_run_is_no_question() -> None:
+    def ask(**more: object) -> ApproveChangeOperator:
+        return ApproveChangeOperator(task_id="t", pipeline="shop", subject="Build?", **more)
+
+    assert ask(only="shop", approved="True").execute({}) is None
+    with pytest.raises(AirflowSkipException, match="is about pipeline 'other'"):
+        ask(only="other", approved="True").execute({})
