@@ -57,7 +57,7 @@ _CLICKHOUSE = {
 
 def is_rendered_alike(pg: PgType) -> bool:
     """Whether equal values of this type have equal texts on all sides."""
-    if pg.as_text:
+    if pg.in_text:
         return pg.base not in (BY_ROWS | _TEXT_BY_ROWS)
     # PostgreSQL unfolds an array of composites into their columns.
     return pg.base not in BY_ROWS and not (pg.dimensions and pg.base == "other")
@@ -65,13 +65,13 @@ def is_rendered_alike(pg: PgType) -> bool:
 
 def is_framed(pg: PgType) -> bool:
     """Whether a value's text is preceded by its length."""
-    return pg.as_text or pg.base not in _FIXED
+    return pg.in_text or pg.base not in _FIXED
 
 
 def postgres_text(column: DerivedColumnSpec) -> sql.Composed:
     """The text of a column at the source or in the warehouse's view; NULL is a text too."""
     pg, name = column.pg_type, sql.Identifier(column.name)
-    if pg.dimensions and not pg.as_text:
+    if pg.dimensions and not pg.in_text:
         return sql.SQL("coalesce({}, {})").format(_postgres_array(name, pg.element), sql.Literal(NULL))
     return sql.SQL("coalesce({}, {})").format(_postgres_framed(name, pg), sql.Literal(NULL))
 
@@ -84,7 +84,7 @@ def clickhouse_text(column: DerivedColumnSpec, *, nullable: bool) -> str:
         nullable: whether the view's column can be NULL; an array is a Variant then.
     """
     pg, name = column.pg_type, quote_ch(column.name)
-    if pg.dimensions and not pg.as_text:
+    if pg.dimensions and not pg.in_text:
         kind = clickhouse_type(pg, nullable=nullable)
         plain = (
             f"variantElement({name}, {quote_ch_string(kind)})" if nullable and needs_null_flag(kind) else name
@@ -98,8 +98,8 @@ def clickhouse_text(column: DerivedColumnSpec, *, nullable: bool) -> str:
 
 
 def _postgres_plain(name: sql.Composable, pg: PgType) -> sql.Composed:
-    template = "{0}::text" if pg.as_text else _POSTGRES.get(pg.base, "{0}::text")
-    if not pg.as_text and pg.base == "numeric" and clickhouse_decimal(pg) is not None:
+    template = "{0}::text" if pg.in_text else _POSTGRES.get(pg.base, "{0}::text")
+    if not pg.in_text and pg.base == "numeric" and clickhouse_decimal(pg) is not None:
         template = "trim_scale({0})::text"
     return sql.SQL(template).format(name)
 
@@ -122,7 +122,7 @@ def _postgres_array(name: sql.Composable, element: PgType) -> sql.Composed:
 
 
 def _clickhouse_plain(value: str, pg: PgType) -> str:
-    if pg.as_text:
+    if pg.in_text:
         return value
     return _CLICKHOUSE.get(pg.base, "toString({0})").format(value)
 
