@@ -6,6 +6,7 @@ chapter "System Catalogs".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -180,10 +181,21 @@ def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bo
         )
     if table.has_children:
         return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
+    if alike := _alike(table):
+        return (
+            f"has columns that differ only in case ({', '.join(alike)}), with which Debezium stops for every "
+            "table: rename one of them, or leave the table out"
+        )
     for column in table.columns:
         if column.name not in excluded and (why := _column_refusal(column, in_key=column.name in table.key)):
             return why
     return None
+
+
+def _alike(table: SourceTable) -> list[str]:
+    # Debezium looks at all columns of a table, also at those that it leaves out.
+    times = Counter(column.name.lower() for column in table.columns)
+    return [repr(column.name) for column in table.columns if times[column.name.lower()] > 1]
 
 
 def _changelog_refusal(table: SourceTable) -> str | None:

@@ -84,6 +84,10 @@ def test_entries_are_printed_as_yaml() -> None:
         ({"rows_hidden": True}, "row level security"),
         ({"has_children": True}, "is inherited by other tables"),
         (
+            {"columns": (*COLUMNS, SourceColumn("YES", "text", False, False))},
+            "columns that differ only in case ('yes', 'YES')",
+        ),
+        (
             {"columns": (*COLUMNS, SourceColumn("cash", "int2vector", False, False))},
             "has column 'cash': type 'int2vector'",
         ),
