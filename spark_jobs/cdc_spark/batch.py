@@ -156,7 +156,7 @@ class BatchProcessor:
     def _refresh(self) -> None:
         self._schema.refresh()
         if self._revision not in (None, self._schema.revision):
-            # A table that was built anew has begun a generation of its topic.
+            # A new build begins a generation of its topic, also one that then comes to nothing.
             topics = [self._context.pipeline.topic(table) for table in self._schema.tables]
             self._generations = self._ops.generations(topics)
         self._revision = self._schema.revision

@@ -42,6 +42,7 @@ class SchemaKeeper:
     ) -> None:
         self._pipeline, self._sink, self._connections, self._ops = pipeline, sink, connections, ops
         self._declared = {table.name: table for table in stream.tables}
+        self._topics = [pipeline.topic(table) for table in stream.tables]
         self._tables = dict(self._declared)
         self._unmade: set[str] = set()
         self._begins: dict[str, int] = {}
@@ -54,7 +55,7 @@ class SchemaKeeper:
 
     @property
     def revision(self) -> int | None:
-        """Of the definitions that were read last; None before the first time."""
+        """Of the definitions and the topics' generations as they were read last; None before that."""
         return self._revision
 
     def generation(self, table: TableSpec) -> int:
@@ -68,7 +69,7 @@ class SchemaKeeper:
             UnavailableError: the ops store does not answer, and never did.
         """
         try:
-            revision = self._ops.schema_revision(self._pipeline.name)
+            revision = self._ops.schema_revision(self._pipeline.name, self._topics)
             if revision == self._revision:
                 return
             schemas = self._ops.table_schemas(self._pipeline.name)

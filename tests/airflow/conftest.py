@@ -45,20 +45,6 @@ class AirflowCli:
             command, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
-    def reserialize(self) -> None:
-        """What the DAG processor does: another DAG can be started only when Airflow knows it."""
-        self._command("dags", "reserialize")
-
-    def run_ids(self, dag_id: str) -> list[str]:
-        """The ids of the runs that the DAG has."""
-        listed = json.loads(self._command("dags", "list-runs", dag_id, "--output", "json"))
-        return [run["run_id"] for run in listed]
-
-    def _command(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "airflow", *arguments]
-        done = subprocess.run(command, env=self.env, text=True, capture_output=True, check=True, timeout=180)
-        return done.stdout
-
     def run(self, dag_id: str, **params: object) -> tuple[bool, str]:
         """Run the DAG to its end; whether it succeeded, and its log."""
         process = self.start(dag_id, **params)

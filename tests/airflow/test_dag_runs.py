@@ -12,7 +12,6 @@ from typing import cast
 import pytest
 
 from cdc.clients.connect import ConnectClient
-from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import YarnClient
 from cdc.connections import Connections
 from cdc.ops import OpsStore
@@ -165,49 +164,3 @@ def test_a_run_by_hand_starts_it_again_with_a_changed_specification(
     assert after.spec_hash != before.spec_hash
     assert ops.desired_state("ecommerce", "products") == "running"
     assert [a.id for a in yarn.applications([APP])] == [after.application_id]
-
-
-class TestSchemaChanges:
-    """The source's table changes without an event; what an approval does, on YARN."""
-
-    @pytest.fixture
-    def alter(self, connections: Connections) -> Callable[[str], None]:
-        def alter(action: str) -> None:
-            admin = connections.get("cdc_source_admin")
-            with connect_postgres(admin, autocommit=True) as session:
-                session.execute(f"ALTER TABLE products {action}".encode())
-
-        return alter
-
-    @pytest.fixture
-    def shown(self, connections: Connections) -> Callable[[str], list[tuple[object, ...]]]:
-        """What readers of the warehouse see."""
-
-        def shown(columns: str) -> list[tuple[object, ...]]:
-            with connect_postgres(connections.get("cdc_warehouse"), autocommit=True) as session:
-                query = f"SELECT DISTINCT {columns} FROM public.products"
-                return session.execute(query.encode()).fetchall()
-
-        return shown
-
-    def test_the_sinks_follow_an_added_column(self, airflow, alter, shown, mails) -> None:
-        alter("ADD COLUMN origin text NOT NULL DEFAULT 'EU'")
-        fine, log = airflow.run("cdc_schema")
-        assert fine, log[-3000:]
-        assert "public.products.origin (text) was added" in log
-        assert shown("origin") == [("EU",)]
-        assert mails() == []
-
-    def test_a_renamed_column_waits_for_an_approval(self, airflow, alter, shown, mails, ops) -> None:
-        alter("RENAME COLUMN sku TO article")
-        airflow.reserialize()
-        for _ in range(2):  # the second run asks about the same difference, which is asked about already
-            fine, log = airflow.run("cdc_schema")
-            assert fine, log[-3000:]
-        assert {item.sink for item in ops.parked("ecommerce")} == {"clickhouse", "warehouse"}
-        asked = airflow.run_ids("cdc_schema_change")
-        assert len(asked) == 1, asked
-        fine, log = airflow.run("cdc_schema_change", pipeline="ecommerce", table="products", approved=True)
-        assert fine, log[-3000:]
-        assert ops.parked("ecommerce") == []
-        assert len(shown("article")) > 10

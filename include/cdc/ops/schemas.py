@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from psycopg.types.json import Jsonb
@@ -29,11 +30,13 @@ class SchemaStore(OpsDatabase):
             for row in rows
         }
 
-    def schema_revision(self, pipeline: str) -> int:
-        """A number that is higher after each change of a definition."""
+    def schema_revision(self, pipeline: str, topics: Sequence[str]) -> int:
+        """A number that is higher after each change of a definition, or of a topic's generations."""
         row = self.one(
-            "SELECT coalesce(max(revision), 0) AS revision FROM cdc_ops.table_schemas WHERE pipeline = %s",
-            (pipeline,),
+            "SELECT coalesce(max(revision), 0) "
+            "+ (SELECT count(*) FROM cdc_ops.generations WHERE topic = ANY(%s)) AS revision "
+            "FROM cdc_ops.table_schemas WHERE pipeline = %s",
+            (list(topics), pipeline),
         )
         return int(row["revision"]) if row else 0
 

@@ -14,6 +14,7 @@ import pytest
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, DataError, UnavailableError
+from cdc.model.generations import TopicIdentity
 from cdc.model.schema_change import rebuilt
 from cdc.ops import OpsStore
 from cdc.services import schema_changes as service
@@ -135,7 +136,22 @@ def place(pipeline: Pipeline, postgres: Postgres, clickhouse: RunningStack) -> I
 def test_nothing_has_changed(place: Place) -> None:
     place.source("ALTER TABLE t ALTER COLUMN age SET NOT NULL")
     assert place.settle().state == "unchanged"
-    assert place.ops.schema_revision(place.pipeline.name) > 0
+
+
+def test_drivers_are_told_of_definitions_and_of_generations(place: Place) -> None:
+    def revision() -> int:
+        return place.ops.schema_revision(place.pipeline.name, [place.pipeline.topic(place.table)])
+
+    topic = TopicIdentity(place.pipeline.topic(place.table), f"id{place.number}", 1)
+    first = revision()
+    assert place.settle().state == "unchanged"
+    assert revision() == first
+    place.ops.record_topic(topic.topic, topic.topic_id, topic.partitions)
+    place.ops.raise_generation(topic, {0: 5})
+    second = revision()
+    place.source("ALTER TABLE t ADD COLUMN new int")
+    place.settle()
+    assert first < second < revision()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
@@ -34,7 +35,7 @@ def test_the_mail_tells_the_difference_and_the_plan() -> None:
 
 
 def test_an_approval_that_came_with_the_run_is_no_question() -> None:
-    def ask(**more: object) -> ApproveChangeOperator:
+    def ask(**more: Any) -> ApproveChangeOperator:
         return ApproveChangeOperator(task_id="t", pipeline="shop", subject="Build?", **more)
 
     assert ask(only="shop", approved="True").execute({}) is None
