@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from cdc.clients.connect import ConnectClient
+from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import YarnClient
 from cdc.connections import Connections
 from cdc.ops import OpsStore
