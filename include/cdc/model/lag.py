@@ -75,7 +75,7 @@ def is_stale(at: datetime | None, now: datetime, limit_s: float) -> bool:
 def lag_of(query: QueryView, now: datetime) -> Lag | None:
     """How far behind the source a query is; None before its first batch.
 
-    A query that has passed its topics' ends is as late as its last batch was. One that has not may miss every
+    A query that has passed its topics' ends is as late as its last batch was, or since it had nothing to do. One that has not may miss every
     change since the newest that it wrote, or since it last had nothing to do.
     """
     last = query.last
@@ -87,9 +87,10 @@ def lag_of(query: QueryView, now: datetime) -> Lag | None:
     idle = query.seen_at if query.seen_at is not None and query.seen_at > last.finished_at else None
     behind = query.backlog > 0 if query.backlog is not None else idle is None
     if not behind:
-        return Lag(
-            (last.finished_at - newest).total_seconds(), before, within, behind, idle or last.finished_at
-        )
+        took = (last.finished_at - newest).total_seconds()
+        # Since it had nothing to do, its last batch says nothing of now: that may have been a snapshot.
+        seconds = took if idle is None else min(took, max(0.0, (now - idle).total_seconds()))
+        return Lag(seconds, before, within, behind, idle or last.finished_at)
     complete = max(newest, idle) if idle is not None else newest
     return Lag(max(0.0, (now - complete).total_seconds()), before, within, behind, now)
 

@@ -147,6 +147,11 @@ class TestLag:
         assert (lag.seconds, lag.before_batch_s, lag.in_batch_s, lag.behind) == (2, 1, 1, False)
         assert lag.at == ago(2)
 
+    def test_of_a_query_that_has_nothing_to_do_is_not_that_of_its_last_batch(self) -> None:
+        lag = lag_of(query(ended=60, newest=260, seen=4, backlog=0), NOW)
+        assert lag is not None
+        assert (lag.seconds, lag.before_batch_s) == (4, 199)
+
     def test_of_a_query_that_is_behind_counts_up_to_now(self) -> None:
         lag = lag_of(query(ended=3600, newest=3602, backlog=1), NOW)
         assert lag is not None
