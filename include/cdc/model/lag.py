@@ -76,8 +76,8 @@ def lag_of(query: QueryView, now: datetime) -> Lag | None:
     """How far behind the source a query is; None before its first batch.
 
     A query that has passed its topics' ends is as late as its last batch was, or as the time since it had
-    nothing to do. One that has not may miss every
-    change since the newest that it wrote, or since it last had nothing to do.
+    nothing to do. One that has not may miss every change since the newest that it wrote, or since it last
+    had nothing to do.
     """
     last = query.last
     if last is None:
