@@ -85,20 +85,21 @@ def render(details: Details, name: str, plots: list[str]) -> str:
         "Written by the bench itself; do not edit. Every time is of a run whose end state was equal.",
         *details.get("missing", ()),
         _markdown(("what", "ours", "peer", "ratio", "goal"), goal_rows(summarise(details), details)),
-        "## Drains of a preloaded topic",
-        _drain_table(details),
-        "## Freshness",
-        _freshness_table(details),
-        "## Sustained",
-        _sustained_text(details),
-        "## Where the time goes",
-        _profile_table(details),
-        _batch_table(details),
+        *_section("Drains of a preloaded topic", _drain_table(details)),
+        *_section("Freshness", _freshness_table(details)),
+        *_section("Sustained", _sustained_text(details)),
+        *_section("Where the time goes", _profile_table(details), _batch_table(details)),
         *(f"![{plot}]({plot})" for plot in plots),
         "## Machine and versions",
         _markdown(("", ""), [(k, str(v)) for k, v in details.get("environment", {}).items()]),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, *parts: str) -> list[str]:
+    """A heading and what is below it; nothing when nothing is."""
+    found = [part for part in parts if part]
+    return [f"## {title}", *found] if found else []
 
 
 def _drain_table(details: Details) -> str:
