@@ -23,6 +23,8 @@ from cdc_spark.bounded import repair
 from cdc_spark.main import drive
 from tests.spark.test_commands import Shell
 
+# Every look waits for batches, of which a busy machine makes one in a second.
+pytestmark = pytest.mark.timeout(600)
 TABLE = "public.customers"
 NAMES = "id, email, full_name, phone, tier, tags, preferences, external_id, created_at, updated_at"
 SINKS = ("clickhouse", "warehouse")
@@ -332,7 +334,6 @@ def test_nothing_is_told_of_a_sink_that_has_not_written_everything(shop) -> None
     assert reconciled(lab, patience=shop.patience()).equal
 
 
-@pytest.mark.timeout(600)
 def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
     lab, shell = shop.lab, Shell(shop.lab.environment(tmp_path))
     for number in (1, 2, 3):
