@@ -90,6 +90,8 @@ class MaintenanceSpec(Spec):
 class PoliciesSpec(Spec):
     """Service levels; a breach fails the health DAG and sends a mail.
 
+    The default schedules are minutes apart, so that a small machine is not asked for everything at once.
+
     Attributes:
         max_start_s: how long a launched stream may take until its first progress.
         reconcile_schedule: when source and sinks are compared.
@@ -105,12 +107,12 @@ class PoliciesSpec(Spec):
     health_schedule: str | None = "*/5 * * * *"
     connectors_schedule: str | None = "@hourly"
     reconcile_schedule: str | None = "@daily"
-    partitions_schedule: str | None = "*/10 * * * *"
+    partitions_schedule: str | None = "8-59/30 * * * *"
     reconcile_repair: bool = True
-    watermarks_schedule: str | None = "*/5 * * * *"
+    watermarks_schedule: str | None = "2-59/5 * * * *"
     maintenance_schedule: str | None = "17 3 * * *"
     maintenance: MaintenanceSpec = MaintenanceSpec()
-    schema_schedule: str | None = "*/10 * * * *"
+    schema_schedule: str | None = "4-59/10 * * * *"
 
 
 class AlertsSpec(Spec):
