@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from pyspark import SparkContext
 from pyspark.sql.streaming.listener import (
+    JStreamingQueryListener,
     QueryIdleEvent,
     QueryProgressEvent,
     QueryStartedEvent,
@@ -89,6 +91,20 @@ class ProgressBuffer:
                     self._waiting.popleft()
 
 
+class _TextReports(JStreamingQueryListener):
+    """Takes Spark's report of a batch as its JSON text.
+
+    That is one call to the JVM; pyspark's own object is made of about a hundred, which held reports up for a
+    minute where the processor was busy.
+    """
+
+    pylistener: ProgressListener
+
+    def onQueryProgress(self, jevent: Any) -> None:  # noqa: N802 Spark's name
+        """Hand the text on."""
+        self.pylistener.report(jevent.progress().json())
+
+
 class ProgressListener(StreamingQueryListener):
     """Builds a record of each batch and hands it on.
 
@@ -107,6 +123,14 @@ class ProgressListener(StreamingQueryListener):
         self._take_outcome = take_outcome
         self._buffer = buffer
         self._by_id: dict[Any, str] = {}
+        self._java: Any = None
+
+    @property
+    def _jlistener(self) -> Any:
+        if self._java is None:
+            jvm: Any = SparkContext._jvm  # noqa: SLF001 as pyspark's own listener does it
+            self._java = jvm.PythonStreamingQueryListenerWrapper(_TextReports(self))
+        return self._java
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 Spark's name
         """Remember the query's name, which later events do not have."""
@@ -114,14 +138,17 @@ class ProgressListener(StreamingQueryListener):
             self._by_id[event.id] = event.name
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802
-        """Build the batch's record."""
-        progress = event.progress
-        identity = self._identities.get(progress.name or "")
+        """The same, from pyspark's object."""
+        self.report(event.progress.json)
+
+    def report(self, text: str) -> None:
+        """Build the batch's record from Spark's report in JSON."""
+        report = json.loads(text)
+        identity = self._identities.get(report.get("name") or "")
         if identity is None:
             return
-        outcome = self._take_outcome(identity.query, progress.batchId)
-        report = json.loads(progress.json)
-        if progress.numInputRows or outcome:
+        outcome = self._take_outcome(identity.query, int(report["batchId"]))
+        if report.get("numInputRows") or outcome:
             self._buffer.add(batch_progress(identity, report, outcome), report.get("durationMs"))
         else:
             self._buffer.add(Touch(identity.query, datetime.now(UTC)))
