@@ -62,7 +62,7 @@ def test_a_downstream_dag_builds_each_day_that_is_over_once(stack, eventually):
     assert run.state == "success", stack.api.explain(run)
 
     def finished():
-        return [r for r in stack.api.runs("example_daily_revenue") if r.finished]
+        return [r for r in stack.api.runs("example_daily_revenue") if r.finished and r.run_after >= began]
 
     eventually(finished, 180)
     assert {run.state for run in finished()} == {"success"}
