@@ -16,7 +16,7 @@ from cdc.spec import ColumnSpec
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust, exact_notes, source_columns
 from cdc_spark.transformations.kafka_parser import Envelopes
-from cdc_spark.transformations.keys import Identity
+from cdc_spark.transformations.keys import Identity, comparable
 from cdc_spark.transformations.lookups import SourceRows
 from cdc_spark.transformations.memory import Block, Place, TaskMemory, Timeline
 
@@ -148,7 +148,7 @@ class Answers:
         )
 
     def _identities(self, rows: pa.Table) -> Iterable[Identity]:
-        return zip(*(rows[column.name].to_pylist() for column in self._key_columns), strict=True)
+        return zip(*(comparable(rows[column.name]) for column in self._key_columns), strict=True)
 
     @property
     def _key_columns(self) -> tuple[ColumnSpec, ...]:

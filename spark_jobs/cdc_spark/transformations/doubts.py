@@ -21,6 +21,7 @@ from cdc.spec import ColumnSpec, TableSpec
 from cdc.types import PgType
 from cdc_spark.transformations.cdc_transformer import TableContext, Wrong, key_table
 from cdc_spark.transformations.kafka_parser import Envelopes, Missing
+from cdc_spark.transformations.keys import comparable
 from cdc_spark.transformations.limits import INFINITE_MICROS, POSTGRES, Limits
 from cdc_spark.transformations.moments import days_of
 from cdc_spark.transformations.read_back import PostgresArray
@@ -139,7 +140,7 @@ def _untrue(
     events = list(suspects)
     rows, usable = key_table(context.table, [envelopes.values[event] for event in events])
     names = [column.name for column in context.table.key_columns]
-    own = list(zip(*(rows[name].to_pylist() for name in names), strict=True))
+    own = list(zip(*(comparable(rows[name]) for name in names), strict=True))
     once = {identity: at for at, identity in enumerate(own)}
     conditions = {
         context.table.columns[at].name: doubts[at].untrue for columns in suspects.values() for at in columns
@@ -149,7 +150,7 @@ def _untrue(
     except SchemaChangedError:
         # Reading the rows will say the same, of each event.
         return set(events)
-    identities = set(zip(*(found[name].to_pylist() for name in names), strict=True))
+    identities = set(zip(*(comparable(found[name]) for name in names), strict=True))
     return {events[at] for at, identity in zip(usable, own, strict=True) if identity in identities}
 
 

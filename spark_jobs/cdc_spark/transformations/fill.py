@@ -17,7 +17,7 @@ from cdc.model.toast import Partial, State
 from cdc_spark.transformations.cdc_transformer import TableContext, Wrong, told
 from cdc_spark.transformations.decide import Answers, Decision, Hole, decide
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
-from cdc_spark.transformations.keys import identity_of
+from cdc_spark.transformations.keys import comparable, identity_of
 from cdc_spark.transformations.memory import MARKS, Block, Place, TaskMemory
 
 OLD_KEY_HEADER = "__debezium.oldkey"
@@ -90,7 +90,7 @@ class Filler:
         found = rows.select(names).take(pa.array(partial, pa.int64()))
         holes = []
         for position, (version, *identity) in zip(
-            partial, zip(*(column.to_pylist() for column in found.columns), strict=True), strict=True
+            partial, zip(*map(comparable, found.columns), strict=True), strict=True
         ):
             missing = envelopes.missing[position]
             moved = envelopes.ops[position] != "u"

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from cdc.spec import TableSpec
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.values import convert_column
 
 Identity = tuple[Any, ...]
-"""A key's values, as Arrow gives them to Python."""
+"""A key's values, as `comparable` gives them."""
 
 
 def identity_of(key: bytes | None, table: TableSpec, limits: Limits) -> Identity | None:
@@ -25,7 +26,7 @@ def identity_of(key: bytes | None, table: TableSpec, limits: Limits) -> Identity
     if not isinstance(named, dict) or named.keys() != {column.name for column in columns}:
         return None
     arrays = [convert_column([named[c.name]], c.pg_type, limits) for c in columns]
-    identity = tuple(array[0].as_py() for array, _ in arrays)
+    identity = tuple(comparable(array)[0] for array, _ in arrays)
     return None if None in identity else identity
 
 
@@ -43,3 +44,11 @@ def doubtful(
     if all(identity_of(key, table, POSTGRES) is not None for key in letters):
         return wanted & frozenset(letters)
     return wanted
+
+
+def comparable(values: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """A key column's values; moments as numbers, since Python has no year beyond 9999."""
+    if pa.types.is_temporal(values.type):
+        values = values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())
+    listed: list[Any] = values.to_pylist()
+    return listed

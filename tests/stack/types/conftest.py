@@ -26,6 +26,7 @@ from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.clickhouse import ClickHouseWriter
 from cdc_spark.writers.warehouse import WarehouseWriter
 from local_stack.components.clickhouse import ClickHouse
+from tests.postgres_types.cases import CASES, DEEP, USER_TYPES, setup_sql
 from tests.postgres_types.recording import Recorded, rows_of
 from tests.stack.cdc.conftest import SAMPLE, Postgres, running
 
@@ -118,3 +119,16 @@ def lab() -> Iterator[Lab]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def filled(lab: Lab) -> Lab:
+    """The source has every table of the recording."""
+    with lab.source() as source:
+        source.execute(USER_TYPES)
+        source.execute(setup_sql().encode())
+        for case in (*CASES, *DEEP):
+            source.execute(
+                f'INSERT INTO kinds."{case.name}" SELECT id + 1000, v FROM kinds."{case.name}"'.encode()
+            )
+    return lab

@@ -13,9 +13,8 @@ from cdc.services.checksums import Checksums, Key
 from cdc.spec import Pipeline, TableSpec
 from tests.postgres_types.recording import spec, wide
 from tests.stack.types.conftest import Lab
-from tests.stack.types.test_every_type import APART, CARRIED, UNTRUE, filled
+from tests.stack.types.test_every_type import APART, CARRIED, UNTRUE
 
-__all__ = ["filled"]
 BEYOND_TEXT = {"t_timestamp", "t_timestamptz"}
 SINKS = ("clickhouse", "warehouse")
 

@@ -7,7 +7,7 @@ import pytest
 from cdc.services.catalogue import entry, read_tables, refusal
 from cdc.services.compare import compare_table
 from cdc.spec import TableSpec
-from tests.postgres_types.cases import CASES, DEEP, USER_TYPES, setup_sql
+from tests.postgres_types.cases import CASES, DEEP
 from tests.postgres_types.recording import Recorded, entries, recorded, spec, wide
 from tests.stack.types.conftest import Lab
 
@@ -24,18 +24,6 @@ APART = {name for name, _ in UNTRUE} | {
 """Cases with values that one sink does not hold, or of which the event is untrue."""
 OTHER_TEXT = {"interval", "money", "inet"}
 """Types whose text is Debezium's, which PostgreSQL reads as the same value: it prints them by settings."""
-
-
-@pytest.fixture(scope="module")
-def filled(lab: Lab) -> Lab:
-    with lab.source() as source:
-        source.execute(USER_TYPES)
-        source.execute(setup_sql().encode())
-        for case in (*CASES, *DEEP):
-            source.execute(
-                f'INSERT INTO kinds."{case.name}" SELECT id + 1000, v FROM kinds."{case.name}"'.encode()
-            )
-    return lab
 
 
 def test_the_catalogue_says_what_the_recording_was_declared_with(filled: Lab) -> None:

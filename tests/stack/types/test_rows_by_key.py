@@ -16,9 +16,8 @@ from cdc.services.rows_by_key import RowsByKey
 from cdc.spec import TableSpec
 from tests.postgres_types.recording import Recorded, recorded, spec
 from tests.stack.types.conftest import Lab
-from tests.stack.types.test_every_type import UNTRUE, filled
+from tests.stack.types.test_every_type import UNTRUE
 
-__all__ = ["filled"]
 KEYS = (
     "int2", "int4", "int8", "oid", "numeric_12_2", "numeric", "bool", "text", "varchar_5", "char_5", "citext",
     "name", "bytea", "date", "timestamp", "timestamptz", "time", "uuid", "mood", "inet", "bit_8", "macaddr",
