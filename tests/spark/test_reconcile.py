@@ -148,6 +148,8 @@ class Flowing:
         self._writer.join()
         self._shop.lab.ops.request_stop(self._shop.lab.pipeline.name, "customers")
         self._driver.join(120)
+        # The next run would obey the stop as well.
+        self._shop.lab.ops.request_run(self._shop.lab.pipeline.name, "customers")
 
     def _write(self) -> None:
         choose, extra = random.Random(5), 1_000_000
