@@ -81,14 +81,8 @@ def _add(
     answer: SourceRows,
     now: datetime,
 ) -> None:
-    events.keys.append(key)
-    events.ops.append(op)
-    events.values.append(values)
-    events.lsns.append(answer.lsn)
-    events.tx_ids.append(None)
-    events.moments.append(int(now.timestamp() * 1_000_000))
-    events.partitions.append(partition)
-    events.offsets.append(answer.ends[partition] - 1)
+    origin = answer.lsn, None, int(now.timestamp() * 1_000_000)
+    events.add(key, op, values, origin, (partition, answer.ends[partition] - 1))
 
 
 def _version(steps: Steps, partition: int, end: int) -> int:
