@@ -34,20 +34,22 @@ WAREHOUSE: dict[str, Any] = {
         GROUP BY o.currency""",
     ],
 }
+# Date would wrap around before 1970 and after 2149, and a char(3) keeps its padding, which a text has not.
 CLICKHOUSE: dict[str, Any] = {
     "prepare": [
         "CREATE DATABASE IF NOT EXISTS marts",
-        """CREATE TABLE IF NOT EXISTS marts.daily_revenue (day Date, currency String, orders UInt64,
+        """CREATE TABLE IF NOT EXISTS marts.daily_revenue (day Date32, currency String, orders UInt64,
         items Int64, revenue Decimal(38, 2)) ENGINE = MergeTree ORDER BY (day, currency)""",
     ],
-    "candidates": "SELECT DISTINCT toDate(ordered_at, 'UTC') FROM analytics.orders_fact",
+    "candidates": "SELECT DISTINCT toDate32(ordered_at, 'UTC') FROM analytics.orders_fact",
     "statements": [
-        "DELETE FROM marts.daily_revenue WHERE day = {day:Date}",
+        "DELETE FROM marts.daily_revenue WHERE day = {day:Date32}",
         """INSERT INTO marts.daily_revenue
-        SELECT {day:Date}, o.currency, uniqExact(o.id), sum(i.quantity), sum(i.line_total)
+        SELECT {day:Date32}, trimRight(o.currency) AS currency, uniqExact(o.id), sum(i.quantity),
+            sum(i.line_total)
         FROM analytics.orders_fact AS o JOIN analytics.order_items AS i ON i.order_id = o.id
-        WHERE o.status <> 'cancelled' AND toDate(o.ordered_at, 'UTC') = {day:Date}
-        GROUP BY o.currency""",
+        WHERE o.status <> 'cancelled' AND toDate32(o.ordered_at, 'UTC') = {day:Date32}
+        GROUP BY currency""",
     ],
 }
 

@@ -37,6 +37,7 @@ def test_the_dags_are_green_in_a_browser(stack):
         page.get_by_label("Username").fill(env["AIRFLOW_USER"])
         page.get_by_label("Password", exact=False).first.fill(env["AIRFLOW_PASSWORD"])
         page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "/login" not in url, wait_until="load")
         page.goto(f"{env['AIRFLOW_URL']}/dags?tags=cdc")
         for dag_id in ("cdc_connectors", "cdc_health", "cdc_stream_orders"):
             page.get_by_role("link", name=dag_id, exact=True).first.wait_for(timeout=60_000)

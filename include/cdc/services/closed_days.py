@@ -31,7 +31,7 @@ class DayBuild:
         prepare: statements that may run at any time: schemas and tables.
         candidates: a query for the days that there is something to build of, one `date` a row.
         statements: what builds a day again from nothing; the day is the parameter `day`, written
-            `%(day)s` in the warehouse, where they are one transaction, and `{day:Date}` in ClickHouse.
+            `%(day)s` in the warehouse, where they are one transaction, and `{day:Date32}` in ClickHouse.
     """
 
     name: str
