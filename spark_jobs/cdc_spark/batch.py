@@ -15,7 +15,7 @@ from pyspark.sql.types import StructType
 from cdc.connections import Connections
 from cdc.errors import RefusedError, SchemaChangedError, UnavailableError
 from cdc.model.columns import Steps
-from cdc.model.generations import Generations, begins_of
+from cdc.model.generations import NEVER, Generations, begins_of
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
@@ -107,7 +107,8 @@ class BatchProcessor:
         """
         parked = self._parked(ranges)
         # In this order: a table that came back has the definition with which it came back.
-        self._refresh()
+        self._schema.refresh()
+        self._refresh_generations()
         due = [table for table in self._schema.tables if self._is_due(table, ranges, parked)]
         outcome: Outcome = {}
         with _shared(self._parsed(frame), len(due)) as records:
@@ -128,7 +129,7 @@ class BatchProcessor:
             SchemaChangedError: a table's events still do not have the declared shape.
         """
         outcome: Outcome = {}
-        self._refresh()
+        self._schema.refresh()
         with _shared(self._parsed(frame), len(self._schema.tables)) as records:
             for table in self._schema.tables:
                 written = self._write_following(table, records, None, None, Trust.RECORDS)
@@ -143,7 +144,7 @@ class BatchProcessor:
 
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
-        self._refresh()
+        self._schema.refresh()
         written = self._write_following(self._now(table), self._parsed(frame), None, None, Trust.NOTHING)
         if written.summary.bad:
             self._write_dead_letters(written.table, frame, written.summary, None, Trust.NOTHING)
@@ -153,10 +154,10 @@ class BatchProcessor:
         """The table as it is in effect."""
         return next(item for item in self._schema.tables if item.name == table.name)
 
-    def _refresh(self) -> None:
-        self._schema.refresh()
-        if self._revision not in (None, self._schema.revision):
-            # A new build begins a generation of its topic, also one that then comes to nothing.
+    def _refresh_generations(self) -> None:
+        if self._revision != self._schema.revision:
+            # A new build begins a generation of its topic, also one that then comes to nothing; it may have
+            # done so between the query's start and its first batch.
             topics = [self._context.pipeline.topic(table) for table in self._schema.tables]
             self._generations = self._ops.generations(topics)
         self._revision = self._schema.revision
@@ -196,7 +197,7 @@ class BatchProcessor:
             table: the table.
             keys: Kafka's keys and their partitions.
         """
-        self._refresh()
+        self._schema.refresh()
         now = self._now(table)
         function = repair_function(self._table_context(now, None, Trust.RECORDS))
         rows = keys.mapInArrow(function, StructType.fromJson(spark_schema(now)))
@@ -324,6 +325,11 @@ class BatchProcessor:
             None if trust is Trust.NOTHING else steps,
         )
         begins = begins_of(steps, self._schema.generation(table))
+        if trust is not Trust.NOTHING and NEVER in begins.values():
+            raise UnavailableError(
+                f"{table.name} was built anew after the generations of {topic} were read: the next attempt "
+                "reads them again"
+            )
         void = self._void_below(table, steps) if trust is Trust.NOTHING else 0
         return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust, void, begins)
 

@@ -374,6 +374,11 @@ class TestRebuild:
         stream = threading.Thread(target=drive, args=(prepared, str(lab.checkpoints)))
         stream.start()
         try:
+            # It waits for its first batch with what it read at its start.
+            deadline = time.monotonic() + 60
+            while not lab.spark.streams.active:
+                assert time.monotonic() < deadline, "no query was started"
+                time.sleep(0.05)
             self.rebuild(shop)
             shop.send("u", 1, age="absent", years=10)
             assert lab.producer.flush(30) == 0
