@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StructType
 
@@ -21,6 +20,7 @@ from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
+from cdc_spark.readers.batch_records import BatchRecords, RangeRecords, frame_records
 from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
 from cdc_spark.readers.kafka import KafkaReader
@@ -29,7 +29,6 @@ from cdc_spark.schema import Blocked, SchemaKeeper
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations import parse
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust
-from cdc_spark.transformations.fill import OLD_KEY, OLD_KEY_HEADER
 from cdc_spark.transformations.repair import repair_function
 from cdc_spark.writers import dead_letters
 from cdc_spark.writers.base import TableWriter, named, write_function
@@ -38,8 +37,6 @@ from cdc_spark.writers.summary import SCHEMA, Summary, total
 
 MAX_CHANGES = 3
 """Changes of the source's table that one batch follows, one after the other."""
-SMALL_BATCH = 5_000
-"""So few records are one task: the cost of a task is more than what it would do."""
 
 log = structlog.get_logger(__name__)
 Outcome = dict[str, Summary]
@@ -90,16 +87,15 @@ class BatchProcessor:
         self._job = job
         self._ops = ops
         self._schema = SchemaKeeper(context.pipeline, context.stream, context.sink, context.connections, ops)
-        self._old_key = _old_key()
         self._known_parked: dict[str, ParkedTable] | None = None
         self._resuming: frozenset[str] = frozenset()
 
-    def process(self, frame: DataFrame, ranges: BatchRanges | None) -> Outcome:
+    def process(self, spark: SparkSession, ranges: BatchRanges) -> Outcome:
         """One batch of the stream.
 
         Args:
-            frame: Kafka's records.
-            ranges: which offsets they are; None when that is not known.
+            spark: the session.
+            ranges: which of Kafka's records they are.
 
         Raises:
             TransientError: the same batch may succeed later.
@@ -109,17 +105,18 @@ class BatchProcessor:
         # In this order: a table that came back has the definition with which it came back.
         self._schema.refresh()
         self._refresh_generations()
-        due = [table for table in self._schema.tables if self._is_due(table, ranges, parked)]
+        records = RangeRecords(spark, self._bootstrap, ranges)
         outcome: Outcome = {}
-        with _shared(self._parsed(frame), len(due)) as records:
-            for table in due:
-                waits = parked[table.name].offsets if table.name in parked else None
-                # While a table is resumed, its rows in the sink may lack what is being read again.
-                trust = Trust.RECORDS if table.name in self._resuming else Trust.SINK
-                written = self._write_following(table, records, ranges, waits, trust)
-                outcome[table.name] = written.summary
-                if written.summary.bad:
-                    self._keep_bad(written, frame, ranges, waits)
+        for table in self._schema.tables:
+            if not self._is_due(table, ranges, parked):
+                continue
+            waits = parked[table.name].offsets if table.name in parked else None
+            # While a table is resumed, its rows in the sink may lack what is being read again.
+            trust = Trust.RECORDS if table.name in self._resuming else Trust.SINK
+            written = self._write_following(table, records, waits, trust)
+            outcome[table.name] = written.summary
+            if written.summary.bad:
+                self._keep_bad(written, spark, ranges, waits)
         return outcome
 
     def reread(self, frame: DataFrame) -> Outcome:
@@ -130,9 +127,9 @@ class BatchProcessor:
         """
         outcome: Outcome = {}
         self._schema.refresh()
-        with _shared(self._parsed(frame), len(self._schema.tables)) as records:
+        with frame_records(frame, len(self._schema.tables)) as records:
             for table in self._schema.tables:
-                written = self._write_following(table, records, None, None, Trust.RECORDS)
+                written = self._write_following(table, records, None, Trust.RECORDS)
                 outcome[table.name] = summary = written.summary
                 if written.blocked:
                     raise SchemaChangedError(written.blocked)
@@ -145,7 +142,8 @@ class BatchProcessor:
     def replay(self, table: TableSpec, frame: DataFrame) -> Summary:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
         self._schema.refresh()
-        written = self._write_following(self._now(table), self._parsed(frame), None, None, Trust.NOTHING)
+        with frame_records(frame, 1) as records:
+            written = self._write_following(self._now(table), records, None, Trust.NOTHING)
         if written.summary.bad:
             self._write_dead_letters(written.table, frame, written.summary, None, Trust.NOTHING)
         return written.summary
@@ -165,13 +163,12 @@ class BatchProcessor:
     def _write_following(
         self,
         table: TableSpec,
-        records: DataFrame,
-        ranges: BatchRanges | None,
+        records: BatchRecords,
         waits: Mapping[int, int] | None,
         trust: Trust,
     ) -> Written:
         """Write, and once more when the source's table has changed and the sink has followed."""
-        summary = self._write(self._schema.ready(table), records, ranges, waits, trust)
+        summary = self._write(self._schema.ready(table), records, waits, trust)
         for _ in range(MAX_CHANGES):
             if not summary.reshaped:
                 break
@@ -187,7 +184,7 @@ class BatchProcessor:
             if answer is None:
                 break
             table = answer
-            summary = self._write(table, records, ranges, waits, trust)
+            summary = self._write(table, records, waits, trust)
         return Written(table, summary)
 
     def repair(self, table: TableSpec, keys: DataFrame) -> Summary:
@@ -206,21 +203,11 @@ class BatchProcessor:
     def _write(
         self,
         table: TableSpec,
-        records: DataFrame,
-        ranges: BatchRanges | None,
+        records: BatchRecords,
         waits: Mapping[int, int] | None,
         trust: Trust,
     ) -> Summary:
-        context = self._table_context(table, waits, trust)
-        own = records
-        if len(self._context.stream.tables) > 1:
-            own = own.where(F.col("topic") == context.topic)
-        own = own.drop("topic")
-        if ranges is not None:
-            # The other tables' partitions are empty here, and a task costs the same without a record.
-            small = ranges.records(context.topic) < SMALL_BATCH
-            own = own.coalesce(1 if small else len(ranges.begins(context.topic)))
-        return self._recorded(table, self._written(table, own, context))
+        return self._recorded(table, self._written(table, records, self._table_context(table, waits, trust)))
 
     def _deliver(self, table: TableSpec, rows: DataFrame) -> Summary:
         """Derived columns, then the sink."""
@@ -235,14 +222,15 @@ class BatchProcessor:
             self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))
         return summary
 
-    def _written(self, table: TableSpec, records: DataFrame, context: TableContext) -> DataFrame:
+    def _written(self, table: TableSpec, records: BatchRecords, context: TableContext) -> DataFrame:
         """Records through parser, job and writer: one summary for each Spark partition."""
-        parser = parse.row_function(context)
+        parser = partial(parse.rows_of, context=context)
         if not self._job.transformations(table):
             # Rows that Spark has nothing to do with need not travel to it and back.
             writer = write_function(self._writer(table), context.topic)
-            return records.mapInArrow(lambda batches: writer(parser(batches)), SCHEMA)
-        return self._into_sink(table, records.mapInArrow(parser, StructType.fromJson(spark_schema(table))))
+            return records.through(context.topic, lambda stretches: writer(parser(stretches)), SCHEMA)
+        schema = StructType.fromJson(spark_schema(table))
+        return self._into_sink(table, records.through(context.topic, parser, schema))
 
     def _into_sink(self, table: TableSpec, rows: DataFrame) -> DataFrame:
         ready = self._job.transform(table, rows)
@@ -253,16 +241,16 @@ class BatchProcessor:
     def _keep_bad(
         self,
         written: Written,
-        frame: DataFrame,
-        ranges: BatchRanges | None,
+        spark: SparkSession,
+        ranges: BatchRanges,
         waits: Mapping[int, int] | None,
     ) -> None:
         table, summary = written.table, written.summary
         if not written.blocked and not of_the_table(summary):
-            self._write_dead_letters(table, self._again(table, frame, ranges), summary, waits)
+            self._write_dead_letters(table, self._again(table, spark, ranges), summary, waits)
             return
         here = self._context
-        begins = ranges.begins(here.pipeline.topic(table)) if ranges is not None else {}
+        begins = ranges.begins(here.pipeline.topic(table))
         what = (
             "events cannot name their rows"
             if summary.uncapturable
@@ -292,14 +280,16 @@ class BatchProcessor:
         kept.raise_failure()
         log.warning("dead letters", query=here.query, table=table.source, count=kept.bad)
 
-    def _again(self, table: TableSpec, frame: DataFrame, ranges: BatchRanges | None) -> DataFrame:
-        """A table's records once more, without a task for each partition of the stream's other tables."""
-        if ranges is None:
-            return frame
-        here, topic = self._context, self._context.pipeline.topic(table)
-        bootstrap = here.connections.get(here.pipeline.kafka.connection).bootstrap_servers()
+    def _again(self, table: TableSpec, spark: SparkSession, ranges: BatchRanges) -> DataFrame:
+        """A table's records once more, as Kafka has them."""
+        topic = self._context.pipeline.topic(table)
         since, until = (Bounds(offsets={topic: side.get(topic, {})}) for side in (ranges.start, ranges.end))
-        return KafkaReader(bootstrap, (topic,)).batch(frame.sparkSession, since, until)
+        return KafkaReader(self._bootstrap, (topic,)).batch(spark, since, until)
+
+    @property
+    def _bootstrap(self) -> str:
+        here = self._context
+        return here.connections.get(here.pipeline.kafka.connection).bootstrap_servers()
 
     @property
     def _letters_query(self) -> str:
@@ -319,7 +309,7 @@ class BatchProcessor:
             topic,
             self._writer(table),
             here.connections.get(here.pipeline.source.connection),
-            here.connections.get(here.pipeline.kafka.connection).bootstrap_servers(),
+            self._bootstrap,
             self._ops,
             # The context of a replay knows the generations of its letters alone.
             None if trust is Trust.NOTHING else steps,
@@ -347,11 +337,7 @@ class BatchProcessor:
         here = self._context
         return writer_for(here.sink, table, here.connections, here.query, here.epoch, here.deadline_s)
 
-    def _is_due(
-        self, table: TableSpec, ranges: BatchRanges | None, parked: Mapping[str, ParkedTable]
-    ) -> bool:
-        if ranges is None:
-            return True
+    def _is_due(self, table: TableSpec, ranges: BatchRanges, parked: Mapping[str, ParkedTable]) -> bool:
         topic = self._context.pipeline.topic(table)
         if ranges.records(topic) == 0:
             return False
@@ -360,13 +346,13 @@ class BatchProcessor:
         waits = parked[table.name].offsets
         return any(begin < waits.get(partition, 0) for partition, begin in ranges.begins(topic).items())
 
-    def _parked(self, ranges: BatchRanges | None) -> dict[str, ParkedTable]:
+    def _parked(self, ranges: BatchRanges) -> dict[str, ParkedTable]:
         try:
             tables = self._ops.parked(self._context.pipeline.name, self._context.sink.name)
         except UnavailableError as error:
             # What is skipped while nobody can say whether the table was resumed might never be read again.
             if self._known_parked is None or any(
-                ranges is None or ranges.records(self._context.pipeline.topic(table))
+                ranges.records(self._context.pipeline.topic(table))
                 for table in self._context.stream.tables
                 if table.name in self._known_parked
             ):
@@ -376,10 +362,6 @@ class BatchProcessor:
         self._known_parked = {table.table: table for table in tables if not table.released}
         self._resuming = frozenset(table.table for table in tables if table.released)
         return self._known_parked
-
-    def _parsed(self, frame: DataFrame) -> DataFrame:
-        """What the parser reads of the records."""
-        return frame.select("topic", *parse.RECORD_COLUMNS, self._old_key)
 
     def _try(self, call: Callable[[], object]) -> None:
         """Tell the ops store what the stream can go on without."""
@@ -397,22 +379,3 @@ def of_the_table(summary: Summary) -> bool:
     if summary.swamped or summary.uncapturable:
         return True
     return schema_changed(summary.bad, summary.unlike, summary.judged)
-
-
-def _old_key() -> Column:
-    """The header that names a moved row's old key; made once, as each part of it is a call to the JVM."""
-    old = F.get(F.filter("headers", lambda header: header["key"] == OLD_KEY_HEADER), F.lit(0))["value"]
-    return old.alias(OLD_KEY)
-
-
-@contextmanager
-def _shared(records: DataFrame, tables: int) -> Iterator[DataFrame]:
-    """The records for the parser; Kafka is read once when several tables share the batch."""
-    if tables < 2:
-        yield records
-        return
-    kept = records.persist()
-    try:
-        yield kept
-    finally:
-        kept.unpersist()

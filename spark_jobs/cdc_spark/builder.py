@@ -8,6 +8,7 @@ from pyspark.sql.types import StructType
 from cdc.errors import SchemaChangedError
 from cdc.spec import TableSpec
 from cdc_spark.batch import BatchProcessor, of_the_table
+from cdc_spark.readers.batch_records import frame_records
 from cdc_spark.readers.source_table import WholeTable
 from cdc_spark.schemas.rows import spark_schema
 from cdc_spark.transformations.cdc_transformer import Trust
@@ -37,7 +38,8 @@ class TableBuilder(BatchProcessor):
         Raises:
             SchemaChangedError: no event fits: the source has changed once more.
         """
-        summary = self._write(table, self._parsed(frame), None, None, Trust.RECORDS)
+        with frame_records(frame, 1) as records:
+            summary = self._write(table, records, None, Trust.RECORDS)
         if of_the_table(summary):
             raise SchemaChangedError(f"{table.source}: no event fits: {'; '.join(summary.examples)}")
         return summary

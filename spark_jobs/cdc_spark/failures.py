@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from cdc import errors
-from cdc.errors import CdcError, FencedError, GenerationError, TerminalError, TransientError
+from cdc.errors import CdcError, FencedError, TerminalError, TransientError
+from cdc_spark.readers.offset_ranges import lost
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
@@ -69,11 +70,7 @@ def cause_of(text: str) -> CdcError | None:
     Executors report most failures as values; what is raised below Spark arrives as text only.
     """
     if any(mark in text for mark in _DATA_LOSS):
-        return GenerationError(
-            "Kafka no longer has records that this query has not read (retention, or the topic was made "
-            f"anew): {text.splitlines()[0][:300]}. Rows may be missing in the sink: raise the topic's "
-            "retention, then read the table's rows again by an incremental snapshot"
-        )
+        return lost(text.splitlines()[0][:300])
     found = _OURS.findall(text)
     if not found:
         return None

@@ -123,6 +123,7 @@ class ProgressListener(StreamingQueryListener):
         self._take_outcome = take_outcome
         self._buffer = buffer
         self._by_id: dict[Any, str] = {}
+        self._triggered: dict[str, datetime] = {}
         self._java: Any = None
 
     @property
@@ -148,8 +149,10 @@ class ProgressListener(StreamingQueryListener):
         if identity is None:
             return
         outcome = self._take_outcome(identity.query, int(report["batchId"]))
-        if report.get("numInputRows") or outcome:
-            self._buffer.add(batch_progress(identity, report, outcome), report.get("durationMs"))
+        before = self._triggered.get(identity.query)
+        self._triggered[identity.query] = datetime.fromisoformat(report["timestamp"])
+        if outcome:
+            self._buffer.add(batch_progress(identity, report, outcome, before), report.get("durationMs"))
         else:
             self._buffer.add(Touch(identity.query, datetime.now(UTC)))
 
@@ -164,16 +167,28 @@ class ProgressListener(StreamingQueryListener):
 
 
 def batch_progress(
-    identity: QueryIdentity, report: Mapping[str, Any], outcome: Mapping[str, Summary]
+    identity: QueryIdentity,
+    report: Mapping[str, Any],
+    outcome: Mapping[str, Summary],
+    before: datetime | None = None,
 ) -> BatchProgress:
-    """One record from Spark's report (the JSON form of StreamingQueryProgress) and the writers' summaries."""
+    """One record from Spark's report (the JSON form of StreamingQueryProgress) and the writers' summaries.
+
+    Spark itself counts no rows, since tasks read Kafka themselves.
+
+    Args:
+        identity: the query.
+        report: Spark's.
+        outcome: by table.
+        before: when the trigger before this one was; the rate of arrival is counted from then on.
+    """
     durations = report.get("durationMs", {})
     latency = float(report.get("batchDuration", durations.get("triggerExecution", 0)))
     started = datetime.fromisoformat(report["timestamp"])
     source: Mapping[str, Any] = next(iter(report.get("sources", ())), {})
     until, end = offsets_of(source.get("endOffset")), offsets_of(source.get("latestOffset"))
-    rows = int(report.get("numInputRows", 0))
-    events = sum(summary.events for summary in outcome.values()) or rows
+    events = sum(summary.events for summary in outcome.values())
+    since = (started - before).total_seconds() if before is not None else 0.0
     bad = sum(summary.bad for summary in outcome.values())
     latest = max((s.max_source_ts for s in outcome.values() if s.max_source_ts is not None), default=None)
     return BatchProgress(
@@ -188,8 +203,8 @@ def batch_progress(
         dead_letters=bad,
         latency_ms=latency,
         checkpoint_ms=float(durations.get("walCommit", 0) + durations.get("commitOffsets", 0)),
-        input_rate=float(report.get("inputRowsPerSecond") or 0.0),
-        processed_rate=float(report.get("processedRowsPerSecond") or 0.0),
+        input_rate=events / since if since > 0 else 0.0,
+        processed_rate=events / (latency / 1000) if latency > 0 else 0.0,
         error_rate=bad / events if events else 0.0,
         until_offsets=until,
         end_offsets=end or until,

@@ -175,7 +175,9 @@ class SinkQuery:
                 self._services.spark.sparkContext.setLogLevel("OFF")
                 raise StopRequestedError
             try:
-                self._outcomes[batch_id] = self._processor.process(frame, self._offsets.ranges(batch_id))
+                self._outcomes[batch_id] = self._processor.process(
+                    frame.sparkSession, self._offsets.ranges(batch_id)
+                )
             except Exception as error:
                 self._error = error
                 raise

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cdc.clients.kafka import KafkaClient
 from cdc.errors import TransientError
-from cdc.model.generations import GenerationEntry, Generations
 from cdc_spark.batch import BatchProcessor, QueryContext
-from cdc_spark.readers.bounds import parse_bounds
-from cdc_spark.readers.kafka import KafkaReader
+from cdc_spark.readers.checkpoint import BatchRanges
 
 
 def test_bad_events_become_dead_letters_and_the_others_go_on(lab, rows):
@@ -75,21 +74,25 @@ def test_a_changed_table_is_parked_alone_and_comes_back_complete(lab, rows):
 
 def test_a_batch_with_dead_letters_waits_for_the_ops_store(lab, rows):
     lab.send("public.customers", "c", rows.customer)
-    lab.send_raw("public.customers", b'{"id": 2}', b"no JSON")
     prepared = lab.prepared("customers", once=True, sinks=("warehouse",))
+    topic = lab.topic("public.customers")
+    kafka = KafkaClient(lab.connections.get("cdc_kafka").bootstrap_servers())
+    context = QueryContext(
+        prepared.pipeline, prepared.stream, prepared.sinks[0], "q", prepared.connections,
+        lab.ops.generations([topic]), None, 20.0,
+    )  # fmt: skip
+    processor = BatchProcessor(context, prepared.job, lab.ops)
+    assert lab.producer.flush(30) == 0
+    first = kafka.end_offsets([topic])
+    assert processor.process(lab.spark, BatchRanges({}, first))["customers"].inserted == 1
+    lab.send("public.customers", "u", rows.customer)
+    lab.send_raw("public.customers", b'{"id": 2}', b"no JSON")
+    assert lab.producer.flush(30) == 0
+    second = BatchRanges(first, kafka.end_offsets([topic]))
     lab.servers.stop("control")
     try:
-        topic = lab.topic("public.customers")
-        entries = [GenerationEntry(topic, "t", partition, 0, 1) for partition in range(3)]
-        context = QueryContext(
-            prepared.pipeline, prepared.stream, prepared.sinks[0], "q", prepared.connections,
-            Generations.from_entries(entries), None, 20.0,
-        )  # fmt: skip
-        reader = KafkaReader(lab.connections.get("cdc_kafka").bootstrap_servers(), (topic,))
-        frame = reader.batch(lab.spark, *(parse_bounds(word, (topic,)) for word in ("earliest", "latest")))
-        processor = BatchProcessor(context, prepared.job, lab.ops)
         with pytest.raises(TransientError, match="ops store"):
-            processor.process(frame, None)
+            processor.process(lab.spark, second)
     finally:
         lab.servers.start("control")
     assert lab.run("customers", sinks=("warehouse",)) == 0

@@ -13,9 +13,7 @@ from cdc.model.generations import GenerationEntry, Generations
 from cdc.services.parked_tables import park_table
 from cdc_spark.batch import BatchProcessor, QueryContext
 from cdc_spark.main import drive
-from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
-from cdc_spark.readers.kafka import KafkaReader
 
 
 def refuse(lab, rule: str) -> None:
@@ -190,23 +188,21 @@ def test_parking_that_nobody_can_confirm_makes_its_events_wait(lab, rows):
         prepared.pipeline, prepared.stream, lab.pipeline.sink("warehouse"), "q", prepared.connections,
         Generations.from_entries(entries), None, 20.0,
     )  # fmt: skip
-    reader = KafkaReader(lab.connections.get("cdc_kafka").bootstrap_servers(), (orders, items))
-    frame = reader.batch(lab.spark, Bounds("earliest"), Bounds("latest"))
     both = BatchRanges({}, {orders: {1: 1}, items: {1: 1}})
     processor = BatchProcessor(context, prepared.job, lab.ops)
     lab.ops.park(lab.pipeline.name, "order_items", "warehouse", "maintenance", {0: 0, 1: 0, 2: 0})
-    assert set(processor.process(frame, both)) == {"orders_fact"}
+    assert set(processor.process(lab.spark, both)) == {"orders_fact"}
     lab.servers.stop("control")
     try:
         with pytest.raises(UnavailableError):
-            processor.process(frame, both)
-        assert set(processor.process(frame, BatchRanges({}, {orders: {1: 1}}))) == {"orders_fact"}
+            processor.process(lab.spark, both)
+        assert set(processor.process(lab.spark, BatchRanges({}, {orders: {1: 1}}))) == {"orders_fact"}
         with pytest.raises(UnavailableError):
-            BatchProcessor(context, prepared.job, lab.ops).process(frame, both)
+            BatchProcessor(context, prepared.job, lab.ops).process(lab.spark, both)
     finally:
         lab.servers.start("control")
     assert lab.ops.release(lab.pipeline.name, "order_items", "warehouse")
-    assert set(processor.process(frame, both)) == {"orders_fact", "order_items"}
+    assert set(processor.process(lab.spark, both)) == {"orders_fact", "order_items"}
 
 
 def wait_for(condition, seconds: float = 90) -> None:

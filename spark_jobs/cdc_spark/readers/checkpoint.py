@@ -11,7 +11,9 @@ from pathlib import Path
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from cdc.errors import UnavailableError
 from cdc_spark.readers.bounds import Offsets
+from cdc_spark.readers.offset_ranges import OffsetRange, lost
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,23 @@ class BatchRanges:
         """At most so many records; transaction markers are among them."""
         start = self.start.get(topic, {})
         return sum(end - start.get(partition, 0) for partition, end in self.end.get(topic, {}).items())
+
+    def of(self, topic: str) -> list[OffsetRange]:
+        """The ranges of a topic that are not empty.
+
+        Raises:
+            GenerationError: a partition ends before it begins, or is gone: its topic was made anew.
+        """
+        start, end = self.start.get(topic, {}), self.end.get(topic, {})
+        for partition, begin in start.items():
+            if end.get(partition, -1) < begin:
+                now = f"ends at {end[partition]}" if partition in end else "is gone"
+                raise lost(f"{topic}[{partition}] was read up to {begin}, and {now}")
+        return [
+            OffsetRange(partition, start.get(partition), until)
+            for partition, until in sorted(end.items())
+            if (start.get(partition) or 0) != until
+        ]
 
     def begins(self, topic: str) -> Mapping[int, int]:
         """Where each partition of a topic begins in this batch."""
@@ -44,17 +63,24 @@ class OffsetLog:
     checkpoint: str
     _last: tuple[int, Offsets] | None = field(default=None, init=False)
 
-    def ranges(self, batch_id: int) -> BatchRanges | None:
-        """The offsets of a batch, or None when the log cannot be read: then every topic is looked at."""
+    def ranges(self, batch_id: int) -> BatchRanges:
+        """The offsets of a batch.
+
+        Raises:
+            UnavailableError: the log cannot be read.
+        """
         end = self._read(batch_id)
-        if end is None:
-            return None
         if self._last is not None and self._last[0] == batch_id - 1:
             start: Offsets | None = self._last[1]
         else:
             start = self._read(batch_id - 1) if batch_id else {}
+        if start is None or end is None:
+            raise UnavailableError(
+                f"{self.checkpoint} does not say which offsets batch {batch_id} has: the file system of the "
+                "checkpoints does not answer, or files of its folder `offsets` were removed"
+            )
         self._last = (batch_id, end)
-        return None if start is None else BatchRanges(start, end)
+        return BatchRanges(start, end)
 
     @cached_property
     def _local_folder(self) -> Path | None:

@@ -19,11 +19,7 @@ from cdc_spark.transformations.decide import Answers, Decision, Hole, decide
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
 from cdc_spark.transformations.keys import comparable, identity_of
 from cdc_spark.transformations.memory import MARKS, Block, Place, TaskMemory
-
-OLD_KEY_HEADER = "__debezium.oldkey"
-"""Debezium's header of an event that moved its row to a new key: the old one, in JSON as Kafka's key is."""
-OLD_KEY = "old_key"
-"""The column of records that holds the header's value."""
+from cdc_spark.transformations.records import Records
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,7 @@ class Filler:
         self._context = context
         self._memory = TaskMemory()
 
-    def complete(
-        self, envelopes: Envelopes, rows: pa.RecordBatch, wrong: Wrong, records: pa.RecordBatch
-    ) -> Filled:
+    def complete(self, envelopes: Envelopes, rows: pa.RecordBatch, wrong: Wrong, records: Records) -> Filled:
         """Fill rows and leave out those that must not be written.
 
         Args:
@@ -81,7 +75,7 @@ class Filler:
         return [(event.key, version) for event, version in zip(envelopes.bad, numbers, strict=True)]
 
     def _holes(
-        self, envelopes: Envelopes, rows: pa.RecordBatch, wrong: Wrong, records: pa.RecordBatch
+        self, envelopes: Envelopes, rows: pa.RecordBatch, wrong: Wrong, records: Records
     ) -> list[Hole]:
         partial = [position for position in envelopes.missing if position not in wrong]
         if not partial:
@@ -94,7 +88,7 @@ class Filler:
         ):
             missing = envelopes.missing[position]
             moved = envelopes.ops[position] != "u"
-            old_key = records.column(OLD_KEY)[missing.record].as_py() if moved else None
+            old_key = records.old_key(missing.record) if moved else None
             holes.append(
                 Hole(
                     position,

@@ -1,0 +1,169 @@
+"""Kafka's records between two offsets, read by the task that parses them.
+
+Spark decides what a batch covers and keeps it in its checkpoint; the records themselves need not travel
+through its JVM and Arrow to reach Python (docs/adr/0031-tasks-read-kafka.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from cdc.errors import GenerationError, UnavailableError
+from cdc_spark.transformations.records import OLD_KEY_HEADER, Records
+
+PATIENCE_S = 30.0
+"""How long a task waits for the next record of its range."""
+STRETCH = 20_000
+"""The most records that are handed on at once."""
+_NOTHING_YET = 0.0
+_LOST = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001 confluent's own names
+_SETTINGS: dict[str, Any] = {
+    # Required, and never used: nothing is subscribed to and nothing committed.
+    "group.id": "cdc-executors",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    # Records of aborted transactions are no events.
+    "isolation.level": "read_committed",
+    # A range can end with a transaction's marker, which is no record: the end says that it was passed.
+    "enable.partition.eof": True,
+    # Records that retention removed before they were read are lost rows, and nobody may miss it.
+    "auto.offset.reset": "error",
+    "check.crcs": True,
+    # What is read ahead of a range's end is read for nothing.
+    "queued.min.messages": STRETCH,
+    "queued.max.messages.kbytes": 16_384,
+    "fetch.message.max.bytes": 4_194_304,
+    "fetch.max.bytes": 16_777_216,
+    # A full queue is looked at again after this long; the default is a second.
+    "fetch.queue.backoff.ms": 2,
+    "fetch.wait.max.ms": 50,
+    "socket.nagle.disable": True,
+    "enable.metrics.push": False,
+    "log_level": 0,
+    "error_cb": lambda _: None,
+}
+_CONSUMERS: dict[str, Consumer] = {}
+"""Consumers of this worker process; Spark uses its Python workers again."""
+
+
+@dataclass(frozen=True)
+class OffsetRange:
+    """Offsets of one partition.
+
+    Attributes:
+        start: the first; None for the oldest that Kafka has.
+        end: the one after the last, which may be a transaction's marker.
+    """
+
+    partition: int
+    start: int | None
+    end: int
+
+
+@dataclass(frozen=True)
+class RangeReader:
+    """Reads ranges of one topic.
+
+    Args:
+        bootstrap: Kafka's bootstrap servers.
+        topic: the topic.
+    """
+
+    bootstrap: str
+    topic: str
+
+    def read(self, ranges: Sequence[OffsetRange]) -> Iterator[Records]:
+        """The committed records of these ranges, those of a partition in their order.
+
+        Raises:
+            GenerationError: Kafka does not have them any more.
+            UnavailableError: Kafka does not answer.
+        """
+        consumer = _CONSUMERS.pop(self.bootstrap, None)
+        if consumer is None:
+            consumer = Consumer({**_SETTINGS, "bootstrap.servers": self.bootstrap})
+        try:
+            yield from self._read(consumer, ranges)
+        except BaseException as error:
+            consumer.close()
+            if isinstance(error, KafkaException):
+                raise self._away(str(error)) from None
+            raise
+        _CONSUMERS[self.bootstrap] = consumer
+
+    def _read(self, consumer: Consumer, ranges: Sequence[OffsetRange]) -> Iterator[Records]:
+        ends = {r.partition: r.end for r in ranges}
+        consumer.assign(
+            [
+                TopicPartition(self.topic, r.partition, OFFSET_BEGINNING if r.start is None else r.start)
+                for r in ranges
+            ]
+        )
+        left = set(ends)
+        while left:
+            messages = self._wait(consumer, left)
+            passed = {p for m in messages if (error := m.error()) for p in self._passed(m, error, ends)}
+            records, last = _within(messages, ends)
+            passed |= {partition for partition, offset in last.items() if offset >= ends[partition] - 1}
+            if len(records):
+                yield records
+            if passed := passed & left:
+                left -= passed
+                consumer.incremental_unassign([TopicPartition(self.topic, p) for p in passed])
+        consumer.unassign()
+
+    def _wait(self, consumer: Consumer, left: set[int]) -> list[Message]:
+        """What has come, at least one message."""
+        deadline = time.monotonic() + PATIENCE_S
+        first = None
+        while first is None:
+            if time.monotonic() > deadline:
+                raise self._away(f"no record of partition {sorted(left)} within {PATIENCE_S:.0f} s")
+            first = consumer.poll(1.0)
+        return [first, *consumer.consume(STRETCH - 1, _NOTHING_YET)]
+
+    def _passed(self, message: Message, error: KafkaError, ends: dict[int, int]) -> tuple[int, ...]:
+        """The partition whose end a message that is no record tells of."""
+        partition, offset = message.partition(), message.offset()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            return (partition,) if partition is not None and (offset or 0) >= ends.get(partition, 0) else ()
+        if error.code() in _LOST:
+            raise lost(f"{self.topic}[{partition}]: {error.str()}")
+        raise self._away(f"{self.topic}[{partition}]: {error.str()}")
+
+    def _away(self, why: str) -> UnavailableError:
+        return UnavailableError(f"Kafka at {self.bootstrap} does not hand out {self.topic}: {why}")
+
+
+def lost(detail: str) -> GenerationError:
+    """What is said when Kafka no longer has what was not read."""
+    return GenerationError(
+        f"Kafka no longer has records that this query has not read (retention, or the topic was made anew): "
+        f"{detail}. Rows may be missing in the sink: raise the topic's retention, then read the table's rows "
+        "again by an incremental snapshot"
+    )
+
+
+def _within(messages: Sequence[Message], ends: dict[int, int]) -> tuple[Records, dict[int, int]]:
+    """The records below the ends, and the last offset of each partition that was seen."""
+    found = [m for m in messages if m.error() is None]
+    partitions: list[Any] = [m.partition() for m in found]
+    offsets: list[Any] = [m.offset() for m in found]
+    last = dict(zip(partitions, offsets, strict=True))
+    if any(offset >= ends[partition] for partition, offset in last.items()):
+        found = [m for m, p, o in zip(found, partitions, offsets, strict=True) if o < ends[p]]
+        partitions, offsets = [m.partition() for m in found], [m.offset() for m in found]
+
+    def old_key(position: int) -> bytes | None:
+        headers = dict(found[position].headers() or ())
+        value = headers.get(OLD_KEY_HEADER)
+        return value.encode() if isinstance(value, str) else value
+
+    keys: list[Any] = [m.key() for m in found]
+    values: list[Any] = [m.value() for m in found]
+    return Records(keys, values, partitions, offsets, old_key), last

@@ -1,0 +1,131 @@
+"""A task reads exactly the committed records between two offsets, or says that it cannot."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from confluent_kafka import Producer
+
+from cdc.clients.kafka import KafkaClient
+from cdc.connections import Connections
+from cdc.errors import GenerationError, UnavailableError
+from cdc_spark.readers import offset_ranges
+from cdc_spark.readers.checkpoint import BatchRanges
+from cdc_spark.readers.offset_ranges import OffsetRange, RangeReader
+
+
+class Topic:
+    """A topic of three partitions, written by transactions."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.name = f"ranges-{uuid.uuid4().hex[:8]}"
+        self.kafka = KafkaClient(bootstrap)
+        self.kafka.create_topic(self.name, 3, 3_600_000)
+        self.reader = RangeReader(bootstrap, self.name)
+        self._producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": self.name})
+        self._producer.init_transactions(30)
+
+    def write(self, partition: int, *values: str | None, commit: bool = True, headers=()) -> None:
+        self._producer.begin_transaction()
+        for value in values:
+            sent = None if value is None else value.encode()
+            self._producer.produce(self.name, sent, b"k", partition=partition, headers=list(headers))
+        self._producer.flush(30)
+        (self._producer.commit_transaction if commit else self._producer.abort_transaction)(30)
+
+    @property
+    def ends(self) -> dict[int, int]:
+        return self.kafka.end_offsets([self.name])[self.name]
+
+    def read(self, *ranges: OffsetRange) -> list[tuple[int, int, str | None]]:
+        return [
+            (partition, offset, None if value is None else value.decode())
+            for stretch in self.reader.read(ranges)
+            for partition, offset, value in zip(
+                stretch.partitions, stretch.offsets, stretch.values, strict=True
+            )
+        ]
+
+
+@pytest.fixture
+def topic(servers) -> Topic:
+    return Topic(Connections.from_file(servers.ctx.connections_file).get("cdc_kafka").bootstrap_servers())
+
+
+def test_a_range_may_begin_and_end_with_what_is_no_record(topic):
+    topic.write(0, "a", "b")  # 0, 1 and a marker
+    topic.write(0, "never", commit=False)  # 3 and a marker
+    topic.write(0, "c", None)  # 5, 6 and a marker
+    assert topic.ends[0] == 8
+    whole = [(0, 0, "a"), (0, 1, "b"), (0, 5, "c"), (0, 6, None)]
+    assert topic.read(OffsetRange(0, 0, 8)) == whole
+    for start in range(8):
+        for end in range(start + 1, 9):
+            expected = [record for record in whole if start <= record[1] < end]
+            assert topic.read(OffsetRange(0, start, end)) == expected, (start, end)
+
+
+def test_partitions_are_read_together_each_in_its_order_and_none_beyond_its_end(topic):
+    for number in range(40):
+        topic.write(number % 2, *(f"{number}.{row}" for row in range(50)))
+    before = topic.ends
+    topic.write(0, "later")
+    topic.write(2, "later")
+    found = topic.read(*(OffsetRange(p, 0, end) for p, end in before.items() if end))
+    assert len(found) == 2000
+    for partition in (0, 1):
+        mine = [(offset, value) for p, offset, value in found if p == partition]
+        assert mine == sorted(mine)
+        assert [value for _, value in mine] == [
+            f"{number}.{row}" for number in range(partition, 40, 2) for row in range(50)
+        ]
+
+
+def test_without_a_start_it_begins_with_the_oldest_that_there_is(topic):
+    topic.write(0, "a")
+    topic.kafka.delete_records([topic.name])
+    assert topic.read(OffsetRange(0, None, topic.ends[0])) == []
+    topic.write(0, "b")
+    assert topic.read(OffsetRange(0, None, topic.ends[0])) == [(0, 2, "b")]
+
+
+def test_what_retention_has_removed_is_an_error_and_the_next_read_is_none(topic):
+    topic.write(0, "a")
+    topic.kafka.delete_records([topic.name])
+    topic.write(0, "b")
+    with pytest.raises(GenerationError, match="no longer has records"):
+        topic.read(OffsetRange(0, 0, topic.ends[0]))
+    assert topic.read(OffsetRange(0, 2, topic.ends[0])) == [(0, 2, "b")]
+
+
+def test_an_offset_beyond_the_topics_end_is_an_error(topic):
+    topic.write(0, "a")
+    with pytest.raises(GenerationError, match="no longer has records"):
+        topic.read(OffsetRange(0, 50, 60))
+
+
+def test_records_that_do_not_come_are_an_error(topic, monkeypatch):
+    monkeypatch.setattr(offset_ranges, "PATIENCE_S", 1.0)
+    topic.write(0, "a")
+    with pytest.raises(UnavailableError, match="no record of partition"):
+        topic.read(OffsetRange(0, 0, 9))
+
+
+def test_the_header_of_a_moved_row_is_there_when_it_is_asked_for(topic):
+    old = json.dumps({"id": 1}).encode()
+    topic.write(0, "a", headers=[("other", b"x"), ("__debezium.oldkey", old)])
+    topic.write(0, "b")
+    [*stretches] = topic.reader.read([OffsetRange(0, 0, topic.ends[0])])
+    keys = [stretch.old_key(at) for stretch in stretches for at in range(len(stretch))]
+    assert keys == [old, None]
+
+
+def test_a_topic_that_was_made_anew_has_no_ranges():
+    ranges = BatchRanges({"t": {0: 10, 1: 3}}, {"t": {0: 2, 1: 3}})
+    with pytest.raises(GenerationError, match=r"t\[0\] was read up to 10, and ends at 2"):
+        ranges.of("t")
+    with pytest.raises(GenerationError, match=r"t\[1\] was read up to 3, and is gone"):
+        BatchRanges({"t": {1: 3}}, {"t": {0: 2}}).of("t")
+    assert BatchRanges({"t": {0: 1}}, {"t": {0: 1, 1: 4, 2: 0}}).of("t") == [OffsetRange(1, None, 4)]
