@@ -41,7 +41,7 @@ _SETTINGS: dict[str, Any] = {
     "fetch.max.bytes": 16_777_216,
     # A full queue is looked at again after this long; the default is a second.
     "fetch.queue.backoff.ms": 2,
-    "fetch.wait.max.ms": 50,
+    "fetch.wait.max.ms": 3,
     "socket.nagle.disable": True,
     "enable.metrics.push": False,
     "log_level": 0,

@@ -123,6 +123,7 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
     wrong: Wrong = {}
     columns = []
     without_values = _OF_CHANGELOG if context.table.changelog else _OF_ROWS
+    blank = sum(map(envelopes.ops.count, without_values))
     by_column = (
         zip(*envelopes.values, strict=True) if envelopes.values else ([] for _ in context.table.columns)
     )
@@ -135,7 +136,9 @@ def source_columns(envelopes: Envelopes, context: TableContext) -> tuple[list[pa
                 envelopes.exact.setdefault(position, {})[column.name] = text
                 continue
             wrong.setdefault(position, (kind.__name__, f"column {column.name!r}: {reason}"))
-        for position in _nulls(number, column, values, envelopes, without_values):
+        # A row without values has none in every column but the key's, so a count tells of others.
+        nulls = 0 if column.nullable else values.count(None)
+        for position in _nulls(number, values, envelopes, without_values) if nulls not in (0, blank) else ():
             wrong.setdefault(position, (SchemaChangedError.__name__, _missing_message(column)))
         columns.append(array)
     return columns, wrong
@@ -219,14 +222,8 @@ def marker_rows(
 
 
 def _nulls(
-    number: int,
-    column: ColumnSpec,
-    values: Sequence[object],
-    envelopes: Envelopes,
-    without_values: frozenset[str],
+    number: int, values: Sequence[object], envelopes: Envelopes, without_values: frozenset[str]
 ) -> list[int]:
-    if column.nullable or None not in values:
-        return []
     ops, missing = envelopes.ops, envelopes.missing
     return [
         i

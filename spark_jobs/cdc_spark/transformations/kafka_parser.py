@@ -141,7 +141,7 @@ class _Source(msgspec.Struct, gc=False):
     tx_id: int | None = msgspec.field(name="txId", default=None)
 
 
-class _Envelope(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """What is read of an envelope; the rest is passed over, which is half of the work of reading it all."""
 
     op: str
@@ -149,7 +149,7 @@ class _Envelope(msgspec.Struct, gc=False):
     after: dict[str, Any] | None = None
 
 
-_decode = msgspec.json.Decoder(_Envelope).decode
+_decode = msgspec.json.Decoder(Envelope).decode
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
@@ -179,12 +179,12 @@ class KafkaParser:
         self._unsent = table.unsent
         self._unsent_at = tuple(i for i, name in enumerate(self._names) if name in self._unsent)
         self._sent = tuple(name for name in self._names if name not in self._unsent)
-        self._pick = _picker(self._sent)
+        self._pick = picker(self._sent)
         # A column that was added or dropped later: what an event says that does not have it.
         self._absent = {c.name: _absent(c) for c in table.columns if c.optional}
         self._excluded = frozenset(table.exclude)
         self._shapes: dict[tuple[str, ...], bool] = {}
-        self._pick_key = _picker(self._key)
+        self._pick_key = picker(self._key)
 
     def parse(self, records: Iterable[Record], *, whole: bool = False) -> Envelopes:
         """Parse records in their order; whatever is wrong with one lands in `bad` and never raises.
@@ -334,7 +334,8 @@ def _absent(column: ColumnSpec) -> Any:
     return None if column.default is None else debezium_value(column.default.encode(), column.pg_type)
 
 
-def _picker(names: tuple[str, ...]) -> Any:
+def picker(names: tuple[str, ...]) -> Any:
+    """A function from a row to the tuple of these columns' values; KeyError when it lacks one."""
     if not names:
         return lambda _: ()
     if len(names) == 1:
@@ -360,15 +361,15 @@ def whole_envelope(value: bytes) -> tuple[dict[str, Any], str, Effect]:
     return envelope, op, effect
 
 
-def _read_unusual(value: bytes) -> tuple[Effect, _Envelope]:
+def _read_unusual(value: bytes) -> tuple[Effect, Envelope]:
     """An envelope that is not like most: read as a whole, so that it can be told what is wrong with it."""
     envelope, op, effect = whole_envelope(value)
     if effect is Effect.NOTHING:
-        return effect, _Envelope(op, _Source(0, 0))
+        return effect, Envelope(op, _Source(0, 0))
     source = envelope["source"]
     tx_id = source.get("txId")
     read = _Source(lsn_of(source), moment_of(source), tx_id if type(tx_id) is int else None)
-    return effect, _Envelope(op, read, envelope.get("after"))
+    return effect, Envelope(op, read, envelope.get("after"))
 
 
 def lsn_of(source: Mapping[str, Any]) -> int:

@@ -14,6 +14,7 @@ from cdc_spark.transformations.doubts import Doubt, doubts_of, settle, undecided
 from cdc_spark.transformations.fill import Filler
 from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser, Record
 from cdc_spark.transformations.records import Records, from_arrow
+from cdc_spark.transformations.usual_events import UsualEvents
 
 Arrows = Iterator[pa.RecordBatch]
 
@@ -25,14 +26,16 @@ def row_function(context: TableContext) -> Callable[[Arrows], Arrows]:
 
 def rows_of(stretches: Iterable[Records], context: TableContext) -> Arrows:
     """Stretches of Kafka's records → rows of `schemas.rows.row_schema`, the marker rows last."""
-    parser, filler = parser_of(context), Filler(context)
+    parser, usual, filler = parser_of(context), _usual(context), Filler(context)
     doubts, seen = doubts_of(context.table, context.limits), Seen()
     bad: list[BadEvent] = []
     truncating: list[Envelopes] = []
     for records in stretches:
         if not len(records):
             continue
-        envelopes = parser.parse(_each(records), whole=not _may_be_partial(records))
+        whole = not _may_be_partial(records)
+        read = usual.read(records) if usual is not None and whole else None
+        envelopes = read if read is not None else parser.parse(_each(records), whole=whole)
         made = converted(envelopes, context, doubts, ask=True)
         if context.table.changelog:
             filled = whole_events(envelopes, *made)
@@ -74,6 +77,13 @@ def parser_of(context: TableContext) -> KafkaParser:
     if context.table.changelog:
         return ChangelogParser(context.table, context.parked, context.begins, context.void_below)
     return KafkaParser(context.table, context.parked, context.begins)
+
+
+def _usual(context: TableContext) -> UsualEvents | None:
+    table = context.table
+    if table.changelog or table.unsent or context.parked is not None:
+        return None
+    return UsualEvents(table, context.begins)
 
 
 def _each(records: Records) -> Iterator[Record]:
