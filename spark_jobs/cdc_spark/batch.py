@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -213,30 +213,30 @@ class BatchProcessor:
         """Derived columns, then the sink."""
         return self._recorded(table, self._into_sink(table, rows))
 
-    def _recorded(self, table: TableSpec, written: DataFrame) -> Summary:
-        """Run it; the truncates that were among the rows are recorded."""
+    def _recorded(self, table: TableSpec, said: Iterable[str]) -> Summary:
+        """What was written; the truncates that were among the rows are recorded."""
         here = self._context
-        summary = total(Summary.from_json(row.summary) for row in written.collect())
+        summary = total(map(Summary.from_json, said))
         summary.raise_failure()
         for generation, lsn in summary.floors:
             self._try(partial(self._ops.record_truncate, here.pipeline.name, table.name, generation, lsn))
         return summary
 
-    def _written(self, table: TableSpec, records: BatchRecords, context: TableContext) -> DataFrame:
+    def _written(self, table: TableSpec, records: BatchRecords, context: TableContext) -> list[str]:
         """Records through parser, job and writer: one summary for each Spark partition."""
         parser = partial(parse.rows_of, context=context)
         if not self._job.transformations(table):
             # Rows that Spark has nothing to do with need not travel to it and back.
             writer = write_function(self._writer(table), context.topic)
-            return records.through(context.topic, lambda stretches: writer(parser(stretches)), SCHEMA)
+            return records.summaries(context.topic, lambda stretches: writer(parser(stretches)))
         schema = StructType.fromJson(spark_schema(table))
         return self._into_sink(table, records.through(context.topic, parser, schema))
 
-    def _into_sink(self, table: TableSpec, rows: DataFrame) -> DataFrame:
+    def _into_sink(self, table: TableSpec, rows: DataFrame) -> list[str]:
         ready = self._job.transform(table, rows)
         writer = write_function(self._writer(table), self._context.pipeline.topic(table))
         unnamed = ready.toDF(*map(str, range(len(ready.columns))))
-        return unnamed.mapInArrow(named(ready.columns, writer), SCHEMA)
+        return [row.summary for row in unnamed.mapInArrow(named(ready.columns, writer), SCHEMA).collect()]
 
     def _keep_bad(
         self,

@@ -4,9 +4,9 @@ A worker needs more than a second of CPU for its imports, there are several for 
 idle ones. Forked from here they have them at once, and share the memory. Set by
 `spark.python.daemon.module`; what it runs is `pyspark.daemon`, unchanged.
 
-A stretch of events is tens of thousands of dictionaries that die together and hold no cycles. The collector of
-cycles looked at them again and again, which was a fifth of a worker's time: here it looks seldom, and never at
-what was imported.
+A stretch of events is tens of thousands of dictionaries that die together and hold no cycles. The collector
+of cycles looked at them again and again, a fifth of a worker's time: here it looks seldom, and never at what
+was imported.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +22,7 @@ from cdc_spark.transformations.records import (
     Records,
     from_arrow,
 )
+from cdc_spark.writers.summary import SCHEMA
 
 SMALL_BATCH = 5_000
 """So few records are one task: the cost of a task is more than what it would do."""
@@ -37,6 +38,9 @@ class BatchRecords(Protocol):
     ) -> DataFrame:
         """What a function makes of the records of one topic; each partition is in one task, in its order."""
 
+    def summaries(self, topic: str, function: Callable[[Stretches], Arrows]) -> list[str]:
+        """Run a function that has one column of text to say, and collect that."""
+
 
 @dataclass(frozen=True)
 class RangeRecords:
@@ -50,15 +54,25 @@ class RangeRecords:
         self, topic: str, function: Callable[[Stretches], Arrows], schema: str | StructType
     ) -> DataFrame:
         """A task for each partition that has records, or one when they are few."""
+        tasks, read = self._tasks(topic)
+
+        def run(batches: Arrows) -> Arrows:
+            return function(read(number for batch in batches for number in batch.column(0).to_pylist()))
+
+        return self.spark.range(0, tasks, 1, tasks).mapInArrow(run, schema)
+
+    def summaries(self, topic: str, function: Callable[[Stretches], Arrows]) -> list[str]:
+        """The same tasks without a query's plan, which takes longer than a small batch."""
+        tasks, read = self._tasks(topic)
+        numbers = self.spark.sparkContext.parallelize(range(tasks), tasks)
+        return numbers.mapPartitions(lambda mine: _texts(function(read(mine)))).collect()
+
+    def _tasks(self, topic: str) -> tuple[int, Callable[[Iterable[int]], Stretches]]:
+        """How many there are, and what reads the records of some of them."""
         ranges = self.ranges.of(topic)
         tasks = [ranges] if self.ranges.records(topic) < SMALL_BATCH else [[one] for one in ranges]
         reader = RangeReader(self.bootstrap, topic)
-
-        def run(batches: Arrows) -> Arrows:
-            numbers = (number for batch in batches for number in batch.column(0).to_pylist())
-            return function(chain.from_iterable(reader.read(tasks[number]) for number in numbers))
-
-        return self.spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(run, schema)
+        return len(tasks), lambda numbers: chain.from_iterable(reader.read(tasks[n]) for n in numbers)
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,10 @@ class FrameRecords:
         records = self.frame.where(F.col("topic") == topic).drop("topic")
         return records.mapInArrow(lambda batches: function(map(from_arrow, batches)), schema)
 
+    def summaries(self, topic: str, function: Callable[[Stretches], Arrows]) -> list[str]:
+        """As many tasks as the frame has."""
+        return [row.summary for row in self.through(topic, function, SCHEMA).collect()]
+
 
 @contextmanager
 def frame_records(frame: DataFrame, tables: int) -> Iterator[FrameRecords]:
@@ -87,6 +105,11 @@ def frame_records(frame: DataFrame, tables: int) -> Iterator[FrameRecords]:
         yield FrameRecords(kept)
     finally:
         kept.unpersist()
+
+
+def _texts(batches: Arrows) -> Iterator[str]:
+    for batch in batches:
+        yield from batch.column(0).to_pylist()
 
 
 def _old_key() -> Column:
