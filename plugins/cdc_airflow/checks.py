@@ -62,9 +62,10 @@ def judge_query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     """The library's verdict, and one rule for people who are told by mail. Pure.
 
     A stream that was stopped on request is a warning for whoever looks. Its readers were promised fresh rows
-    all the same: once they are older than the policy allows, those who answer for them hear of it.
+    all the same: once they are older than the policy allows, those who answer for them hear of it. A pause is
+    meant, and alarms nobody.
     """
-    if sample.wanted or sample.unreachable:
+    if sample.wanted or sample.paused_at is not None or sample.unreachable:
         return evaluate(sample, policy)
     promised = evaluate(replace(sample, wanted=True), policy)
     if promised.level is not Level.BREACH:

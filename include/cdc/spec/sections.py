@@ -93,6 +93,7 @@ class PoliciesSpec(Spec):
     The default schedules are minutes apart, so that a small machine is not asked for everything at once.
 
     Attributes:
+        restart_schedule: when the pipeline's streams are restarted, one after the other; by default never.
         max_start_s: how long a launched stream may take until its first progress.
         reconcile_schedule: when source and sinks are compared.
         partitions_schedule: when tables whose partitions changed without events are looked for.
@@ -106,6 +107,7 @@ class PoliciesSpec(Spec):
     max_slot_retained_mb: Positive = 2048
     health_schedule: str | None = "*/5 * * * *"
     connectors_schedule: str | None = "@hourly"
+    restart_schedule: str | None = None
     reconcile_schedule: str | None = "@daily"
     partitions_schedule: str | None = "8-59/30 * * * *"
     reconcile_repair: bool = True

@@ -157,7 +157,7 @@ class FirstProgressSensor(CheckSensor):
         self.skip = skip
 
     def execute(self, context: Any) -> Any:
-        """Look, unless the stream was stopped."""
+        """Look, unless the stream was stopped or paused."""
         if str(self.skip).lower() == "true":
-            raise AirflowSkipException("the stream was stopped: there is no progress to wait for")
+            raise AirflowSkipException("the stream was ended: there is no progress to wait for")
         return super().execute(context)
