@@ -26,6 +26,7 @@ class Kind(StrEnum):
     QUERIES = "queries"
     CHECKPOINTS = "checkpoints"
     FIRST_PROGRESS = "first_progress"
+    RETENTION = "retention"
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,14 @@ def _checkpoints(pipeline: Pipeline, stream: str, connections: Connections) -> I
         yield Finding(evaluate(sample, pipeline.policies))
 
 
+def _retention(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.model.retention import judge_retention
+    from cdc.services.retention import sample_retention
+
+    for sample in sample_retention(pipeline, connections):
+        yield Finding(judge_retention(sample, pipeline.policies.maintenance))
+
+
 def _first_progress(pipeline: Pipeline, stream: str, connections: Connections) -> Iterator[Finding]:
     from cdc.services.health import sample_query
 
@@ -157,9 +166,10 @@ def _driver(pipeline: Pipeline, stream: str, connections: Connections) -> Driver
         return Driver(launch.application_id, "and YARN has forgotten it")
     if found.live:
         return Driver(found.id)
-    return Driver(
-        found.id, f"{found.final_status}: {launch.failure or found.diagnostics or 'no diagnostics'}"
-    )
+    if launch.failure:
+        # A driver that gives up ends as YARN has it end, or it would be started again.
+        return Driver(found.id, f"it gave up: {launch.failure}")
+    return Driver(found.id, f"{found.final_status}: {found.diagnostics or 'no diagnostics'}")
 
 
 def _text(at: datetime | None) -> str | None:
@@ -172,4 +182,5 @@ _LOOKS: Mapping[Kind, Callable[[Pipeline, str, Connections], Iterator[Finding]]]
     Kind.QUERIES: _queries,
     Kind.CHECKPOINTS: _checkpoints,
     Kind.FIRST_PROGRESS: _first_progress,
+    Kind.RETENTION: _retention,
 }

@@ -88,6 +88,8 @@ For each pipeline, one sink after the other, within the budget of `policies.main
 - ClickHouse: `OPTIMIZE … FINAL` of the partitions with most parts, so that old versions of rows go.
 - Both sinks: tombstones go once no event behind them can be written again, and rows that a TRUNCATE removed.
 - The warehouse: vacuum and statistics. The ops store: old batches, alerts and replayed dead letters.
+- **check_retention** fails when Kafka keeps events for less long than the slowest query, or a parked table,
+  still needs, with the time of a replay to spare.
 
 Safe at any time, also while streams run. The log has figures before and after.
 {_MORE}"""
@@ -133,6 +135,10 @@ change explains it.
 With repair, the stream's own job reads these rows again from the source, writes them above everything in the
 topic and below everything to come, and rows that the source does not have are removed; then they are compared
 again. A mail tells what differed; what is left fails the task. Reports are kept in `cdc_ops.reconciliations`.
+
+A run's data interval is a window: with *window* `interval` (or `policies.reconcile_windows`) only rows whose
+table's `event_time` lies in it are compared, by the same bounds in each database, and tables without one
+whole. So `airflow backfill create --dag-id cdc_reconciliation --from-date … --to-date …` compares day by day.
 {_MORE}"""
 
 PARTITION_WATCH = f"""
