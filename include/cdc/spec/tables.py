@@ -23,6 +23,12 @@ _EVENT_TIMES = frozenset({"date", "timestamp with time zone", "timestamp without
 _KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb", "hstore", "other"})
 
 
+def may_be_event_time(column: ColumnSpec) -> bool:
+    """Whether every database can choose rows by this column's values as moments."""
+    pg = column.pg_type
+    return pg.base in _EVENT_TIMES and not pg.dimensions and not pg.as_text
+
+
 def _checked_type(text: str) -> str:
     try:
         parse_type(text)
@@ -185,11 +191,10 @@ class TableSpec(Spec):
         column = next((column for column in self.columns if column.name == self.event_time), None)
         if column is None:
             raise ValueError(f"event_time names {self.event_time!r}, which is no declared column")
-        pg = column.pg_type
-        if pg.base not in _EVENT_TIMES or pg.dimensions or pg.as_text:
+        if not may_be_event_time(column):
             raise ValueError(
                 f"event_time names {self.event_time!r} of type "
-                f"{column.type}{' as text' if pg.as_text else ''}; expected a date, timestamp or "
+                f"{column.type}{' as text' if column.as_ else ''}; expected a date, timestamp or "
                 "timestamptz, by which every database can choose rows"
             )
 
