@@ -142,7 +142,7 @@ class Driver:
                 log.warning("the failure could not be recorded", error=str(error))
         # YARN would only start this driver again, twenty times, to fail in the same way.
         terminal = all(isinstance(cause, TerminalError) for cause in causes)
-        return 0 if terminal and self._owner.on_yarn else 1
+        return 0 if terminal and self._owner.on_yarn and not self._options.once else 1
 
     def _leave(self, cause: BaseException) -> int:
         log.error("another driver carries this stream", stream=self._options.stream, cause=str(cause))

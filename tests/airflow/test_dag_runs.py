@@ -173,8 +173,13 @@ def test_a_paused_stream_alarms_nobody_and_starts_by_a_resume_alone(
     fine, log = airflow.run(DAG)
     assert fine, log[-3000:]
     assert "is not started: it is paused" in log
-    fine, log = airflow.run("cdc_restart_ecommerce")
-    assert fine, log[-3000:]
+    for dag_id, said in (
+        ("cdc_restart_ecommerce", "is not started: it is paused"),
+        ("cdc_reconciliation", "stream products is paused"),
+    ):
+        fine, log = airflow.run(dag_id)
+        assert fine, log[-3000:]
+        assert said in log
     assert yarn.applications([APP]) == []
     assert mails() == []
     fine, log = airflow.run(DAG, action="resume")

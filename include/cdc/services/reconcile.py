@@ -210,7 +210,9 @@ class Reconciler:
             self._watch.record(table, parts)
         return report
 
-    def _suspects(self, table: TableSpec, sinks: Sequence[SinkSpec], window: Window | None) -> _Suspects:
+    def _suspects(
+        self, table: TableSpec, sinks: Sequence[SinkSpec], window: Window | None = None
+    ) -> _Suspects:
         checksums = Checksums(self._pipeline, self._connections, table, sinks, window)
         why = checksums.unsuited()
         if why:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cdc.comparison.window import window_column
 from cdc.connections import Connections
+from cdc.model.desired import Desired
 from cdc.model.window import Window
 from cdc.ops import OpsStore
 from cdc.services.effective import effective_pipeline
@@ -54,7 +55,13 @@ def reconcile_tables(
     for table in tables:
         if table.changelog:
             say(f"{table.source}: is a changelog, which `make cdc-check` compares; it is not reconciled")
-    keyed = [effective.table(table.name) for table in tables if not table.changelog]
+    paused = paused_streams(pipeline, ops)
+    for table in tables:
+        if table.stream in paused:
+            say(f"{table.source}: is not compared, since its stream is paused and writes nothing")
+    keyed = [
+        effective.table(table.name) for table in tables if not table.changelog and table.stream not in paused
+    ]
     if window is not None:
         for table in keyed:
             if window_column(table) is None:
@@ -65,6 +72,15 @@ def reconcile_tables(
         say(f"{table.source}: its partitions are others than at its last comparison")
     others = [] if only_changed else [table for table in keyed if table not in changed]
     return [reconciler.reconcile(table, window) for table in (*changed, *others)]
+
+
+def paused_streams(pipeline: Pipeline, ops: OpsStore) -> set[str]:
+    """The streams that somebody has paused."""
+    return {
+        stream.name
+        for stream in pipeline.streams
+        if ops.desired_state(pipeline.name, stream.name) is Desired.PAUSED
+    }
 
 
 def sentences(report: TableReconciliation) -> list[str]:

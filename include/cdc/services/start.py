@@ -50,6 +50,12 @@ def start_stream(
         for orphan in doubles:
             on_step(f"{stream.app_name}: ended, {orphan.sentence}")
         decision = ensure_decision(live, stream.app_name, wanted)
+        if (
+            isinstance(decision, Reuse)
+            and ops.desired_state(pipeline.name, stream.name) is Desired.RESTARTING
+        ):
+            # A restart that was broken off has left a driver that may be about to end.
+            decision = Restart(decision.application)
         on_step(f"{stream.app_name}: {decision.sentence}")
         if isinstance(decision, Reuse):
             ops.request_run(pipeline.name, stream.name)

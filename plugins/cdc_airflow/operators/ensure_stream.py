@@ -112,7 +112,9 @@ class EnsureStreamOperator(SparkSubmitOperator):
             for orphan in ended:
                 self.log.warning("Ended: %s", orphan.sentence)
             decision = ensure_decision(live, app_name, wanted)
-            if isinstance(decision, Reuse) and self.action == "restart":
+            # A restart that was broken off has left a driver that may be about to end.
+            broken_off = target.ops.desired_state(*target.key) is Desired.RESTARTING
+            if isinstance(decision, Reuse) and (self.action == "restart" or broken_off):
                 self.log.info("A new driver is asked for, though one with this spec runs")
                 decision = Restart(decision.application)
             self.log.info("%s: %s", app_name, decision.sentence)
