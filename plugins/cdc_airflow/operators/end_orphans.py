@@ -21,8 +21,6 @@ class EndOrphansOperator(BaseOperator):
     def execute(self, context: Any) -> list[str]:
         """Find and end; returns the sentences."""
         from cdc.clients.yarn import YarnClient
-        from cdc.model.health import Level, Verdict
-        from cdc.ops import OpsStore
         from cdc.services.orphans import orphans_of
 
         pipelines = declared_pipelines()
@@ -34,9 +32,4 @@ class EndOrphansOperator(BaseOperator):
             self.log.warning("%s: %s", "ended" if orphan in ended else "left alone", orphan.sentence)
         if not found:
             self.log.info("every driver and every lease belongs to a stream")
-        if ended and pipelines:
-            with OpsStore(connections.get(pipelines[0].ops.connection)) as ops:
-                for orphan in ended:
-                    said = f"ended: {orphan.sentence}"
-                    ops.record_alert(pipelines[0].name, Verdict(Level.WARN, orphan.stream, said))
         return [orphan.sentence for orphan in found]
