@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cdc.clients.postgres import connect_postgres
@@ -43,3 +45,8 @@ def test_a_backfill_compares_each_day_by_itself(stack, eventually):
         str(day): count for day, count in days.items()
     }
     assert all(report["equal"] for report in reports)
+
+
+def test_nothing_is_left_over_of_any_stream(stack):
+    done = stack.shell("cdc stream orphans --json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])

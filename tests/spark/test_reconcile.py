@@ -438,6 +438,9 @@ def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
         assert "3 in source, 3 in warehouse, 2 in clickhouse" in mended
         (report,) = json.loads(shell.cdc("reconcile", "customers", "--json").partition("\n]")[0] + "]")
         assert (report["equal"], report["rows"]["clickhouse"]) == (True, 3)
+        window = shell.cdc("reconcile", "customers", "--from", "2026-03-01", "--to", "2026-03-02")
+        assert "public.customers: is compared whole, since it has no `event_time`" in window
+        assert "needs both --from and --to" in shell.cdc("reconcile", "--from", "2026-03-01", code=1)
     finally:
         ended.set()
         connector.join()

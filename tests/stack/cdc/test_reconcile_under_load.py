@@ -105,7 +105,7 @@ def test_no_false_alarm_at_a_thousand_changes_a_second_and_a_fault_is_found_amon
     orders, items = shop.pipeline.table("orders_fact"), shop.pipeline.table("order_items")
     connections = shop.stack.connections
     env = {"SOURCE_DSN": connections.get("cdc_source_admin").dsn()}
-    generator = shop.run("generator", "-m", "local_stack.generator", "--rate", str(RATE * 1.1), env=env)
+    generator = shop.run("generator", "-m", "local_stack.generator", "--rate", str(RATE * 1.2), env=env)
     try:
         began = time.monotonic()
         reconciler = Reconciler(shop.pipeline, connections, shop.ops)
