@@ -11,6 +11,7 @@ from cdc_airflow.dag_defaults import TASK_DEFAULTS
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.keep_up import KeepUpOperator
 from cdc_airflow.pipelines import ALL, cron_schedule, declared_pipelines
+from cdc_airflow.sensors.check import RetentionSensor
 
 pipelines = declared_pipelines()
 AGE = "{{ '' if params.horizon_age_minutes is none else params.horizon_age_minutes }}"
@@ -46,6 +47,12 @@ with DAG(
 ) as dag:
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
+            RetentionSensor(
+                task_id="check_retention",
+                pipeline=pipeline.name,
+                only="{{ params.pipeline }}",
+                on_failure_callback=FailureMail.of(pipeline),
+            )
             for sink in pipeline.sinks:
                 KeepUpOperator(
                     task_id=f"keep_up_{sink.name}",

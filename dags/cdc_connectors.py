@@ -10,6 +10,7 @@ from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS, seconds
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.apply_pipeline import ApplyPipelineOperator
+from cdc_airflow.operators.end_orphans import EndOrphansOperator
 from cdc_airflow.operators.validate_pipeline import ValidateConnectorOperator, ValidateSpecOperator
 from cdc_airflow.pipelines import applied_asset, cron_schedule, declared_pipelines
 from cdc_airflow.sensors.check import ConnectorRunningSensor
@@ -41,6 +42,9 @@ with DAG(
         "connector_timeout_s": seconds(180, "Wait for the connector", "Until its tasks run.", minimum=10),
     },
 ) as dag:
+    if pipelines:
+        mail: Any = FailureMail.of(pipelines[0])
+        EndOrphansOperator(task_id="end_orphans", on_failure_callback=mail)
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
             common: dict[str, Any] = {

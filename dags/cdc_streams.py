@@ -37,9 +37,10 @@ for pipeline in pipelines:
             params={
                 "action": Param(
                     "ensure",
-                    enum=["ensure", "restart", "stop"],
+                    enum=["ensure", "restart", "pause", "resume", "stop"],
                     title="Action",
-                    description="ensure: one driver runs; restart: a new one even so; stop: none runs.",
+                    description="ensure: one driver runs; restart: a new one even so; pause: none runs and "
+                    "nobody is alarmed, until resume; stop: none runs.",
                 ),
                 "start_timeout_s": seconds(300, "Wait for YARN", "Until the application runs.", minimum=10),
                 "progress_timeout_s": seconds(
@@ -59,7 +60,7 @@ for pipeline in pipelines:
                 pipeline=pipeline.name,
                 stream=stream.name,
                 timeout_s="{{ params.progress_timeout_s }}",
-                skip="{{ params.action == 'stop' }}",
+                skip="{{ params.action in ('stop', 'pause') }}",
             )
             ensure >> progress
         globals()[dag.dag_id] = dag

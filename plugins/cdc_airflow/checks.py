@@ -26,6 +26,7 @@ class Kind(StrEnum):
     QUERIES = "queries"
     CHECKPOINTS = "checkpoints"
     FIRST_PROGRESS = "first_progress"
+    RETENTION = "retention"
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ def judge_query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     """The library's verdict, and one rule for people who are told by mail. Pure.
 
     A stream that was stopped on request is a warning for whoever looks. Its readers were promised fresh rows
-    all the same: once they are older than the policy allows, those who answer for them hear of it.
+    all the same: once they are older than the policy allows, those who answer for them hear of it. A pause is
+    meant, and alarms nobody.
     """
-    if sample.wanted or sample.unreachable:
+    if sample.wanted or sample.paused_at is not None or sample.unreachable:
         return evaluate(sample, policy)
     promised = evaluate(replace(sample, wanted=True), policy)
     if promised.level is not Level.BREACH:
@@ -130,6 +132,14 @@ def _checkpoints(pipeline: Pipeline, stream: str, connections: Connections) -> I
         yield Finding(evaluate(sample, pipeline.policies))
 
 
+def _retention(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.model.retention import judge_retention
+    from cdc.services.retention import sample_retention
+
+    for sample in sample_retention(pipeline, connections):
+        yield Finding(judge_retention(sample, pipeline.policies.maintenance))
+
+
 def _first_progress(pipeline: Pipeline, stream: str, connections: Connections) -> Iterator[Finding]:
     from cdc.services.health import sample_query
 
@@ -156,9 +166,10 @@ def _driver(pipeline: Pipeline, stream: str, connections: Connections) -> Driver
         return Driver(launch.application_id, "and YARN has forgotten it")
     if found.live:
         return Driver(found.id)
-    return Driver(
-        found.id, f"{found.final_status}: {launch.failure or found.diagnostics or 'no diagnostics'}"
-    )
+    if launch.failure:
+        # A driver that gives up ends as YARN has it end, or it would be started again.
+        return Driver(found.id, f"it gave up: {launch.failure}")
+    return Driver(found.id, f"{found.final_status}: {found.diagnostics or 'no diagnostics'}")
 
 
 def _text(at: datetime | None) -> str | None:
@@ -171,4 +182,5 @@ _LOOKS: Mapping[Kind, Callable[[Pipeline, str, Connections], Iterator[Finding]]]
     Kind.QUERIES: _queries,
     Kind.CHECKPOINTS: _checkpoints,
     Kind.FIRST_PROGRESS: _first_progress,
+    Kind.RETENTION: _retention,
 }

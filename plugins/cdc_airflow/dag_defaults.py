@@ -17,7 +17,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(
             exception="cdc.errors.TransientError",
             action=RetryAction.RETRY,
-            retry_delay=timedelta(seconds=20),
+            # Without a delay of its own Airflow's back-off below counts.
             reason="a component did not answer, or somebody else held what was needed",
         ),
     ]
@@ -27,6 +27,8 @@ TASK_DEFAULTS: dict[str, Any] = {
     "owner": "cdc",
     "retries": 2,
     "retry_delay": timedelta(seconds=20),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=5),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(minutes=20),
 }

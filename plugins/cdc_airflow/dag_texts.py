@@ -19,6 +19,9 @@ For each pipeline, safe to run at any time and as often as you like:
    YAML is snapshotted while everything else runs on.
 4. **wait_for_connector**: until its tasks run; a failed task's trace is in the log and in the mail.
 
+Beside them **end_orphans** ends drivers of streams that were taken out of the YAML, second drivers of one
+stream, and leases whose driver has ended (`cdc stream orphans` shows them).
+
 When it is done, the DAGs `cdc_stream_…` look after their drivers.
 {_MORE}"""
 
@@ -31,7 +34,17 @@ It carries {{tables}}.
 2. **wait_for_first_progress**: until every sink's query has made progress.
 
 The driver is not a child of this task: restarting Airflow, or clearing this task, leaves it alone. A stream
-that was stopped on request is not started by the schedule: run this DAG by hand with action *ensure*.
+that was stopped on request is not started by the schedule: run this DAG by hand with action *ensure*. One
+that is paused keeps its offsets, alarms nobody, and starts by action *resume* alone.
+{_MORE}"""
+
+RESTART = f"""
+### Restarts every stream, one after the other
+For each stream **restart_…** asks the driver to end after the batch it is in, and submits a new one, which
+goes on where that one ended; **wait_…** follows until every sink has progress. A stream that does not come
+back stops the round. One that is stopped or paused is left out.
+
+Its schedule is `policies.restart_schedule`; without one it is run by hand.
 {_MORE}"""
 
 HEALTH = f"""
@@ -75,6 +88,8 @@ For each pipeline, one sink after the other, within the budget of `policies.main
 - ClickHouse: `OPTIMIZE … FINAL` of the partitions with most parts, so that old versions of rows go.
 - Both sinks: tombstones go once no event behind them can be written again, and rows that a TRUNCATE removed.
 - The warehouse: vacuum and statistics. The ops store: old batches, alerts and replayed dead letters.
+- **check_retention** fails when Kafka keeps events for less long than the slowest query, or a parked table,
+  still needs, with the time of a replay to spare.
 
 Safe at any time, also while streams run. The log has figures before and after.
 {_MORE}"""
@@ -120,6 +135,10 @@ change explains it.
 With repair, the stream's own job reads these rows again from the source, writes them above everything in the
 topic and below everything to come, and rows that the source does not have are removed; then they are compared
 again. A mail tells what differed; what is left fails the task. Reports are kept in `cdc_ops.reconciliations`.
+
+A run's data interval is a window: with *window* `interval` (or `policies.reconcile_windows`) only rows whose
+table's `event_time` lies in it are compared, by the same bounds in each database, and tables without one
+whole. So `airflow backfill create --dag-id cdc_reconciliation --from-date … --to-date …` compares day by day.
 {_MORE}"""
 
 PARTITION_WATCH = f"""

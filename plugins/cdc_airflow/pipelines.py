@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow.sdk import Asset, AssetAlias, CronTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.sdk import (
+    Asset,
+    AssetAlias,
+    CronDataIntervalTimetable,
+    CronTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 
 from cdc.errors import ConfigurationError, SpecError
 from cdc.settings import Settings
@@ -16,6 +22,8 @@ from cdc.spec import Pipeline, load_pipeline, load_pipelines
 
 ENSURE_SCHEDULE = "*/10 * * * *"
 """How often each stream's DAG looks whether its driver lives, beside being told by `cdc_connectors`."""
+
+RECONCILIATION_DAG = "cdc_reconciliation"
 
 ALL = "all"
 """What a DAG's form says for "not narrowed"."""
@@ -122,6 +130,21 @@ def cron_schedule(crons: Iterable[str | None], *, run_immediately: bool = False)
     if len(distinct) == 1:
         return CronTriggerTimetable(distinct[0], timezone="UTC", run_immediately=run_immediately)
     return MultipleCronTriggerTimetable(*distinct, timezone="UTC", run_immediately=run_immediately)
+
+
+def reconciliation_dags(pipelines: Sequence[Pipeline]) -> dict[str, tuple[Pipeline, ...]]:
+    """DAG ids with the pipelines that each reconciles.
+
+    A DAG has one series of data intervals, so pipelines with other schedules have a DAG each.
+    """
+    if len({pipeline.policies.reconcile_schedule for pipeline in pipelines}) <= 1:
+        return {RECONCILIATION_DAG: tuple(pipelines)}
+    return {f"{RECONCILIATION_DAG}_{pipeline.name}": (pipeline,) for pipeline in pipelines}
+
+
+def interval_schedule(cron: str | None) -> CronDataIntervalTimetable | None:
+    """A schedule whose runs are about the time since the run before, so that it can be backfilled."""
+    return CronDataIntervalTimetable(cron, timezone="UTC") if cron else None
 
 
 def describe_tables(pipeline: Pipeline) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 
-from cdc.errors import CdcError
+from cdc.errors import CdcError, TerminalError
+from cdc.model.desired import Desired
 from cdc.ops import OpsStore
 from cdc_spark.leases import LeaseKeeper
 from cdc_spark.owner import Owner
@@ -139,7 +140,9 @@ class Driver:
                 self._ops.record_failure(self._options.pipeline, self._options.stream, text)
             except CdcError as error:
                 log.warning("the failure could not be recorded", error=str(error))
-        return 1
+        # YARN would only start this driver again, twenty times, to fail in the same way.
+        terminal = all(isinstance(cause, TerminalError) for cause in causes)
+        return 0 if terminal and self._owner.on_yarn and not self._options.once else 1
 
     def _leave(self, cause: BaseException) -> int:
         log.error("another driver carries this stream", stream=self._options.stream, cause=str(cause))
@@ -151,7 +154,7 @@ class Driver:
             return False
         self._asked_at = time.monotonic()
         try:
-            return self._ops.desired_state(self._options.pipeline, self._options.stream) == "stopped"
+            return self._ops.desired_state(self._options.pipeline, self._options.stream) != Desired.RUNNING
         except CdcError as error:
             log.warning("the ops store is away, the stream goes on", error=str(error))
             return False

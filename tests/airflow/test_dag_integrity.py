@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from airflow.models.dagbag import DagBag
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, timezone
 from airflow.serialization.serialized_objects import DagSerialization
 
 REPO = Path(__file__).resolve().parents[2]
@@ -23,6 +23,7 @@ DAG_IDS = {
     "cdc_health",
     "cdc_partition_watch",
     "cdc_reconciliation",
+    "cdc_restart_ecommerce",
     "cdc_schema",
     "cdc_schema_change",
     "cdc_stream_customers",
@@ -177,3 +178,35 @@ def test_the_wait_for_an_approval_has_no_limit(dagbag: DagBag) -> None:
     assert approve.execution_timeout is None
     assert approve.response_timeout is None
     assert [type(notifier).__name__ for notifier in approve.notifiers] == ["ApprovalMail"]
+
+
+def test_the_restart_dag_goes_on_past_a_stopped_stream_and_not_past_one_that_does_not_come_back(
+    dagbag: DagBag,
+) -> None:
+    dag = dagbag.dags["cdc_restart_ecommerce"]
+    order = [task.task_id for task in dag.topological_sort()]
+    assert order == [
+        f"{step}_{stream}" for stream in ("customers", "products", "orders") for step in ("restart", "wait")
+    ]
+    for stream in ("customers", "products", "orders"):
+        restart = dag.get_task(f"restart_{stream}")
+        assert restart.trigger_rule == "none_failed"
+        assert (restart.action, restart.only_wanted) == ("restart", True)
+    assert not dag.timetable.can_be_scheduled
+
+
+def test_a_reconciliation_s_runs_are_about_the_days_between_them(dagbag: DagBag) -> None:
+    """What `airflow backfill create` makes runs of."""
+    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dagbag.dags["cdc_reconciliation"]))
+    begin, end = (timezone.datetime(2026, 3, day) for day in (1, 3))
+    infos = list(dag.iter_dagrun_infos_between(begin, end))
+    intervals = [info.data_interval for info in infos if info.data_interval is not None]
+    assert [(i.start.day, i.end.day) for i in intervals] == [(1, 2), (2, 3), (3, 4)]
+    assert dag.timetable.periodic
+
+
+def test_the_maintenance_dag_checks_what_kafka_keeps(dagbag: DagBag) -> None:
+    dag = dagbag.dags["cdc_clickhouse_maintenance"]
+    check = dag.get_task("ecommerce.check_retention")
+    assert (check.kind, check.grace_s) == ("retention", 0)
+    assert check.only == "{{ params.pipeline }}"

@@ -90,6 +90,7 @@ def test_registers_the_connector_and_waits_until_it_runs(airflow, connections: C
     assert status is not None
     assert status.running
     assert "ok: connector ecommerce is running with 1 task(s)" in log
+    assert "every driver and every lease belongs to a stream" in log
     assert mails() == []
 
 
@@ -112,6 +113,13 @@ def test_all_is_well_while_it_runs(airflow, mails) -> None:
     assert mails() == []
 
 
+def test_upkeep_says_whether_kafka_keeps_events_for_long_enough(airflow, mails) -> None:
+    fine, log = airflow.run("cdc_clickhouse_maintenance")
+    assert fine, log[-3000:]
+    assert "ok: retention of dbserver1.public.products: Kafka keeps events for 7 d" in log
+    assert mails() == []
+
+
 def test_a_row_that_a_sink_lost_is_found_mended_and_mailed(airflow, connections: Connections, mails) -> None:
     with connect_postgres(connections.get("cdc_warehouse"), autocommit=True) as warehouse:
         warehouse.execute("DELETE FROM cdc_raw.products WHERE id = (SELECT min(id) FROM cdc_raw.products)")
@@ -125,9 +133,10 @@ def test_a_row_that_a_sink_lost_is_found_mended_and_mailed(airflow, connections:
             "SELECT count(*) FROM cdc_raw.products WHERE _version & 1 = 1"
         ).fetchone()
         assert repaired == (1,)
-    fine, log = airflow.run("cdc_reconciliation", tables="products", repair="no")
+    fine, log = airflow.run("cdc_reconciliation", tables="products", repair="no", window="interval")
     assert fine, log[-3000:]
     assert "; equal" in log
+    assert "public.products: is compared whole, since it has no `event_time`" in log
     fine, log = airflow.run("cdc_partition_watch")
     assert fine, log[-3000:]
     assert mails() == []
@@ -151,7 +160,49 @@ def test_a_stopped_stream_stays_stopped_and_is_mailed(
         assert words in found[0]
 
 
-def test_a_run_by_hand_starts_it_again_with_a_changed_specification(
+def test_a_paused_stream_alarms_nobody_and_starts_by_a_resume_alone(
+    airflow, yarn: YarnClient, ops: OpsStore, mails
+) -> None:
+    """Its rows are as old as those of the stopped one were."""
+    fine, log = airflow.run(DAG, action="pause")
+    assert fine, log[-3000:]
+    assert ops.desired_state("ecommerce", "products") == "paused"
+    fine, log = airflow.run("cdc_health", grace_s=0)
+    assert fine, log[-3000:]
+    assert "query ecommerce.products.clickhouse is paused since" in log
+    fine, log = airflow.run(DAG)
+    assert fine, log[-3000:]
+    assert "is not started: it is paused" in log
+    for dag_id, said in (
+        ("cdc_restart_ecommerce", "is not started: it is paused"),
+        ("cdc_reconciliation", "stream products is paused"),
+    ):
+        fine, log = airflow.run(dag_id)
+        assert fine, log[-3000:]
+        assert said in log
+    assert yarn.applications([APP]) == []
+    assert mails() == []
+    fine, log = airflow.run(DAG, action="resume")
+    assert fine, log[-3000:]
+    assert ops.desired_state("ecommerce", "products") == "running"
+
+
+def test_the_restart_dag_drains_a_stream_and_starts_it_where_it_ended(
+    airflow, yarn: YarnClient, ops: OpsStore
+) -> None:
+    (before,) = yarn.applications([APP])
+    fine, log = airflow.run("cdc_restart_ecommerce")
+    assert fine, log[-3000:]
+    (after,) = yarn.applications([APP])
+    assert after.id != before.id
+    assert f"{before.id} has stopped after its batch" in log
+    assert ops.desired_state("ecommerce", "products") == "running"
+    ended = yarn.application(before.id)
+    assert ended is not None
+    assert ended.final_status == "SUCCEEDED"
+
+
+def test_a_changed_specification_restarts_the_stream(
     airflow, yarn: YarnClient, ops: OpsStore, pipelines_dir: Path
 ) -> None:
     before = ops.launch("ecommerce", "products")

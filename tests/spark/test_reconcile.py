@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.errors import UnavailableError
 from cdc.model.partitioner import partition_of
 from cdc.model.version import pack
+from cdc.model.window import Window
 from cdc.services.compare import compare_table
 from cdc.services.fences import Patience
 from cdc.services.reconcile import Reconciler, TableReconciliation
@@ -52,11 +54,11 @@ class Shop:
     def row(self, number: int, **changes: Any) -> dict[str, Any]:
         return {**self._row, "id": number, "email": f"Mail{number}@X.org", **changes}
 
-    def insert(self, number: int, op: str = "c") -> None:
-        self.send(op, self.insert_silently(number))
+    def insert(self, number: int, op: str = "c", **changes: Any) -> None:
+        self.send(op, self.insert_silently(number, **changes))
 
-    def insert_silently(self, number: int, into: str = "customers") -> dict[str, Any]:
-        row = self.row(number)
+    def insert_silently(self, number: int, into: str = "customers", **changes: Any) -> dict[str, Any]:
+        row = self.row(number, **changes)
         marks = ", ".join(["%s"] * len(row))
         self._source.execute(f"INSERT INTO {into} ({NAMES}) VALUES ({marks})", tuple(row.values()))
         return row
@@ -64,6 +66,12 @@ class Shop:
     def update(self, number: int) -> None:
         row = self.row(number, phone=str(next(self._phones)))
         self._source.execute("UPDATE customers SET phone = %s WHERE id = %s", (row["phone"], number))
+        self.send("u", row)
+
+    def date(self, number: int, created_at: str) -> None:
+        """Give a row another event time."""
+        row = self.row(number, created_at=created_at)
+        self._source.execute("UPDATE customers SET created_at = %s WHERE id = %s", (created_at, number))
         self.send("u", row)
 
     def delete(self, number: int) -> None:
@@ -309,6 +317,75 @@ def ids(lab) -> list[int]:
     return [row["id"] for row in warehouse]
 
 
+DAYS = [Window(datetime(2026, 3, day, tzinfo=UTC), datetime(2026, 3, day + 1, tzinfo=UTC)) for day in (1, 2)]
+MOMENTS = {
+    1: "2026-02-28T23:59:59.999999Z",
+    2: "2026-03-01T00:00:00Z",
+    3: "2026-03-01T12:00:00Z",
+    4: "2026-03-01T23:59:59.999999Z",
+    5: "2026-03-02T00:00:00Z",
+    6: "2026-03-02T09:00:00Z",
+    7: "2026-03-03T00:00:00Z",
+}
+
+
+def test_a_window_has_the_rows_of_its_time_and_one_that_has_moved_is_no_difference(shop) -> None:
+    lab = shop.lab
+    table = lab.pipeline.table(TABLE).model_copy(update={"event_time": "created_at"})
+    for number, moment in MOMENTS.items():
+        shop.insert(number, created_at=moment)
+    shop.captured()
+    assert lab.run("customers") == 0
+    everywhere = ("source", *SINKS)
+    quiet = reconciler(lab, patience=shop.patience())
+    first, second = (quiet.reconcile(table, day) for day in DAYS)
+    assert (first.rows, first.equal) == (dict.fromkeys(everywhere, 3), True)
+    assert (second.rows, second.equal) == (dict.fromkeys(everywhere, 2), True)
+    assert first.as_dict()["window"] == ["2026-03-01T00:00:00+00:00", "2026-03-02T00:00:00+00:00"]
+    # The comparison of every row has the same bounds.
+    rows = compare_table(lab.pipeline, lab.connections, table, window=DAYS[0])
+    assert (rows.equal, rows.rows) == (True, dict.fromkeys(everywhere, 3))
+    # No other comparison stands for the whole table.
+    assert lab.ops.recorded_parts(lab.pipeline.name, table.name) is None
+
+    def catch_up(_: float) -> None:
+        shop.captured()
+        assert lab.run("customers") == 0
+
+    # It lies in this window in the sinks, and in the next at the source, until its event is written.
+    shop.date(3, MOMENTS[6])
+    report = reconciler(lab, patience=Patience(60, 60, sleep=catch_up)).reconcile(table, DAYS[0])
+    assert (report.equal, report.looked_at) == (True, 1), report.as_dict()
+    assert report.rows == {"source": 2, **dict.fromkeys(SINKS, 3)}
+    assert quiet.reconcile(table, DAYS[1]).rows == dict.fromkeys(everywhere, 3)
+
+    # Moved in one sink alone, it is found from the window that it left and from the one that it came to.
+    lab.alter_clickhouse(
+        "ALTER TABLE RAW.customers UPDATE created_at = '2026-03-02 10:00:00' WHERE id = 2 "
+        "SETTINGS mutations_sync = 2"
+    )
+    lab.alter_warehouse("DELETE FROM RAW.customers WHERE id IN (1, 5)")
+    telling = reconciler(lab, mend=None, patience=shop.patience())
+    assert telling.reconcile(table, DAYS[0]).differences == {"clickhouse": {"differing": 1}}
+    found = quiet.reconcile(table, DAYS[1])
+    assert found.differences == {"clickhouse": {"differing": 1}, "warehouse": {"missing": 1}}
+    assert found.settled
+    assert telling.reconcile(table, DAYS[0]).equal
+    # What is in no window that was compared waits for its own.
+    assert telling.reconcile(table).differences == {"warehouse": {"missing": 1}}
+
+
+def test_a_date_lies_in_a_window_by_its_midnight(lab, rows) -> None:
+    lab.source("TRUNCATE customers, orders, order_items")
+    lab.send("public.orders", "c", rows.order)  # shipped on 2024-10-04
+    assert lab.run("orders") == 0
+    table = lab.pipeline.table("orders_fact").model_copy(update={"event_time": "shipped_on"})
+    for day, found in ((3, 0), (4, 1), (5, 0)):
+        window = Window(datetime(2024, 10, day, tzinfo=UTC), datetime(2024, 10, day + 1, tzinfo=UTC))
+        report = compare_table(lab.pipeline, lab.connections, table, window=window)
+        assert report.rows == {"source": 0, **dict.fromkeys(SINKS, found)}
+
+
 def test_keys_that_lie_where_nobody_computes_them_are_not_repaired(shop) -> None:
     lab = shop.lab
     for number in range(1, 7):
@@ -361,6 +438,9 @@ def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
         assert "3 in source, 3 in warehouse, 2 in clickhouse" in mended
         (report,) = json.loads(shell.cdc("reconcile", "customers", "--json").partition("\n]")[0] + "]")
         assert (report["equal"], report["rows"]["clickhouse"]) == (True, 3)
+        window = shell.cdc("reconcile", "customers", "--from", "2026-03-01", "--to", "2026-03-02")
+        assert "public.customers: is compared whole, since it has no `event_time`" in window
+        assert "needs both --from and --to" in shell.cdc("reconcile", "--from", "2026-03-01", code=1)
     finally:
         ended.set()
         connector.join()

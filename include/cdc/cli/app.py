@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
@@ -220,7 +221,13 @@ def maintain(
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Merge ClickHouse's parts under the budget, remove tombstones and truncated rows that may go, vacuum."""
+    """Merge ClickHouse's parts under the budget, remove tombstones and truncated rows that may go, vacuum.
+
+    At the end Kafka's retention is compared with what is unread; the exit code is 1 when it is too short.
+    """
+    from cdc.model.health import Level
+    from cdc.model.retention import judge_retention
+    from cdc.services.retention import sample_retention
     from cdc.services.upkeep import keep_up
 
     target = find_target(pipeline, env)
@@ -240,11 +247,23 @@ def maintain(
         horizon_age_minutes=horizon_age_minutes,
         on_step=say,
     )
+    policy = target.pipeline.policies.maintenance
+    kept = [
+        judge_retention(sample, policy) for sample in sample_retention(target.pipeline, target.connections)
+    ]
     if as_json:
-        typer.echo(report.to_json())
+        retention = [
+            {"topic": v.subject, "level": v.level, "sentence": v.sentence, **v.figures} for v in kept
+        ]
+        typer.echo(json.dumps(asdict(report) | {"retention": retention}, indent=2))
     else:
         gone = ", ".join(f"{count:,} {what}" for what, count in report.purged.items() if count)
         out.print(f"removed from the ops store: {gone or 'nothing is old enough'}", highlight=False)
+        for verdict in kept:
+            todo = f". To do: {verdict.todo}" if verdict.todo else ""
+            out.print(f"{verdict.level}: {verdict.sentence}{todo}", highlight=False, markup=False)
+    if any(verdict.level is Level.BREACH for verdict in kept):
+        raise typer.Exit(1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

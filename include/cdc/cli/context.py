@@ -48,8 +48,8 @@ class Target:
             yield store
 
 
-def find_target(name: str | None, env: str | None) -> Target:
-    """Find the pipeline of that name, or the only one.
+def find_target(name: str | None, env: str | None, *, any_of_several: bool = False) -> Target:
+    """Find the pipeline of that name, or the only one; the first, for a command that is about all.
 
     Raises:
         SpecError: a pipeline file is invalid.
@@ -59,6 +59,7 @@ def find_target(name: str | None, env: str | None) -> Target:
     folder = settings.cdc_pipelines_dir
     pipelines = load_pipelines(folder, settings.cdc_env)
     chosen = [pipeline for pipeline in pipelines if name in (None, pipeline.name)]
+    chosen = chosen[:1] if any_of_several else chosen
     if len(chosen) != 1:
         known = ", ".join(pipeline.name for pipeline in pipelines)
         asked = f"no pipeline {name!r}" if name else "more than one pipeline: name one with --pipeline"

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from cdc.cli.context import errors, find_target, out
+from cdc.errors import ConfigurationError
+from cdc.model.window import parse_window
 from cdc.services import reconcile_run as service
 
 TablesArgument = Annotated[
@@ -27,6 +29,15 @@ def reconcile(
         bool,
         typer.Option("--changed-partitions", help="Only tables whose partitions changed without events."),
     ] = False,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Only rows whose table's event_time lies in this window (UTC)."
+        ),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="The end, which is not in it.")
+    ] = None,
     pipeline: Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")] = None,
     env: Annotated[
         str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")
@@ -36,8 +47,11 @@ def reconcile(
     """Compare tables with their copies in every sink, while changes flow, by checksums inside each database.
 
     A difference is told only when no change under way explains it. What is left at the end makes the exit
-    code 1.
+    code 1. In a window, tables without `event_time` are compared whole.
     """
+    if (begin is None) != (end is None):
+        raise ConfigurationError("a window needs both --from and --to")
+    window = parse_window(begin, end) if begin and end else None
     target = find_target(pipeline, env)
     chosen = [target.pipeline.table(name) for name in tables] if tables else list(target.pipeline.tables)
     mend = service.mend_here(target.pipeline, target.file, target.settings) if repair else None
@@ -50,6 +64,7 @@ def reconcile(
             mend=mend,
             say=lambda step: errors.print(step, highlight=False),
             only_changed=only_changed,
+            window=window,
         )
     if as_json:
         typer.echo(json.dumps([report.as_dict() for report in reports], indent=2))

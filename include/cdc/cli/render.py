@@ -25,6 +25,7 @@ _COLOURS = {
     "resuming": "cyan",
     "starting": "cyan",
     "stopped": "yellow",
+    "paused": "yellow",
     "parked": "red",
     "failed": "red",
     "unchanged": "green",

@@ -1,26 +1,82 @@
-"""`cdc stream start | stop`: a stream without Airflow."""
+"""`cdc stream start | stop | pause | resume | orphans`: streams without Airflow."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from cdc.cli.context import Target, find_target, out
+from cdc.model.desired import Desired
+from cdc.services.orphans import orphans_of
 from cdc.services.start import start_stream
 from cdc.services.streams import stop_all
-from cdc.spec import StreamSpec
+from cdc.spec import StreamSpec, load_pipelines
 
-app = typer.Typer(no_args_is_help=True, help="Start and stop streams on YARN.")
+app = typer.Typer(no_args_is_help=True, help="Start, pause and stop streams on YARN.")
 
 Names = Annotated[list[str] | None, typer.Argument(help="Streams; all of the pipeline when none is named.")]
 PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
+GraceOption = Annotated[float, typer.Option(help="Seconds until a driver that does not obey is killed.")]
 
 
 @app.command()
 def start(names: Names = None, pipeline: PipelineOption = None) -> None:
-    """Ensure that streams run: find the live driver, submit when there is none."""
-    target = find_target(pipeline, None)
+    """Ensure that streams run: find the live driver, submit when there is none. Not one that is paused."""
+    _start(find_target(pipeline, None), names, resume=False)
+
+
+@app.command()
+def resume(names: Names = None, pipeline: PipelineOption = None) -> None:
+    """Start paused streams where they ended."""
+    _start(find_target(pipeline, None), names, resume=True)
+
+
+@app.command()
+def stop(names: Names = None, pipeline: PipelineOption = None, grace: GraceOption = 90.0) -> None:
+    """Ask streams to end after the batch they are in, and wait for it."""
+    _end(find_target(pipeline, None), names, grace, Desired.STOPPED)
+
+
+@app.command()
+def pause(names: Names = None, pipeline: PipelineOption = None, grace: GraceOption = 90.0) -> None:
+    """End streams after their batch until they are resumed; offsets are kept, and nobody is alarmed."""
+    _end(find_target(pipeline, None), names, grace, Desired.PAUSED)
+
+
+@app.command()
+def orphans(
+    end: Annotated[bool, typer.Option("--end", help="End what is this platform's own.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show drivers and leases that belong to no stream of any pipeline, and second drivers of one stream.
+
+    With --end a driver of a stream that is gone ends after its batch, a second driver is killed, and a lease
+    whose driver has ended is given back.
+    """
+    target = find_target(None, None, any_of_several=True)
+    pipelines = load_pipelines(target.settings.cdc_pipelines_dir, target.settings.cdc_env)
+    with orphans_of(pipelines, target.connections, target.yarn) as left:
+        found = left.find()
+        if as_json and not end:
+            typer.echo(json.dumps([asdict(orphan) | {"sentence": orphan.sentence} for orphan in found]))
+            return
+        for orphan in found:
+            out.print(orphan.sentence, highlight=False, markup=False)
+        if not found:
+            out.print("every driver and every lease belongs to a stream")
+        if not end or not found:
+            return
+        if not yes:
+            typer.confirm("End them?", abort=True)
+        ended = left.end(found, by_person=True)
+    out.print(f"{len(ended)} of {len(found)} ended", highlight=False)
+
+
+def _start(target: Target, names: list[str] | None, *, resume: bool) -> None:
     with target.ops() as ops:
         for stream in _chosen(target, names):
             start_stream(
@@ -31,19 +87,13 @@ def start(names: Names = None, pipeline: PipelineOption = None) -> None:
                 target.yarn,
                 ops,
                 lambda step: out.print(step, highlight=False),
+                resume=resume,
             )
 
 
-@app.command()
-def stop(
-    names: Names = None,
-    pipeline: PipelineOption = None,
-    grace: Annotated[float, typer.Option(help="Seconds until a driver that does not obey is killed.")] = 90.0,
-) -> None:
-    """Ask streams to end after the batch they are in, and wait for it."""
-    target = find_target(pipeline, None)
+def _end(target: Target, names: list[str] | None, grace: float, desired: Desired) -> None:
     with target.ops() as ops:
-        for stopped in stop_all(target.yarn, ops, _chosen(target, names), grace):
+        for stopped in stop_all(target.yarn, ops, _chosen(target, names), grace, desired=desired):
             out.print(stopped.sentence, highlight=False)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import (
+    Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
@@ -14,7 +17,12 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+)
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from cdc.errors import ConfigurationError, UnavailableError
@@ -51,6 +59,7 @@ class KafkaClient:
             "error_cb": lambda _: None,
             **(extra or {}),
         }
+        self._settings = settings
         self._admin = AdminClient(settings)
 
     @_retried
@@ -127,6 +136,77 @@ class KafkaClient:
     def earliest_offsets(self, topics: Iterable[str]) -> Offsets:
         """The oldest offset that Kafka still has, of each partition."""
         return self._offsets(topics, OffsetSpec.earliest, "read_uncommitted")
+
+    def topic_settings(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The settings in effect of each topic, such as `retention.ms`; a missing topic is left out."""
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
+        futures = self._admin.describe_configs(resources, request_timeout=self._timeout) if resources else {}
+        settings = {}
+        for resource, future in futures.items():
+            found = self._wait(future, f"settings of topic {resource.name}", *_GONE)
+            if found is not None:
+                settings[resource.name] = {name: entry.value for name, entry in found.items()}
+        return settings
+
+    def record_times(self, places: Iterable[tuple[str, int, int]]) -> dict[tuple[str, int, int], datetime]:
+        """When the first record at or behind each place was written to Kafka.
+
+        A place behind which there is no record yet is left out.
+
+        Args:
+            places: topic, partition and offset.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        wanted = list(places)
+        # Each partition is looked at from one place at a time, and most are the same for both sinks.
+        found: dict[tuple[str, int, int], datetime] = {}
+        while wanted:
+            batch = {(topic, partition): offset for topic, partition, offset in reversed(wanted)}
+            found |= self._first_records(batch)
+            wanted = [place for place in wanted if batch[place[:2]] != place[2]]
+        return found
+
+    def _first_records(self, places: Mapping[tuple[str, int], int]) -> dict[tuple[str, int, int], datetime]:
+        consumer = Consumer(
+            self._settings
+            | {
+                "group.id": "cdc-look",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_uncommitted",
+                "fetch.message.max.bytes": 65_536,
+            }
+        )
+        found: dict[tuple[str, int, int], datetime] = {}
+        open_places = dict(places)
+        deadline = time.monotonic() + self._timeout
+        try:
+            consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in places.items()])
+            while open_places:
+                message = consumer.poll(0.5)
+                if message is None:
+                    if time.monotonic() > deadline:
+                        raise UnavailableError(
+                            f"Kafka at {self.bootstrap} does not answer: records of {len(open_places)} places"
+                        )
+                    continue
+                place = (message.topic() or "", message.partition() or 0)
+                if place not in open_places:
+                    continue
+                error = message.error()
+                if error is None:
+                    moment = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+                    found[(*place, open_places[place])] = moment
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    raise UnavailableError(f"Kafka at {self.bootstrap}: read {place}: {error.str()}")
+                del open_places[place]
+                consumer.pause([TopicPartition(*place)])
+        finally:
+            consumer.close()
+        return found
 
     def committed_offsets(self, group: str) -> Offsets:
         """What a consumer group has committed."""

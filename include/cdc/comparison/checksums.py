@@ -15,7 +15,14 @@ from typing import Any
 from psycopg import sql
 
 from cdc.comparison.canonical import clickhouse_text, is_framed, is_rendered_alike, postgres_text
+from cdc.comparison.window import (
+    clickhouse_conditions,
+    postgres_conditions,
+    where_clickhouse,
+    where_postgres,
+)
 from cdc.ddl.columns import quote_ch, quote_ch_string
+from cdc.model.window import Window
 from cdc.spec import ColumnSpec, DerivedColumnSpec, TableSpec
 from cdc.types import PgType
 
@@ -79,9 +86,12 @@ def differing(source: Buckets, sinks: Mapping[str, Buckets]) -> dict[str, set[in
 class PostgresChecksums:
     """The statements for the source, or for the warehouse's view with its derived columns."""
 
-    def __init__(self, table: TableSpec, relation: tuple[str, str], *, derived: bool) -> None:
+    def __init__(
+        self, table: TableSpec, relation: tuple[str, str], *, derived: bool, window: Window | None = None
+    ) -> None:
         self._table, self._relation = table, sql.Identifier(*relation)
         self._derived = table.derived if derived else ()
+        self._window = window
 
     def buckets(self, count: int, only: Collection[int] | None = None) -> sql.Composed:
         """Bucket, rows, sum, xor, and the derived columns' sum and xor."""
@@ -113,8 +123,12 @@ class PostgresChecksums:
                 for n, column in enumerate(self._table.key_columns)
             ]
         # OFFSET 0 keeps the hash from being computed once for each aggregate.
+        conditions = [
+            *postgres_conditions(self._table, self._window),
+            *([] if only is None else [_among(bucket, only)]),
+        ]
         return sql.SQL("SELECT {} FROM {}{} OFFSET 0").format(
-            sql.SQL(", ").join(shown), self._relation, _among(bucket, only)
+            sql.SQL(", ").join(shown), self._relation, where_postgres(conditions)
         )
 
     def _bucket(self, count: int) -> sql.Composed:
@@ -134,8 +148,9 @@ class PostgresChecksums:
 class ClickHouseChecksums:
     """The statements for ClickHouse's view."""
 
-    def __init__(self, table: TableSpec, relation: tuple[str, str]) -> None:
+    def __init__(self, table: TableSpec, relation: tuple[str, str], *, window: Window | None = None) -> None:
         self._table, self._relation = table, ".".join(map(quote_ch, relation))
+        self._window = window
 
     def buckets(self, count: int, only: Collection[int] | None = None) -> str:
         """Bucket, rows, sum, xor, and the derived columns' sum and xor."""
@@ -156,8 +171,10 @@ class ClickHouseChecksums:
         shown = [f"{bucket} AS _cdc_b", f"{self._hash(table.columns)} AS _cdc_h", f"{derived} AS _cdc_d"]
         if keys:
             shown += [f"{self._text(column)} AS _cdc_k{n}" for n, column in enumerate(table.key_columns)]
-        where = "" if only is None else f" WHERE {bucket} IN ({', '.join(map(str, sorted(only)))})"
-        return f"SELECT {', '.join(shown)} FROM {self._relation}{where}"  # noqa: S608
+        conditions = [*clickhouse_conditions(table, self._window)]
+        if only is not None:
+            conditions.append(f"{bucket} IN ({', '.join(map(str, sorted(only)))})")
+        return f"SELECT {', '.join(shown)} FROM {self._relation}{where_clickhouse(conditions)}"  # noqa: S608
 
     def _bucket(self, count: int) -> str:
         key = self._table.key_columns
@@ -249,7 +266,5 @@ def _joined(texts: Sequence[sql.Composable]) -> sql.Composed:
     return sql.SQL("concat_ws('|', {})").format(sql.SQL(", ").join(texts))
 
 
-def _among(bucket: sql.Composed, only: Collection[int] | None) -> sql.Composed:
-    if only is None:
-        return sql.Composed([])
-    return sql.SQL(" WHERE {} = ANY({}::bigint[])").format(bucket, sql.Literal(sorted(only)))
+def _among(bucket: sql.Composed, only: Collection[int]) -> sql.Composed:
+    return sql.SQL("{} = ANY({}::bigint[])").format(bucket, sql.Literal(sorted(only)))

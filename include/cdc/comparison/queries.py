@@ -10,7 +10,14 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
+from cdc.comparison.window import (
+    clickhouse_conditions,
+    postgres_conditions,
+    where_clickhouse,
+    where_postgres,
+)
 from cdc.ddl.columns import DIFF, quote_ch
+from cdc.model.window import Window
 from cdc.spec import ColumnSpec, DerivedColumnSpec, TableSpec
 from cdc.types import PgType
 
@@ -43,7 +50,9 @@ def compared_columns(table: TableSpec) -> tuple[ColumnSpec, ...]:
     return (*table.key_columns, *rest)
 
 
-def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool) -> sql.Composed:
+def postgres_query(
+    table: TableSpec, relation: tuple[str, str], *, derived: bool, window: Window | None = None
+) -> sql.Composed:
     """The query on the source, or on the warehouse's view with its derived columns.
 
     Of a changelog: the source's rows in any order, or the view's with how each counts as last column.
@@ -56,14 +65,15 @@ def postgres_query(table: TableSpec, relation: tuple[str, str], *, derived: bool
         return sql.SQL("SELECT {} FROM {}{}").format(
             sql.SQL(", ").join(values), sql.Identifier(*relation), counted
         )
-    return sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+    return sql.SQL("SELECT {} FROM {}{} ORDER BY {}").format(
         postgres_values(columns),
         sql.Identifier(*relation),
+        where_postgres(postgres_conditions(table, window)),
         sql.SQL(", ").join(_postgres_order(column.name, column.pg_type) for column in table.key_columns),
     )
 
 
-def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
+def clickhouse_query(table: TableSpec, relation: tuple[str, str], window: Window | None = None) -> str:
     """The query on ClickHouse's view, derived columns included; of a changelog as in `postgres_query`."""
     columns: list[DerivedColumnSpec] = [*compared_columns(table), *table.derived]
     values = clickhouse_values(columns)
@@ -71,7 +81,8 @@ def clickhouse_query(table: TableSpec, relation: tuple[str, str]) -> str:
     view = ".".join(map(quote_ch, relation))
     if table.changelog:
         return f"SELECT {values}, {DIFF} AS diff FROM {view} WHERE {DIFF} != 0"  # noqa: S608 - as below
-    return f"SELECT {values} FROM {view} ORDER BY {order}"  # noqa: S608 - identifiers are quoted
+    where = where_clickhouse(clickhouse_conditions(table, window))
+    return f"SELECT {values} FROM {view}{where} ORDER BY {order}"  # noqa: S608 - identifiers are quoted
 
 
 def postgres_values(columns: Iterable[DerivedColumnSpec]) -> sql.Composed:

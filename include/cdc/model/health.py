@@ -121,6 +121,10 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     subject = f"query {sample.query}"
     if sample.unreachable:
         return _unknown(subject, sample.unreachable)
+    if sample.paused_at is not None:
+        todo = "Nothing, as long as that is meant; `cdc stream resume`, or action resume of the stream's DAG."
+        said = f"{subject} is paused since {sample.paused_at:%Y-%m-%d %H:%M} UTC"
+        return Verdict(Level.WARN, subject, said, todo=todo, since=sample.paused_at)
     if not sample.wanted:
         todo = "Nothing, if that is meant; else run the stream's DAG or `cdc stream start`."
         return Verdict(
@@ -171,6 +175,9 @@ def _checkpoint(sample: CheckpointSample, policy: PoliciesSpec) -> Verdict:
     if ahead:
         todo = "The topic was made anew or restored: see `cdc generation raise`."
         return Verdict(Level.BREACH, subject, f"{subject} is ahead of Kafka: {ahead}", figures, todo)
+    if sample.paused:
+        said = f"{subject} is {behind} offsets behind Kafka; its stream is paused"
+        return Verdict(Level.WARN, subject, said, figures, "Resume it before Kafka's retention reaches them.")
     if behind > policy.max_checkpoint_lag:
         sentence = f"{subject} is {behind} offsets behind Kafka (limit {policy.max_checkpoint_lag})"
         todo = "Read the driver's log and the sink's health; it must catch up before Kafka's retention."

@@ -172,6 +172,11 @@ def _topic(query: QueryView, policy: PoliciesSpec, now: datetime) -> Verdict:
     figures: dict[str, int | float | str | None] = {"backlog": backlog, "lag_s": round(seconds, 1)}
     todo = "Wait if it is catching up; else see its query, or give the stream more executors."
     limit = policy.max_progress_age_s
+    if query.sample.paused_at is not None:
+        said = f"{place}: {backlog:,} events wait in its topics while its stream is paused"
+        return Verdict(
+            Level.WARN if backlog else Level.OK, place, said, figures, "Resume it when it is time."
+        )
     late = f", the oldest up to {duration(seconds)}" if seconds else ""
     said = f"{place}: {backlog:,} events wait in its topics{late}"
     if backlog > policy.max_offsets_behind:

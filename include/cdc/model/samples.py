@@ -39,7 +39,8 @@ class QuerySample:
     """A query as the ops store knows it.
 
     Attributes:
-        wanted: False when somebody asked the stream to stop.
+        wanted: False when somebody asked the stream to stop, or paused it.
+        paused_at: since when it is paused; None when it is not.
         launched_at: when its driver was last submitted.
         seen_at: its last progress or its last word that there was nothing to do.
         offsets_behind: events between its last batch and the end of its topics, as that batch saw it.
@@ -53,18 +54,24 @@ class QuerySample:
     seen_at: datetime | None = None
     offsets_behind: int | None = None
     parked: tuple[str, ...] = ()
+    paused_at: datetime | None = None
     unreachable: str = ""
 
 
 @dataclass(frozen=True)
 class CheckpointSample:
-    """A checkpoint's offsets against Kafka's end offsets; `committed` is None before the first batch."""
+    """A checkpoint's offsets against Kafka's end offsets; `committed` is None before the first batch.
+
+    Attributes:
+        paused: its stream is paused, so it is meant to fall behind.
+    """
 
     query: str
     at: datetime
     committed: Offsets | None = None
     ends: Offsets = field(default_factory=dict)
     committed_at: datetime | None = None
+    paused: bool = False
     unreachable: str = ""
 
 

@@ -171,9 +171,8 @@ def rebuilt(table: TableSpec, built: BuiltFrom, found: FoundTable) -> TableSpec:
         "columns": columns,
         "exclude": [name for name in table.exclude if name in names],
     }
-    time = table.event_time if table.event_time in names else None
     try:
-        return redefined(table.model_copy(update={"event_time": time}), definition)
+        return redefined(table, definition)
     except ValidationError as error:
         raise SchemaChangedError(f"{table.source} cannot be declared as it is now: {_said(error)}") from error
 

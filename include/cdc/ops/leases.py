@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from cdc.errors import ConflictError, FencedError
+from cdc.model.desired import Desired
 from cdc.model.lease import Acquire, Fenced, Lease, Renew, Wait, decide
 from cdc.ops.base import OpsDatabase
 from cdc.ops.records import Launch
@@ -76,16 +77,24 @@ class LeaseStore(OpsDatabase):
 
     def request_stop(self, pipeline: str, stream: str) -> None:
         """Ask the stream's driver to end after the batch it is in."""
-        self._desire(pipeline, stream, "stopped")
+        self._desire(pipeline, stream, Desired.STOPPED)
+
+    def request_pause(self, pipeline: str, stream: str) -> None:
+        """The same, and say that it is meant: nothing but a resume starts the stream again."""
+        self._desire(pipeline, stream, Desired.PAUSED)
+
+    def request_drain(self, pipeline: str, stream: str) -> None:
+        """Ask the driver to end so that another one can start; the schedule starts it, should nobody else."""
+        self._desire(pipeline, stream, Desired.RESTARTING)
 
     def request_run(self, pipeline: str, stream: str) -> None:
-        """Take a request to stop back."""
-        self._desire(pipeline, stream, "running")
+        """Take every such request back."""
+        self._desire(pipeline, stream, Desired.RUNNING)
 
-    def desired_state(self, pipeline: str, stream: str) -> str:
-        """`running` or `stopped`."""
+    def desired_state(self, pipeline: str, stream: str) -> Desired:
+        """What is wanted of the stream."""
         launch = self.launch(pipeline, stream)
-        return launch.desired if launch else "running"
+        return Desired(launch.desired) if launch else Desired.RUNNING
 
     def record_launch(self, pipeline: str, stream: str, application_id: str, spec_hash: str) -> None:
         """Remember the application that carries the stream."""
@@ -111,11 +120,24 @@ class LeaseStore(OpsDatabase):
         row = self.one(where, (pipeline, stream))
         return Launch(**row) if row else None
 
-    def _desire(self, pipeline: str, stream: str, state: str) -> None:
+    def live_leases(self) -> list[Lease]:
+        """The leases that have not expired."""
+        rows = self.rows(
+            "SELECT query, epoch, owner, expires_at FROM cdc_ops.leases "
+            "WHERE expires_at > clock_timestamp() ORDER BY query"
+        )
+        return [Lease(**row) for row in rows]
+
+    def all_launches(self) -> list[Launch]:
+        """Every stream's last launch, of all pipelines that share this store."""
+        return [Launch(**row) for row in self.rows("SELECT * FROM cdc_ops.streams ORDER BY pipeline, stream")]
+
+    def _desire(self, pipeline: str, stream: str, state: Desired) -> None:
         self.rows(
-            "INSERT INTO cdc_ops.streams (pipeline, stream, desired) VALUES (%s, %s, %s) "
-            "ON CONFLICT (pipeline, stream) DO UPDATE SET desired = excluded.desired, desired_at = now()",
-            (pipeline, stream, state),
+            "INSERT INTO cdc_ops.streams AS known (pipeline, stream, desired) VALUES (%s, %s, %s) "
+            "ON CONFLICT (pipeline, stream) DO UPDATE SET desired = excluded.desired, desired_at = CASE "
+            "WHEN known.desired = excluded.desired THEN known.desired_at ELSE now() END",
+            (pipeline, stream, state.value),
         )
 
 

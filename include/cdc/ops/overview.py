@@ -51,8 +51,9 @@ _EVENTS = """
       SELECT failed_at, 'failure', 'stream ' || stream || ': ' || failure
         FROM cdc_ops.streams WHERE pipeline = %(pipeline)s AND failure IS NOT NULL
       UNION ALL
-      SELECT desired_at, 'stop', 'stream ' || stream || ': a stop was requested'
-        FROM cdc_ops.streams WHERE pipeline = %(pipeline)s AND desired = 'stopped'
+      SELECT desired_at, 'stop', 'stream ' || stream || CASE desired
+        WHEN 'paused' THEN ': paused' ELSE ': a stop was requested' END
+        FROM cdc_ops.streams WHERE pipeline = %(pipeline)s AND desired IN ('stopped', 'paused')
       UNION ALL
       SELECT parked_at, 'parked', "table" || ' parked in ' || sink || ': ' || reason
         FROM cdc_ops.parked WHERE pipeline = %(pipeline)s

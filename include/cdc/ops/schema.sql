@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS cdc_ops.leases (
 CREATE TABLE IF NOT EXISTS cdc_ops.streams (
   pipeline       text NOT NULL,
   stream         text NOT NULL,
-  desired        text NOT NULL DEFAULT 'running' CHECK (desired IN ('running', 'stopped')),
+  desired        text NOT NULL DEFAULT 'running',
   desired_at     timestamptz NOT NULL DEFAULT now(),
   application_id text,
   spec_hash      text,
@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS cdc_ops.streams (
   failed_at      timestamptz,
   PRIMARY KEY (pipeline, stream)
 );
+ALTER TABLE cdc_ops.streams DROP CONSTRAINT IF EXISTS streams_desired_check,
+  ADD CONSTRAINT streams_desired_check CHECK (desired IN ('running', 'restarting', 'paused', 'stopped'));
 
 CREATE TABLE IF NOT EXISTS cdc_ops.progress (
   id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -102,6 +102,11 @@ class TopicStore(OpsDatabase):
         """Forget that a table's existing rows were asked for."""
         self.rows("DELETE FROM cdc_ops.snapshots WHERE pipeline = %s AND source = %s", (pipeline, source))
 
+    def captured_since(self, pipeline: str) -> dict[str, datetime]:
+        """By source table, when its existing rows were asked for: since then it is captured."""
+        statement = "SELECT source, requested_at FROM cdc_ops.snapshots WHERE pipeline = %s"
+        return {row["source"]: row["requested_at"] for row in self.rows(statement, (pipeline,))}
+
     def snapshotted(self, pipeline: str) -> set[str]:
         """The source tables whose existing rows were asked for."""
         rows = self.rows("SELECT source FROM cdc_ops.snapshots WHERE pipeline = %s", (pipeline,))

@@ -132,7 +132,7 @@ def _stream_changes(pipeline: Pipeline, connections: Connections, ops: OpsStore)
         return []  # not every deployment runs its streams on YARN
     changes = []
     for stream in pipeline.streams:
-        if ops.desired_state(pipeline.name, stream.name) == "stopped":
+        if not ops.desired_state(pipeline.name, stream.name).wants_driver:
             continue
         decision = ensure_decision(find_live(yarn, stream), stream.app_name, pipeline.spec_hash(stream))
         if not isinstance(decision, Reuse):

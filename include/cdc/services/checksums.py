@@ -21,6 +21,7 @@ from cdc.comparison.checksums import (
 )
 from cdc.comparison.merge import SOURCE
 from cdc.connections import Connections
+from cdc.model.window import Window
 from cdc.services.compare import clickhouse_rows, postgres_rows
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
 
@@ -55,28 +56,34 @@ class Checksums:
 
     Args:
         sinks: the sinks to compare with the source.
+        window: only rows whose event time lies in it.
 
     Attributes:
         opened_rows: keys with hashes that have left the databases.
     """
 
     def __init__(
-        self, pipeline: Pipeline, connections: Connections, table: TableSpec, sinks: Sequence[SinkSpec]
+        self,
+        pipeline: Pipeline,
+        connections: Connections,
+        table: TableSpec,
+        sinks: Sequence[SinkSpec],
+        window: Window | None = None,
     ) -> None:
         self._table = table
         self._postgres: dict[str, tuple[str, PostgresChecksums]] = {
             SOURCE: (
                 pipeline.source.admin_connection,
-                PostgresChecksums(table, (table.schema_name, table.table_name), derived=False),
+                PostgresChecksums(table, (table.schema_name, table.table_name), derived=False, window=window),
             )
         }
         self._clickhouse: dict[str, tuple[str, ClickHouseChecksums]] = {}
         for sink in sinks:
             if isinstance(sink, ClickHouseSink):
-                checksums = ClickHouseChecksums(table, sink.view(table.name))
+                checksums = ClickHouseChecksums(table, sink.view(table.name), window=window)
                 self._clickhouse[sink.name] = sink.connection, checksums
             else:
-                made = PostgresChecksums(table, sink.view(table.name), derived=True)
+                made = PostgresChecksums(table, sink.view(table.name), derived=True, window=window)
                 self._postgres[sink.name] = sink.connection, made
         self.opened_rows = 0
         self._sinks = [sink.name for sink in sinks]

@@ -30,6 +30,7 @@ from cdc.comparison.report import CompareReport, TableReport
 from cdc.comparison.values import Canonicalizer, canonicalizer
 from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, DataError, SchemaChangedError, UnavailableError
+from cdc.model.window import Window
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
 
 FETCH_ROWS = 5_000
@@ -63,9 +64,14 @@ def compare(
 
 
 def compare_table(
-    pipeline: Pipeline, connections: Connections, table: TableSpec, *, limit: int = 20
+    pipeline: Pipeline,
+    connections: Connections,
+    table: TableSpec,
+    *,
+    limit: int = 20,
+    window: Window | None = None,
 ) -> TableReport:
-    """Compare one table with its copy in every sink; raises as `compare` does."""
+    """Compare one table, or its rows of a window, with its copy in every sink; raises as `compare` does."""
     columns = compared_columns(table)
     shape = RowShape(
         len(table.key),
@@ -76,11 +82,12 @@ def compare_table(
 
         def source() -> Iterator[Row]:
             connection = connections.get(pipeline.source.admin_connection)
-            query = postgres_query(table, (table.schema_name, table.table_name), derived=False)
+            relation = (table.schema_name, table.table_name)
+            query = postgres_query(table, relation, derived=False, window=window)
             return canonical(postgres_rows(stack, connection, query), columns)
 
         def copy(sink: SinkSpec) -> Iterator[Sequence[Any]]:
-            return _sink_rows(stack, connections.get(sink.connection), sink, table)
+            return _sink_rows(stack, connections.get(sink.connection), sink, table, window)
 
         both = (*columns, *table.derived)
         about = {"table": table.source, "name": table.name}
@@ -92,12 +99,16 @@ def compare_table(
 
 
 def _sink_rows(
-    stack: contextlib.ExitStack, connection: Connection, sink: SinkSpec, table: TableSpec
+    stack: contextlib.ExitStack,
+    connection: Connection,
+    sink: SinkSpec,
+    table: TableSpec,
+    window: Window | None,
 ) -> Iterator[Sequence[Any]]:
     view = sink.view(table.name)
     if isinstance(sink, ClickHouseSink):
-        return clickhouse_rows(stack, connection, clickhouse_query(table, view))
-    return postgres_rows(stack, connection, postgres_query(table, view, derived=True))
+        return clickhouse_rows(stack, connection, clickhouse_query(table, view, window))
+    return postgres_rows(stack, connection, postgres_query(table, view, derived=True, window=window))
 
 
 def postgres_rows(

@@ -15,6 +15,7 @@ from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, TransientError
+from cdc.model.desired import Desired
 from cdc.model.samples import CheckpointSample, ConnectorSample, QuerySample, SlotSample
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, StreamSpec
@@ -55,7 +56,8 @@ def sample_query(pipeline: Pipeline, stream: StreamSpec, sink: str, connections:
             return QuerySample(
                 query,
                 _now(),
-                wanted=launch is None or launch.desired == "running",
+                wanted=launch is None or Desired(launch.desired).wants_driver,
+                paused_at=launch.desired_at if launch and launch.desired == Desired.PAUSED else None,
                 launched_at=launch.launched_at if launch else None,
                 seen_at=ops.touched_at(query),
                 offsets_behind=newest.offsets_behind if newest else None,
@@ -74,7 +76,8 @@ def sample_checkpoint(
     try:
         kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
         committed, at = read_checkpoint(stream.checkpoint(checkpoint_root, sink))
-        return CheckpointSample(query, _now(), committed, kafka.end_offsets(topics), at)
+        paused = _is_paused(pipeline, stream, connections)
+        return CheckpointSample(query, _now(), committed, kafka.end_offsets(topics), at, paused)
     except (TransientError, OSError) as error:
         return CheckpointSample(query, _now(), unreachable=str(error))
 
@@ -102,6 +105,15 @@ def sample_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
         confirmed_lsn=confirmed,
         safe_bytes=safe,
     )
+
+
+def _is_paused(pipeline: Pipeline, stream: StreamSpec, connections: Connections) -> bool:
+    # The checkpoint's own files are right also when the ops store is not: then it is judged as any other.
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            return ops.desired_state(pipeline.name, stream.name) == Desired.PAUSED
+    except CdcError:
+        return False
 
 
 def _was_applied(pipeline: Pipeline, connections: Connections) -> bool:

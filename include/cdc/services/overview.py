@@ -15,6 +15,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import Application, YarnClient
 from cdc.connections import Connections
 from cdc.errors import CdcError
+from cdc.model.desired import Desired
 from cdc.model.lag import LastBatch, QueryView
 from cdc.model.overview import SinkSample
 from cdc.model.samples import Offsets, QuerySample, lag
@@ -143,7 +144,8 @@ def _query_view(
     sample = QuerySample(
         query,
         at,
-        wanted=launch is None or launch.desired == "running",
+        wanted=launch is None or Desired(launch.desired).wants_driver,
+        paused_at=launch.desired_at if launch and launch.desired == Desired.PAUSED else None,
         launched_at=launch.launched_at if launch else None,
         seen_at=seen,
         offsets_behind=backlog if backlog is not None else batch.offsets_behind if batch else None,

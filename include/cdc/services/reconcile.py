@@ -11,8 +11,10 @@ from uuid import UUID, uuid4
 
 from cdc.comparison.checksums import text_of
 from cdc.comparison.report import Difference
+from cdc.comparison.window import window_column
 from cdc.connections import Connections
 from cdc.errors import UnsupportedSourceError
+from cdc.model.window import Window
 from cdc.ops import OpsStore
 from cdc.services.checksums import Checksums, Key
 from cdc.services.compare import compare_table
@@ -50,6 +52,7 @@ class TableReconciliation:
         refused: why nothing was repaired although that was asked for, and what to do instead.
         cut: more keys may differ than were looked at.
         parts_changed: the table's partitions are others than at its last comparison.
+        window: the stretch of event time whose rows were compared; None when all were.
     """
 
     table: str
@@ -71,6 +74,7 @@ class TableReconciliation:
     refused: str = ""
     cut: bool = False
     parts_changed: bool = False
+    window: Window | None = None
 
     @property
     def equal(self) -> bool:
@@ -106,6 +110,7 @@ class TableReconciliation:
             "refused": self.refused,
             "cut": self.cut,
             "parts_changed": self.parts_changed,
+            "window": [self.window.begin.isoformat(), self.window.end.isoformat()] if self.window else None,
         }
 
 
@@ -154,8 +159,16 @@ class Reconciler:
         """The tables whose partitions are others than at their last comparison."""
         return [table for table in tables if self._watch.changed(table, self._watch.parts(table))]
 
-    def reconcile(self, table: TableSpec) -> TableReconciliation:
+    def reconcile(self, table: TableSpec, window: Window | None = None) -> TableReconciliation:
         """Compare a table, mend it if that was asked for, and keep the report.
+
+        Of a window only rows whose event time lies in it are looked for, on each side by its own row; what
+        differs is then looked at by key, wherever its event time lies. So a row that has moved to another
+        window is no difference, and one that a sink shows in another window than the source is.
+
+        Args:
+            table: the table.
+            window: a stretch of event time; a table without `event_time` is compared whole.
 
         Raises:
             TransientError: something does not answer, or a fence is not passed in time.
@@ -171,7 +184,9 @@ class Reconciler:
         rows = RowsByKey(self._pipeline, self._connections, table)
         fences = Fences(self._pipeline, self._connections, self._ops, table, self._patience)
         confirmer = Confirmer(table, sinks, rows, fences)
-        suspects = self._suspects(table, sinks)
+        if window_column(table) is None:
+            window = None
+        suspects = self._suspects(table, sinks, window)
         findings = confirmer.confirm(suspects.keys)
         left: Mapping[str, Mapping[Key, Confirmed]] = findings.confirmed
         refused = ""
@@ -186,21 +201,25 @@ class Reconciler:
             skipped=skipped,
             refused=refused,
             parts_changed=self._watch.changed(table, parts),
+            window=window,
         )
         self._ops.record_reconciliation(
             self._pipeline.name, table.name, started, equal=report.equal, report=report.as_dict()
         )
-        if report.settled and not skipped:
+        if report.settled and not skipped and window is None:
             self._watch.record(table, parts)
         return report
 
-    def _suspects(self, table: TableSpec, sinks: Sequence[SinkSpec]) -> _Suspects:
-        checksums = Checksums(self._pipeline, self._connections, table, sinks)
+    def _suspects(
+        self, table: TableSpec, sinks: Sequence[SinkSpec], window: Window | None = None
+    ) -> _Suspects:
+        checksums = Checksums(self._pipeline, self._connections, table, sinks, window)
         why = checksums.unsuited()
         if why:
             self._say(f"{table.source}: reading every row, since {why}")
-            return self._by_rows(table, sinks, why)
-        self._say(f"{table.source}: checksums at the source, {', '.join(sink.name for sink in sinks)}")
+            return self._by_rows(table, sinks, why, window)
+        which = f" of rows of {window.text}" if window else ""
+        self._say(f"{table.source}: checksums{which} at the source, {', '.join(s.name for s in sinks)}")
         scan = checksums.scan()
         opened = len(set().union(*scan.differing.values())) if scan.differing else 0
         found = _Suspects("checksums", {}, scan.rows, scan.count, opened, scan.moved)
@@ -211,9 +230,11 @@ class Reconciler:
         found.moved += checksums.opened_rows
         return found
 
-    def _by_rows(self, table: TableSpec, sinks: Sequence[SinkSpec], why: str) -> _Suspects:
+    def _by_rows(
+        self, table: TableSpec, sinks: Sequence[SinkSpec], why: str, window: Window | None
+    ) -> _Suspects:
         alone = self._pipeline.model_copy(update={"sinks": tuple(sinks)})
-        report = compare_table(alone, self._connections, table, limit=MAX_KEYS)
+        report = compare_table(alone, self._connections, table, limit=MAX_KEYS, window=window)
         found = _Suspects(f"rows: {why}", {}, report.rows, moved=sum(report.rows.values()))
         types = [column.pg_type for column in table.key_columns]
         for example in report.examples:

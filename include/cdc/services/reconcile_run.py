@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import UUID
 
+from cdc.comparison.window import window_column
 from cdc.connections import Connections
+from cdc.model.desired import Desired
+from cdc.model.window import Window
 from cdc.ops import OpsStore
 from cdc.services.effective import effective_pipeline
 from cdc.services.reconcile import Mend, Reconciler, TableReconciliation
@@ -39,31 +42,52 @@ def reconcile_tables(
     mend: Mend | None,
     say: Callable[[str], None],
     only_changed: bool = False,
+    window: Window | None = None,
 ) -> list[TableReconciliation]:
     """Reconcile tables, those whose partitions changed without events first.
 
     A changelog has no keys by which its rows could be looked at: such tables are left out, and said.
 
     Without `mend` differences are only told. `say` is told what is being done; `only_changed` leaves the
-    other tables out.
+    other tables out. With a `window` only rows of that event time are compared, of tables that declare one.
     """
     effective = effective_pipeline(pipeline, ops)
     for table in tables:
         if table.changelog:
             say(f"{table.source}: is a changelog, which `make cdc-check` compares; it is not reconciled")
-    keyed = [effective.table(table.name) for table in tables if not table.changelog]
+    paused = paused_streams(pipeline, ops)
+    for table in tables:
+        if table.stream in paused:
+            say(f"{table.source}: is not compared, since its stream is paused and writes nothing")
+    keyed = [
+        effective.table(table.name) for table in tables if not table.changelog and table.stream not in paused
+    ]
+    if window is not None:
+        for table in keyed:
+            if window_column(table) is None:
+                say(f"{table.source}: is compared whole, since it has no `event_time`")
     reconciler = Reconciler(effective, connections, ops, mend, say)
     changed = reconciler.changed_parts(keyed)
     for table in changed:
         say(f"{table.source}: its partitions are others than at its last comparison")
     others = [] if only_changed else [table for table in keyed if table not in changed]
-    return [reconciler.reconcile(table) for table in (*changed, *others)]
+    return [reconciler.reconcile(table, window) for table in (*changed, *others)]
+
+
+def paused_streams(pipeline: Pipeline, ops: OpsStore) -> set[str]:
+    """The streams that somebody has paused."""
+    return {
+        stream.name
+        for stream in pipeline.streams
+        if ops.desired_state(pipeline.name, stream.name) is Desired.PAUSED
+    }
 
 
 def sentences(report: TableReconciliation) -> list[str]:
     """What a table's reconciliation found and did, for a log or a mail."""
     rows = ", ".join(f"{count:,} in {side}" for side, count in report.rows.items())
-    head = f"{report.table}: {rows}; {'equal' if report.equal else 'differs'}"
+    which = f" ({report.window.text})" if report.window else ""
+    head = f"{report.table}{which}: {rows}; {'equal' if report.equal else 'differs'}"
     if report.buckets:
         head += f" ({report.opened} of {report.buckets} buckets opened, {report.looked_at} keys looked at)"
     lines = [head]

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cdc.clients.yarn import Application, YarnClient
-from cdc.errors import UnavailableError
+from cdc.errors import ConfigurationError, UnavailableError
+from cdc.model.desired import Desired, refusal
 from cdc.ops import OpsStore
+from cdc.services.orphans import end_doubles
 from cdc.services.streams import Restart, Reuse, ensure_decision, find_live, stop_stream
 from cdc.services.submit import submit
 from cdc.settings import Settings
@@ -25,25 +27,41 @@ def start_stream(
     yarn: YarnClient,
     ops: OpsStore,
     on_step: Callable[[str], None],
+    *,
+    resume: bool = False,
 ) -> Application:
     """Find the live driver, or submit one; a driver with another spec is stopped first.
+
+    A paused stream starts only with `resume`.
 
     Two callers at once leave one driver: look-up and submission happen under one lock in the ops store, held
     until the ResourceManager lists the new application.
 
     Raises:
         UnavailableError: YARN or the ops store does not answer.
-        ConfigurationError: spark-submit refuses.
+        ConfigurationError: spark-submit refuses, or the stream is paused.
     """
     wanted = pipeline.spec_hash(stream)
+    why = refusal(ops.desired_state(pipeline.name, stream.name), "resume" if resume else "start")
+    if why:
+        raise ConfigurationError(f"{stream.app_name} is not started: {why}")
     with ops.exclusively(f"launch {stream.app_name}"):
-        decision = ensure_decision(find_live(yarn, stream), stream.app_name, wanted)
+        live, doubles = end_doubles(yarn, ops, stream)
+        for orphan in doubles:
+            on_step(f"{stream.app_name}: ended, {orphan.sentence}")
+        decision = ensure_decision(live, stream.app_name, wanted)
+        if (
+            isinstance(decision, Reuse)
+            and ops.desired_state(pipeline.name, stream.name) is Desired.RESTARTING
+        ):
+            # A restart that was broken off has left a driver that may be about to end.
+            decision = Restart(decision.application)
         on_step(f"{stream.app_name}: {decision.sentence}")
         if isinstance(decision, Reuse):
             ops.request_run(pipeline.name, stream.name)
             return decision.application
         if isinstance(decision, Restart):
-            on_step(stop_stream(yarn, ops, stream).sentence)
+            on_step(stop_stream(yarn, ops, stream, desired=Desired.RESTARTING).sentence)
         ops.request_run(pipeline.name, stream.name)
         submit(pipeline, stream, pipeline_file, settings)
         application = _appeared(yarn, stream)

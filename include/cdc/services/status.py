@@ -18,6 +18,7 @@ from cdc.clients.yarn import Application, YarnClient
 from cdc.connections import Connections
 from cdc.ddl.columns import quote_ch, rows_of_view
 from cdc.errors import CdcError
+from cdc.model.desired import Desired
 from cdc.model.parking import ParkedTable
 from cdc.model.samples import ConnectorSample, Offsets, lag
 from cdc.model.watermark import Watermark
@@ -26,7 +27,7 @@ from cdc.services.apply import YARN_CONNECTION
 from cdc.services.health import sample_connector
 from cdc.spec import ClickHouseSink, Pipeline, StreamSpec, TableSpec
 
-State = Literal["running", "starting", "stopped", "parked", "failed"]
+State = Literal["running", "starting", "stopped", "paused", "parked", "failed"]
 COUNT_TIMEOUT_S = 5
 
 
@@ -131,9 +132,11 @@ def stream_state(table: TableSpec, facts: StreamFacts, sinks: int) -> tuple[Stat
         if len(facts.progress) >= sinks and (launch is None or _since(launch, facts.progress)):
             return "running", ""
         return "starting", f"{live[0].id} is {live[0].state} and waits for its first batch"
+    if launch is not None and launch.desired == Desired.PAUSED:
+        return "paused", f"since {launch.desired_at:%Y-%m-%d %H:%M} UTC; its offsets are kept"
     if launch is not None and launch.failure:
         return "failed", launch.failure
-    if launch is not None and launch.desired == "stopped":
+    if launch is not None and launch.desired == Desired.STOPPED:
         return "stopped", "a stop was requested"
     if launch is None or launch.application_id is None:
         return "stopped", "never launched: run the stream's DAG or `cdc stream start`"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cdc.clients.yarn import Application, YarnClient
+from cdc.model.desired import Desired
 from cdc.ops import OpsStore
 from cdc.services.launch import spec_tag
 from cdc.spec import StreamSpec
@@ -76,9 +77,20 @@ def ensure_decision(live: Application | None, app_name: str, wanted_hash: str) -
     return Reuse(live) if spec_tag(app_name, wanted_hash).lower() in live.tags else Restart(live)
 
 
-def request_stop(ops: OpsStore, stream: StreamSpec) -> None:
-    """Ask the driver to end after the batch it is in; it looks between batches."""
-    ops.request_stop(stream.pipeline, stream.name)
+def request_end(ops: OpsStore, stream: StreamSpec, desired: Desired = Desired.STOPPED) -> None:
+    """Ask the driver to end after the batch it is in; it looks between batches.
+
+    Args:
+        ops: the ops store.
+        stream: the stream.
+        desired: what is wanted of the stream from now on.
+    """
+    ask = {
+        Desired.STOPPED: ops.request_stop,
+        Desired.PAUSED: ops.request_pause,
+        Desired.RESTARTING: ops.request_drain,
+    }[desired]
+    ask(stream.pipeline, stream.name)
 
 
 def stop_stream(
@@ -87,9 +99,10 @@ def stop_stream(
     stream: StreamSpec,
     grace_s: float = GRACE_S,
     sleep: Callable[[float], None] = time.sleep,
+    desired: Desired = Desired.STOPPED,
 ) -> Stopped:
     """Stop a stream and wait until it has ended; killed when it does not obey within `grace_s`."""
-    return stop_all(yarn, ops, [stream], grace_s, sleep)[0]
+    return stop_all(yarn, ops, [stream], grace_s, sleep, desired)[0]
 
 
 def stop_all(
@@ -98,18 +111,27 @@ def stop_all(
     streams: Sequence[StreamSpec],
     grace_s: float = GRACE_S,
     sleep: Callable[[float], None] = time.sleep,
+    desired: Desired = Desired.STOPPED,
 ) -> list[Stopped]:
     """Ask every stream to stop, then wait for all of them at once."""
     live: dict[str, list[Application]] = {}
     for stream in streams:
-        request_stop(ops, stream)
+        request_end(ops, stream, desired)
         live[stream.app_name] = yarn.applications(tags=[stream.app_name])
     waiting = {application.id for applications in live.values() for application in applications}
+    left = end_applications(yarn, waiting, grace_s, sleep)
+    return [_stopped(stream.app_name, live[stream.app_name], left) for stream in streams]
+
+
+def end_applications(
+    yarn: YarnClient, waiting: set[str], grace_s: float, sleep: Callable[[float], None] = time.sleep
+) -> set[str]:
+    """Wait until applications have ended, and kill those that have not after `grace_s`; returns these."""
     left = _wait_ended(yarn, waiting, grace_s, sleep)
     for application_id in left:
         yarn.kill(application_id)
     _wait_ended(yarn, left, 30.0, sleep)
-    return [_stopped(stream.app_name, live[stream.app_name], left) for stream in streams]
+    return left
 
 
 def _wait_ended(

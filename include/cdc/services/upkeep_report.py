@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 Horizon = dict[int, int]
 """For each Kafka partition the version below which tombstones may go."""
@@ -52,10 +51,6 @@ class UpkeepReport:
     pipeline: str
     tables: tuple[TableUpkeep, ...]
     purged: dict[str, int]
-
-    def to_json(self) -> str:
-        """The report as JSON."""
-        return json.dumps(asdict(self), indent=2)
 
 
 class Deadline:

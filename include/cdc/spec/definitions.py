@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdc.spec.pipeline import Pipeline
-from cdc.spec.tables import TableSpec
+from cdc.spec.tables import TableSpec, may_be_event_time
 
 Definition = Mapping[str, Any]
 """Key, columns and exclusions, as a pipeline file has them."""
@@ -32,13 +32,16 @@ def fingerprint(table: TableSpec) -> str:
 
 
 def redefined(table: TableSpec, definition: Definition) -> TableSpec:
-    """The table with another definition.
+    """The table with another definition; without its event time, when that is no time there any more.
 
     Raises:
         pydantic.ValidationError: the two do not fit together.
     """
     kept = table.model_dump(mode="json", by_alias=True, exclude=set(_FIELDS))
-    return TableSpec.model_validate({"source": table.source, **kept, **definition})
+    document = {"source": table.source, **kept, **definition}
+    made = TableSpec.model_validate({**document, "event_time": None})
+    fits = any(c.name == table.event_time and may_be_event_time(c) for c in made.columns)
+    return TableSpec.model_validate(document) if fits else made
 
 
 def with_tables(pipeline: Pipeline, tables: Mapping[str, TableSpec]) -> Pipeline:

@@ -93,8 +93,12 @@ class PoliciesSpec(Spec):
     The default schedules are minutes apart, so that a small machine is not asked for everything at once.
 
     Attributes:
+        restart_schedule: when the pipeline's streams are restarted, one after the other; by default never.
         max_start_s: how long a launched stream may take until its first progress.
-        reconcile_schedule: when source and sinks are compared.
+        reconcile_schedule: when source and sinks are compared; a run's data interval is the time since the
+            one before.
+        reconcile_windows: a run of the schedule compares only rows whose `event_time` lies in its interval,
+            instead of every row; a backfill always does so.
         partitions_schedule: when tables whose partitions changed without events are looked for.
         reconcile_repair: mend what is proven to differ, instead of only telling it.
     """
@@ -106,9 +110,11 @@ class PoliciesSpec(Spec):
     max_slot_retained_mb: Positive = 2048
     health_schedule: str | None = "*/5 * * * *"
     connectors_schedule: str | None = "@hourly"
+    restart_schedule: str | None = None
     reconcile_schedule: str | None = "@daily"
     partitions_schedule: str | None = "8-59/30 * * * *"
     reconcile_repair: bool = True
+    reconcile_windows: bool = False
     watermarks_schedule: str | None = "2-59/5 * * * *"
     maintenance_schedule: str | None = "17 3 * * *"
     maintenance: MaintenanceSpec = MaintenanceSpec()

@@ -19,7 +19,14 @@ COORDINATES = ("_generation", "_partition", "_offset", "_diff")
 """What tells the rows of a changelog apart: the event, and of an update which of its two rows."""
 NULL_FLAG_PREFIX = "_is_null__"
 Mode = Literal["rows", "changelog"]
+_EVENT_TIMES = frozenset({"date", "timestamp with time zone", "timestamp without time zone"})
 _KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb", "hstore", "other"})
+
+
+def may_be_event_time(column: ColumnSpec) -> bool:
+    """Whether every database can choose rows by this column's values as moments."""
+    pg = column.pg_type
+    return pg.base in _EVENT_TIMES and not pg.dimensions and not pg.as_text
 
 
 def _checked_type(text: str) -> str:
@@ -120,7 +127,8 @@ class TableSpec(Spec):
         mode: `rows` keeps the table's current rows; `changelog` appends every event, exact duplicates too,
             and needs no key.
         key: the primary key's columns, in the key's order; of a changelog none.
-        event_time: a column that says when a row belongs to a day, for windows of comparison and replay.
+        event_time: a column that says when a row belongs to a day, for windows of comparison; a date or a
+            timestamp, UTC where it has no zone. A row in which it is NULL is in no window.
         exclude: columns of the source that are not captured.
         schema_changes: what happens when the source's table changes.
     """
@@ -174,9 +182,21 @@ class TableSpec(Spec):
                 "rename them at the source or leave them out"
             )
         self._check_key()
-        if self.event_time is not None and self.event_time not in {c.name for c in self.columns}:
-            raise ValueError(f"event_time names {self.event_time!r}, which is no declared column")
+        self._check_event_time()
         return self
+
+    def _check_event_time(self) -> None:
+        if self.event_time is None:
+            return
+        column = next((column for column in self.columns if column.name == self.event_time), None)
+        if column is None:
+            raise ValueError(f"event_time names {self.event_time!r}, which is no declared column")
+        if not may_be_event_time(column):
+            raise ValueError(
+                f"event_time names {self.event_time!r} of type "
+                f"{column.type}{' as text' if column.as_ else ''}; expected a date, timestamp or "
+                "timestamptz, by which every database can choose rows"
+            )
 
     def _check_key(self) -> None:
         if self.changelog and self.key:

@@ -118,7 +118,14 @@ class PipelineLauncher:
         return next((run for run in ours if not run.finished), ours[0] if ours else None)
 
     def _skipped(self, run: DagRun) -> bool:
-        return all(task["state"] == "skipped" for task in self.api.tasks(run))
+        """Whether the run did nothing, and one by hand would."""
+        if any(task["state"] != "skipped" for task in self.api.tasks(run)):
+            return False
+        if run.run_type == "manual":
+            # Nothing but a resume starts a stream that a person has paused.
+            self.say(f"{run.dag_id} leaves its stream as it is: it is paused")
+            return False
+        return True
 
     def _again(self, run: DagRun, attempts: dict[str, int]) -> DagRun:
         reason = self.api.explain(run)

@@ -63,6 +63,9 @@ def _of_stream(stream: str, dag_id: str) -> tuple[Action, ...]:
     return (
         action("ensure", "Ensure running", "One driver of the present specification runs"),
         action("restart", "Restart", "End the driver between two batches and start another", interrupts=True),
+        action("pause", "Pause", "End the driver between two batches; nobody is alarmed until it is resumed",
+               interrupts=True),
+        action("resume", "Resume", "Start a paused stream where it ended", interrupts=True),
         action("stop", "Stop", "End the driver between two batches; nothing starts it again but a person",
                interrupts=True),
     )  # fmt: skip

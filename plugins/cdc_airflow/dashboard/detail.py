@@ -148,6 +148,8 @@ def _stream(
     launch = facts.ops.value.launches.get(name) if facts.ops.value else None
     known = application.id if application else (launch.application_id or "" if launch else "")
     state = _state(application, facts)
+    if launch is not None and launch.desired == "paused":
+        state = "paused" if application is None else f"{state}, a pause was requested"
     if launch is not None and launch.desired == "stopped":
         state = f"{state}, a stop was requested"
     return StreamCard(

@@ -14,6 +14,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc.errors import ConfigurationError, UnavailableError
+from cdc.model.desired import Desired, refusal
 from cdc.spec import Pipeline, StreamSpec
 from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids
 from cdc_airflow.intent import context_asked_by_hand
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from cdc.clients.yarn import YarnClient
     from cdc.ops import OpsStore
+
+_ENDS = {"stop": Desired.STOPPED, "pause": Desired.PAUSED}
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,10 @@ class EnsureStreamOperator(SparkSubmitOperator):
     Args:
         pipeline: the pipeline's name; its file is read when the task runs.
         stream: the stream's name.
-        action: `ensure`; `restart`, a new driver even when one of the same specification runs; or `stop`.
+        action: `ensure`; `restart`, a new driver even when one of the same specification runs; `stop`;
+            `pause`, a stop that alarms nobody; or `resume`, which alone starts a paused stream.
         start_timeout_s: how long the application may take until YARN runs it.
+        only_wanted: a stream that was stopped stays so, also when a person runs the DAG.
     """
 
     template_fields: Sequence[str] = (*SparkSubmitOperator.template_fields, "action", "start_timeout_s")
@@ -69,6 +74,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
         stream: str,
         action: str = "ensure",
         start_timeout_s: float | str = 300,
+        only_wanted: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=SPARK, deploy_mode="cluster", yarn_track_via_rm_api=True, **kwargs)
@@ -76,6 +82,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
         self.stream = stream
         self.action = action
         self.start_timeout_s = start_timeout_s
+        self.only_wanted = only_wanted
         self._target: Target | None = None
 
     def execute(self, context: Any) -> Any:
@@ -83,11 +90,11 @@ class EnsureStreamOperator(SparkSubmitOperator):
         from cdc.services.streams import stop_stream
 
         with self._reach() as target:
-            if self.action == "stop":
-                self.log.info("%s", stop_stream(target.yarn, target.ops, target.stream).sentence)
+            if self.action in _ENDS:
+                stopped = stop_stream(target.yarn, target.ops, target.stream, desired=_ENDS[self.action])
+                self.log.info("%s", stopped.sentence)
                 return None
             self._require_wanted(target, context)
-            target.ops.request_run(*target.key)
             self._target = target
             with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
                 describe(self, target.stream, Path(folder))
@@ -95,22 +102,28 @@ class EnsureStreamOperator(SparkSubmitOperator):
 
     def submit_job(self, context: Any) -> str:
         """Submit, unless a driver of this specification lives; the lock makes two runs at once harmless."""
-        from cdc.services.streams import Restart, Reuse, ensure_decision, find_live, stop_stream
+        from cdc.services.orphans import end_doubles
+        from cdc.services.streams import Restart, Reuse, ensure_decision, stop_stream
 
         target = self._reached
         app_name, wanted = target.stream.app_name, target.pipeline.spec_hash(target.stream)
         with target.ops.exclusively(f"launch {app_name}"):
-            live = find_live(target.yarn, target.stream)
+            live, ended = end_doubles(target.yarn, target.ops, target.stream)
+            for orphan in ended:
+                self.log.warning("Ended: %s", orphan.sentence)
             decision = ensure_decision(live, app_name, wanted)
-            if isinstance(decision, Reuse) and self.action == "restart":
+            # A restart that was broken off has left a driver that may be about to end.
+            broken_off = target.ops.desired_state(*target.key) is Desired.RESTARTING
+            if isinstance(decision, Reuse) and (self.action == "restart" or broken_off):
                 self.log.info("A new driver is asked for, though one with this spec runs")
                 decision = Restart(decision.application)
             self.log.info("%s: %s", app_name, decision.sentence)
+            if isinstance(decision, Restart):
+                stopped = stop_stream(target.yarn, target.ops, target.stream, desired=Desired.RESTARTING)
+                self.log.info("%s", stopped.sentence)
+            target.ops.request_run(*target.key)
             if isinstance(decision, Reuse):
                 return decision.application.id
-            if isinstance(decision, Restart):
-                self.log.info("%s", stop_stream(target.yarn, target.ops, target.stream).sentence)
-                target.ops.request_run(*target.key)
             application = super().submit_job(context)
             if application is None:
                 raise UnavailableError("spark-submit gave no application id: its output is in this log")
@@ -166,8 +179,11 @@ class EnsureStreamOperator(SparkSubmitOperator):
                 f"{', '.join(missing)} not applied yet: DAG cdc_connectors does it, and then starts this one"
             )
             raise ConfigurationError(said) if by_hand else AirflowSkipException(said)
-        if not by_hand and target.ops.desired_state(*target.key) == "stopped":
-            raise AirflowSkipException("stopped on request: run this DAG by hand to start the stream again")
+        desired = target.ops.desired_state(*target.key)
+        if why := refusal(desired, self.action):
+            raise AirflowSkipException(f"{target.stream.app_name} is not started: {why}")
+        if desired is Desired.STOPPED and (self.only_wanted or not by_hand):
+            raise AirflowSkipException("stopped on request: run the stream's DAG by hand to start it again")
 
     def _wait_for(self, application_id: str, states: Sequence[str]) -> None:
         """Wait until YARN reports one of `states`.

@@ -17,8 +17,10 @@ from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.notifications.difference_mail import DifferenceMail
 from cdc_airflow.operators.submission import SPARK, describe
 from cdc_airflow.pipelines import ALL, find_pipeline
+from cdc_airflow.run_window import Run, chosen_window, run_of
 
 if TYPE_CHECKING:
+    from cdc.ops import OpsStore
     from cdc.services.reconcile import TableReconciliation
 
 
@@ -38,9 +40,17 @@ class ReconcileOperator(SparkSubmitOperator):
         tables: `all`, or names of tables, separated by commas.
         repair: `policy`, `yes` or `no`.
         only_changed: only tables whose partitions changed without events.
+        window: `interval`, rows whose event time lies in the run's data interval; `all`; or `auto`, the
+            interval in a backfill, and the policy's choice in any other run.
     """
 
-    template_fields: Sequence[str] = (*SparkSubmitOperator.template_fields, "only", "tables", "repair")
+    template_fields: Sequence[str] = (
+        *SparkSubmitOperator.template_fields,
+        "only",
+        "tables",
+        "repair",
+        "window",
+    )
 
     def __init__(
         self,
@@ -51,6 +61,7 @@ class ReconcileOperator(SparkSubmitOperator):
         tables: str = ALL,
         repair: str = "policy",
         only_changed: bool = False,
+        window: str = "all",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -67,11 +78,12 @@ class ReconcileOperator(SparkSubmitOperator):
         self.tables = tables
         self.repair = repair
         self.only_changed = only_changed
+        self.window = window
 
     def execute(self, context: Any) -> Any:
         """Reconcile; skipped when this run is about other tables, failed when something is left."""
         from cdc.ops import OpsStore
-        from cdc.services.reconcile_run import reconcile_tables
+        from cdc.services.reconcile_run import paused_streams, reconcile_tables
 
         if self.only not in (ALL, self.pipeline):
             raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
@@ -87,6 +99,12 @@ class ReconcileOperator(SparkSubmitOperator):
 
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             ops.ensure_schema()
+            if self.stream in paused_streams(pipeline, ops):
+                raise AirflowSkipException(
+                    f"stream {self.stream} is paused: what it writes later is compared"
+                )
+            run = run_of(context)
+            chosen = self._captured(pipeline, chosen, run, ops)
             reports = reconcile_tables(
                 pipeline,
                 connections,
@@ -95,6 +113,7 @@ class ReconcileOperator(SparkSubmitOperator):
                 mend=mend if mends else None,
                 say=lambda step: self.log.info("%s", step),
                 only_changed=self.only_changed,
+                window=chosen_window(self.window, run, windows=pipeline.policies.reconcile_windows),
             )
         self._tell(pipeline, reports, context)
         return [report.as_dict() for report in reports]
@@ -105,6 +124,21 @@ class ReconcileOperator(SparkSubmitOperator):
             return list(tables)
         wanted = {pipeline.table(name.strip()).name for name in self.tables.split(",") if name.strip()}
         return [table for table in tables if table.name in wanted]
+
+    def _captured(
+        self, pipeline: Pipeline, chosen: Sequence[TableSpec], run: Run, ops: OpsStore
+    ) -> list[TableSpec]:
+        """Leave out what the schedule asks for too early: a table that was not captured in the interval."""
+        if run.type != "scheduled" or self.only_changed or run.interval is None:
+            return list(chosen)
+        since = ops.captured_since(pipeline.name)
+        ready = [t for t in chosen if t.source in since and since[t.source] < run.interval[1]]
+        if not ready:
+            raise AirflowSkipException(
+                f"stream {self.stream} is not captured since before {run.interval[1]:%Y-%m-%d %H:%M} UTC, "
+                "where this run's interval ends: the next run compares it"
+            )
+        return ready
 
     def _mend(
         self, pipeline: Pipeline, run: UUID, table: TableSpec, sinks: Sequence[str], context: Any

@@ -15,6 +15,7 @@ from cdc.model.health import Level
 from cdc_airflow.checks import Check, Kind, look
 from cdc_airflow.findings import CheckFailedError, Finding, Patience, Step
 from cdc_airflow.intent import BY_HAND, context_asked_by_hand
+from cdc_airflow.pipelines import ALL
 from cdc_airflow.triggers.check import CheckTrigger
 
 
@@ -125,6 +126,28 @@ class CheckpointHealthSensor(CheckSensor):
     accept_warnings = True
 
 
+class RetentionSensor(CheckSensor):
+    """Kafka keeps events for longer than the slowest query needs, with the time of a replay to spare.
+
+    Args:
+        only: `all`, or the one pipeline that this run is about; others are skipped.
+    """
+
+    kind = Kind.RETENTION
+    accept_warnings = True
+    template_fields: Sequence[str] = (*CheckSensor.template_fields, "only")
+
+    def __init__(self, *, only: str = ALL, grace_s: float | str = 0, **kwargs: Any) -> None:
+        super().__init__(grace_s=grace_s, **kwargs)
+        self.only = only
+
+    def execute(self, context: Any) -> Any:
+        """Look, unless the run is about another pipeline."""
+        if self.only not in (ALL, self.pipeline):
+            raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
+        return super().execute(context)
+
+
 class ConnectorRunningSensor(CheckSensor):
     """Waits until the connector's tasks run, and then tells the streams' DAGs by the task's outlets.
 
@@ -157,7 +180,7 @@ class FirstProgressSensor(CheckSensor):
         self.skip = skip
 
     def execute(self, context: Any) -> Any:
-        """Look, unless the stream was stopped."""
+        """Look, unless the stream was stopped or paused."""
         if str(self.skip).lower() == "true":
-            raise AirflowSkipException("the stream was stopped: there is no progress to wait for")
+            raise AirflowSkipException("the stream was ended: there is no progress to wait for")
         return super().execute(context)

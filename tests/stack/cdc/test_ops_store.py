@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from cdc.errors import ConfigurationError, ConflictError, FencedError, GenerationError, UnavailableError
+from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
 from cdc.model.health import Level, Verdict
 from cdc.model.parking import ParkedTable
@@ -120,6 +121,36 @@ class TestStreams:
         assert ops.desired_state("p", "s") == "stopped"
         ops.request_run("p", "s")
         assert ops.desired_state("p", "s") == "running"
+
+    def test_a_pause_and_a_restart_are_states_of_their_own(self, ops: OpsStore) -> None:
+        ops.request_pause("p", "s")
+        first = ops.launch("p", "s")
+        assert first is not None
+        assert ops.desired_state("p", "s") is Desired.PAUSED
+        ops.request_pause("p", "s")
+        # Since when it is paused, not when somebody said so again.
+        assert ops.launch("p", "s") == first
+        ops.request_drain("p", "s")
+        assert ops.desired_state("p", "s").wants_driver
+        ops.request_run("p", "s")
+        assert ops.desired_state("p", "s") is Desired.RUNNING
+        assert [launch.stream for launch in ops.all_launches()] == ["s"]
+
+    def test_an_older_store_takes_the_new_states(self, ops: OpsStore, dsn: str) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                "ALTER TABLE cdc_ops.streams DROP CONSTRAINT streams_desired_check, ADD CONSTRAINT "
+                "streams_desired_check CHECK (desired IN ('running', 'stopped'))"
+            )
+            connection.execute("COMMENT ON SCHEMA cdc_ops IS 'older'")
+        ops.ensure_schema()
+        ops.request_pause("p", "s")
+        assert ops.desired_state("p", "s") is Desired.PAUSED
+
+    def test_live_leases_are_those_that_have_not_expired(self, ops: OpsStore) -> None:
+        ops.acquire_lease("p.s.warehouse", "application_1_1/1", 60)
+        ops.release_lease(ops.acquire_lease("p.s.clickhouse", "application_1_1/1", 60))
+        assert [lease.query for lease in ops.live_leases()] == ["p.s.warehouse"]
 
     def test_a_launch_forgets_the_last_failure_and_keeps_the_request(self, ops: OpsStore) -> None:
         ops.request_stop("p", "s")

@@ -284,7 +284,7 @@ def test_the_pipeline_file_counts_again_once_it_was_edited(place: Place) -> None
     place.settle()
     assert place.table.columns[-1].default == "7"
     columns = place.table.model_dump(mode="json", by_alias=True)["columns"]
-    edited = place.declare(columns=columns, event_time="age")
+    edited = place.declare(columns=columns)
     assert effective_pipeline(edited, place.ops).tables[0] == edited.tables[0]
     place.pipeline = edited
     assert place.settle().state == "unchanged"

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 
 from cdc.clients.yarn import Application, YarnClient
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, ConflictError, UnavailableError
+from cdc.model.desired import Desired
+from cdc.model.orphans import Why
 from cdc.ops import OpsStore
+from cdc.services.orphans import Orphans
 from cdc.services.start import start_stream
 from cdc.services.streams import find_live, stop_stream
+from cdc.services.submit import submit
 from cdc.settings import Settings
 from cdc.spec import Pipeline
 from local_stack.components.spark import spark_environment
@@ -44,9 +48,12 @@ def ops(postgres: Any) -> Iterator[OpsStore]:
         yield store
 
 
-def start(pipeline: Pipeline, settings: Settings, yarn: YarnClient, dsn_of: OpsStore) -> Application:
+def start(
+    pipeline: Pipeline, settings: Settings, yarn: YarnClient, dsn_of: OpsStore, *, resume: bool = False
+) -> Application:
+    stream = pipeline.stream("orders")
     with OpsStore(dsn_of._dsn) as ops:
-        return start_stream(pipeline, pipeline.stream("orders"), FILE, settings, yarn, ops, lambda _: None)
+        return start_stream(pipeline, stream, FILE, settings, yarn, ops, lambda _: None, resume=resume)
 
 
 def test_1_two_starts_at_once_leave_one_driver(
@@ -88,6 +95,65 @@ def test_3_a_driver_that_does_not_obey_is_killed(
 
 def test_4_nothing_to_stop(pipeline: Pipeline, yarn: YarnClient, ops: OpsStore) -> None:
     assert stop_stream(yarn, ops, pipeline.stream("orders")).application_id is None
+
+
+def test_5_a_paused_stream_is_started_by_nothing_but_a_resume(
+    pipeline: Pipeline, settings: Settings, yarn: YarnClient, ops: OpsStore
+) -> None:
+    stream = pipeline.stream("orders")
+    start(pipeline, settings, yarn, ops)
+    stop_stream(yarn, ops, stream, grace_s=1, desired=Desired.PAUSED)
+    assert ops.desired_state("ecommerce", "orders") is Desired.PAUSED
+    with pytest.raises(ConfigurationError, match="is paused: resume it"):
+        start(pipeline, settings, yarn, ops)
+    assert find_live(yarn, stream) is None
+    resumed = start(pipeline, settings, yarn, ops, resume=True)
+    assert ops.desired_state("ecommerce", "orders") is Desired.RUNNING
+    assert find_live(yarn, stream) == resumed
+
+
+def test_6_a_second_driver_of_a_stream_is_found_and_the_next_ensure_ends_it(
+    pipeline: Pipeline, settings: Settings, yarn: YarnClient, ops: OpsStore
+) -> None:
+    stream = pipeline.stream("orders")
+    first = find_live(yarn, stream)
+    assert first is not None
+    # Somebody submits beside the platform, which looks first.
+    submit(pipeline, stream, FILE, settings)
+    (second,) = {a.id for a in yarn.applications([stream.app_name])} - {first.id}
+    (orphan,) = Orphans([pipeline], yarn, [ops]).find()
+    assert (orphan.why, orphan.name, orphan.kept) == (Why.DOUBLE, second, first.id)
+    assert start(pipeline, settings, yarn, ops).id == first.id
+    assert [a.id for a in yarn.applications([stream.app_name])] == [first.id]
+    assert Orphans([pipeline], yarn, [ops]).find() == []
+
+
+def test_7_a_stream_that_left_its_pipeline_is_ended_and_its_lease_given_back(
+    pipeline: Pipeline, yarn: YarnClient, ops: OpsStore
+) -> None:
+    stream = pipeline.stream("orders")
+    live = find_live(yarn, stream)
+    assert live is not None
+    query = stream.query_name("warehouse")
+    ops.acquire_lease(query, f"{live.id}/1", 600)
+    rest = tuple(table for table in pipeline.tables if table.stream != "orders")
+    smaller = pipeline.model_copy(update={"tables": rest})
+    orphans = Orphans([smaller], yarn, [ops])
+    (orphan,) = orphans.find()
+    assert (orphan.why, orphan.name) == (Why.UNDECLARED, live.id)
+    assert "cdc-ecommerce-orders, which its pipeline has no more" in orphan.sentence
+    assert orphans.end([orphan], grace_s=1) == [orphan]
+    assert find_live(yarn, stream) is None
+    # Declared again, it starts: nobody has stopped it.
+    assert ops.desired_state("ecommerce", "orders").wants_driver
+
+    (left,) = orphans.find()
+    assert (left.why, left.name) == (Why.LEASE, query)
+    with pytest.raises(ConflictError):
+        ops.acquire_lease(query, "another", 600)
+    orphans.end([left])
+    assert ops.acquire_lease(query, "another", 1).epoch == 2
+    assert orphans.find() == []
 
 
 def test_an_unknown_application_and_the_cluster(yarn: YarnClient) -> None:

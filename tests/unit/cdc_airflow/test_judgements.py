@@ -57,6 +57,13 @@ class TestQueryHealth:
         assert "stopped on request" in verdict.sentence
         assert verdict.since == self.SEEN.seen_at
 
+    def test_a_pause_is_meant_and_alarms_nobody(self) -> None:
+        late = replace(self.SEEN, wanted=False, at=LAUNCH + timedelta(days=3), paused_at=LAUNCH)
+        verdict = judge_query(late, self.POLICY)
+        assert verdict.level is Level.WARN
+        assert "is paused since 2026-03-01 12:00 UTC" in verdict.sentence
+        assert "resume" in verdict.todo
+
     def test_anything_else_is_the_library_s_verdict(self) -> None:
         assert judge_query(self.SEEN, self.POLICY).level is Level.OK
         away = replace(self.SEEN, wanted=False, unreachable="the ops store does not answer")

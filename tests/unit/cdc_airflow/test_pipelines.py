@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.sdk import CronDataIntervalTimetable, CronTriggerTimetable, MultipleCronTriggerTimetable
 
 from cdc.errors import ConfigurationError, SpecError
 from cdc.spec import load_pipeline
 from cdc_airflow.hooks.cdc import connection_ids, driver_connection_ids
-from cdc_airflow.pipelines import cron_schedule, find_pipeline, readable_pipelines, stream_dag_ids
+from cdc_airflow.pipelines import (
+    cron_schedule,
+    find_pipeline,
+    interval_schedule,
+    readable_pipelines,
+    reconciliation_dags,
+    stream_dag_ids,
+)
 
 SAMPLE = Path(__file__).resolve().parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 
@@ -28,6 +35,23 @@ def test_streams_of_one_name_in_two_pipelines_do_not_share_a_dag() -> None:
     ids = stream_dag_ids([sample, sample.model_copy(update={"name": "shop2"})])
     assert ids["ecommerce", "orders"] == "cdc_stream_ecommerce_orders"
     assert ids["shop2", "orders"] == "cdc_stream_shop2_orders"
+
+
+def test_pipelines_with_one_schedule_are_reconciled_by_one_dag_and_others_by_their_own() -> None:
+    sample = load_pipeline(SAMPLE)
+    alike = sample.model_copy(update={"name": "shop2"})
+    assert reconciliation_dags([sample, alike]) == {"cdc_reconciliation": (sample, alike)}
+    policies = sample.policies.model_copy(update={"reconcile_schedule": "@hourly"})
+    other = alike.model_copy(update={"policies": policies})
+    assert reconciliation_dags([sample, other]) == {
+        "cdc_reconciliation_ecommerce": (sample,),
+        "cdc_reconciliation_shop2": (other,),
+    }
+
+
+def test_a_pipeline_without_a_schedule_is_reconciled_by_hand() -> None:
+    assert interval_schedule(None) is None
+    assert interval_schedule("@daily") == CronDataIntervalTimetable("@daily", timezone="UTC")
 
 
 def test_a_broken_file_is_named_and_hides_no_other_pipeline(

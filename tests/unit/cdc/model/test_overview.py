@@ -227,3 +227,13 @@ class TestCapture:
 )
 def test_durations_in_words(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_backlog_of_a_paused_stream_is_shown_and_is_no_breach() -> None:
+    late = query(ended=9000, newest=9000, backlog=10**6)
+    assert levels(replace(HEALTHY, queries=(late,)))[Stage.TOPIC] is Level.BREACH
+    paused = replace(late, sample=replace(late.sample, wanted=False, paused_at=ago(8000)))
+    found = levels(replace(HEALTHY, queries=(paused,)))
+    assert (found[Stage.TOPIC], found[Stage.QUERY]) == (Level.WARN, Level.WARN)
+    said = worst(replace(HEALTHY, queries=(paused,))).sentence
+    assert "1,000,000 events wait in its topics while its stream is paused" in said

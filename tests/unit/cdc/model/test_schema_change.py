@@ -182,12 +182,13 @@ def test_a_column_that_came_and_went_is_left_out_only_with_a_proof() -> None:
 def test_a_new_build_takes_the_source_as_it_is_and_keeps_what_was_said_about_it() -> None:
     said = declared(
         exclude=["secret"],
-        event_time="age",
+        event_time="made_at",
         derived=[{"name": "d", "type": "text"}],
         columns=[
             {"name": "id", "type": "integer", "nullable": False},
             {"name": "name", "type": "text", "as": "text", "nullable": False},
             {"name": "age", "type": "integer"},
+            {"name": "made_at", "type": "timestamptz"},
         ],
     )
     secret = FoundColumn("secret", "varbit", False, 5, refusal="has column 'secret'")

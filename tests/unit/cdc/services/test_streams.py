@@ -61,6 +61,7 @@ STATES: list[tuple[StreamFacts, State, str]] = [
     (replace(FACTS, parked=(ParkedTable("other", "warehouse", "why"),)), "running", ""),
     (StreamFacts(None, (), (), ()), "stopped", "never launched"),
     (replace(FACTS, applications=(), launch=replace(LAUNCH, desired="stopped")), "stopped", "was requested"),
+    (replace(FACTS, applications=(), launch=replace(LAUNCH, desired="paused")), "paused", "since 2026-01-01"),
     (replace(FACTS, applications=()), "failed", "application_1 has ended"),
     (replace(FACTS, applications=(), launch=replace(LAUNCH, failure="boom")), "failed", "boom"),
     (replace(FACTS, applications=None), "running", "YARN was not asked"),

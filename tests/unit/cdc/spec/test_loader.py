@@ -48,6 +48,8 @@ WRONG = [
      "public.customers"),
     ("{name: phone, type: text}", "{name: _version, type: text}", "tables[0]", "lineage columns",
      "public.customers"),
+    ("event_time: ordered_at", "event_time: note", "tables[2]", "of type text; expected a date, timestamp or",
+     "public.orders"),
     ("event_time: ordered_at", "event_time: someday", "tables[2]", "event_time names 'someday'",
      "public.orders"),
     ("source: public.products", "source: products", "tables[1].source", "is not schema.table",

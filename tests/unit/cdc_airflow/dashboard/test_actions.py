@@ -26,7 +26,7 @@ def test_every_button_is_a_dag_and_the_ones_that_interrupt_are_marked(shop: Pipe
         assert action.label
         assert action.title
     assert {(a.stream, a.name) for a in actions if a.interrupts} == {
-        (stream.name, name) for stream in shop.streams for name in ("restart", "stop")
+        (stream.name, name) for stream in shop.streams for name in ("restart", "pause", "resume", "stop")
     }
 
 

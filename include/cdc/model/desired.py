@@ -1,0 +1,37 @@
+"""What is wanted of a stream. Who asks writes it to the ops store; the driver obeys between two batches."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Desired(StrEnum):
+    """What a person, or a DAG, wants of a stream's driver."""
+
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    """The driver ends, and whoever asked for it, or the schedule, starts the next one."""
+    PAUSED = "paused"
+    """None runs until somebody resumes the stream, and nobody is alarmed: that is meant."""
+    STOPPED = "stopped"
+    """None runs until somebody starts the stream; its readers' promise is still watched."""
+
+    @property
+    def wants_driver(self) -> bool:
+        """A driver should run, now or in a moment."""
+        return self in (Desired.RUNNING, Desired.RESTARTING)
+
+
+def refusal(desired: str, action: str) -> str:
+    """Why an action does not start a stream's driver; empty when it does. Pure.
+
+    A stream that is paused is started by nothing but `resume`, not even by an apply by hand, which wakes
+    every stream of its pipeline.
+
+    Args:
+        desired: what is wanted of the stream.
+        action: `ensure`, `restart`, `resume`, `start`.
+    """
+    if desired == Desired.PAUSED and action != "resume":
+        return "it is paused: resume it (action `resume` of its DAG, or `cdc stream resume`)"
+    return ""

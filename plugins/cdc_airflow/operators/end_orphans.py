@@ -1,0 +1,35 @@
+"""Ends drivers and leases that belong to no stream of any pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from cdc_airflow.hooks.cdc import YARN, CdcHook
+from cdc_airflow.pipelines import declared_pipelines
+
+
+class EndOrphansOperator(BaseOperator):
+    """Does what `cdc stream orphans --end` does, and tells what it has ended.
+
+    A driver of a stream that was taken out of its pipeline file ends between two batches; a second driver of
+    one stream is killed; a lease of a driver that YARN reports ended is given back. An application that
+    neither the ops store's launches nor its leases name may belong to somebody else: it is told only.
+    """
+
+    def execute(self, context: Any) -> list[str]:
+        """Find and end; returns the sentences."""
+        from cdc.clients.yarn import YarnClient
+        from cdc.services.orphans import orphans_of
+
+        pipelines = declared_pipelines()
+        connections = CdcHook().connections([YARN, *{pipeline.ops.connection for pipeline in pipelines}])
+        with orphans_of(pipelines, connections, YarnClient(connections.get(YARN).url())) as orphans:
+            found = orphans.find()
+            ended = orphans.end(found)
+        for orphan in found:
+            self.log.warning("%s: %s", "ended" if orphan in ended else "left alone", orphan.sentence)
+        if not found:
+            self.log.info("every driver and every lease belongs to a stream")
+        return [orphan.sentence for orphan in found]
