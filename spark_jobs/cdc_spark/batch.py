@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 
 from cdc.connections import Connections
 from cdc.errors import RefusedError, SchemaChangedError, UnavailableError
+from cdc.model.bounds import Bounds
 from cdc.model.columns import Steps
 from cdc.model.generations import Generations, begins_of
 from cdc.model.parking import ParkedTable
@@ -21,7 +22,6 @@ from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
-from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
 from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.readers.lookups import TableLookups

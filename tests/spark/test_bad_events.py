@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cdc.errors import TransientError
+from cdc.model.bounds import parse_bounds
 from cdc.model.generations import GenerationEntry, Generations
 from cdc_spark.batch import BatchProcessor, QueryContext
-from cdc_spark.readers.bounds import parse_bounds
 from cdc_spark.readers.kafka import KafkaReader
 
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from cdc.errors import GenerationError, SchemaChangedError, UnavailableError
+from cdc.model.bounds import Bounds
 from cdc.model.generations import GenerationEntry, Generations
 from cdc.services.parked_tables import park_table
 from cdc_spark.batch import BatchProcessor, QueryContext
 from cdc_spark.main import drive
-from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
 from cdc_spark.readers.kafka import KafkaReader
 

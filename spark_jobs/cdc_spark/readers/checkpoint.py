@@ -11,7 +11,7 @@ from pathlib import Path
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from cdc_spark.readers.bounds import Offsets
+from cdc.model.bounds import Offsets
 
 
 @dataclass(frozen=True)
