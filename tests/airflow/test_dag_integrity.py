@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pendulum
 import pytest
 from airflow.models.dagbag import DagBag
 from airflow.sdk import DAG, Asset
@@ -17,12 +18,15 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 REPO = Path(__file__).resolve().parents[2]
 DAG_IDS = {
+    "cdc_backfill",
     "cdc_clickhouse_maintenance",
     "cdc_connectors",
     "cdc_dead_letter_replay",
     "cdc_health",
     "cdc_partition_watch",
     "cdc_reconciliation",
+    "cdc_replay",
+    "cdc_resync",
     "cdc_schema",
     "cdc_schema_change",
     "cdc_stream_customers",
@@ -86,7 +90,8 @@ def test_says_what_it_is(dag: DAG) -> None:
     assert "cdc" in dag.tags
     assert dag.catchup is False
     # Runs that wait for a person must not hold up each other.
-    assert 1 <= dag.max_active_runs <= (32 if dag.dag_id == "cdc_schema_change" else 2)
+    waits = dag.dag_id in ("cdc_schema_change", "cdc_resync")
+    assert 1 <= dag.max_active_runs <= (32 if waits else 2)
 
 
 def test_every_parameter_has_a_form_field_with_a_title_and_a_text(dag: DAG) -> None:
@@ -170,6 +175,29 @@ def test_airflow_takes_no_module_of_the_package_for_a_plugin(airflow_home: Path)
         env=os.environ,
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_backfill_and_resync_are_run_by_hand_and_a_resync_asks_first(dagbag: DagBag) -> None:
+    backfill, resync = dagbag.dags["cdc_backfill"], dagbag.dags["cdc_resync"]
+    assert not backfill.timetable.can_be_scheduled
+    assert not resync.timetable.can_be_scheduled
+    form = {"pipeline", "table", "scope", "from_key", "until_key", "where", "method", "anew"}
+    assert set(backfill.params) == form
+    assert backfill.params.get_param("scope").schema["enum"] == ["everything", "key range", "condition"]
+    templated = set(backfill.get_task("ecommerce.backfill").template_fields)
+    assert form - {"pipeline"} <= templated
+    assert set(resync.params) == {"pipeline", "table", "approved"}
+    assert resync.params["approved"] is False
+    assert resync.get_task("ecommerce.resync").upstream_task_ids == {"ecommerce.approve_resync"}
+    assert resync.get_task("ecommerce.approve_resync").execution_timeout is None
+
+
+def test_each_run_of_a_replay_has_a_day(dagbag: DagBag) -> None:
+    dag = dagbag.dags["cdc_replay"]
+    assert set(dag.params) == {"pipeline", "table", "from", "until", "sink"}
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    interval = stored.timetable.infer_manual_data_interval(run_after=pendulum.datetime(2026, 1, 3))
+    assert (interval.start, interval.end) == (pendulum.datetime(2026, 1, 2), pendulum.datetime(2026, 1, 3))
 
 
 def test_the_wait_for_an_approval_has_no_limit(dagbag: DagBag) -> None:
