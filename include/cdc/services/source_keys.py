@@ -101,9 +101,14 @@ class SourceKeys:
     def _page(self, after: tuple[str, ...], size: int) -> Page | None:
         columns = self._table.key_columns
         names = [Identifier(column.name) for column in columns]
-        statement = SQL("SELECT {}, {} FROM {}{} ORDER BY {} LIMIT {}").format(
-            SQL(", ").join(map(postgres_text, columns)),
-            SQL(", ").join(SQL("{}::text").format(name) for name in names),
+        shown = [*map(postgres_text, columns), *(SQL("{}::text").format(name) for name in names)]
+        # ORDER BY takes an output column of the key's name, which would be its text, before the key.
+        aliased = [
+            SQL("{} AS {}").format(text, Identifier(f"_cdc_shown_{number}"))
+            for number, text in enumerate(shown)
+        ]
+        statement = SQL("SELECT {} FROM {}{} ORDER BY {} LIMIT {}").format(
+            SQL(", ").join(aliased),
             self._relation,
             self._where(after),
             SQL(", ").join(names),

@@ -19,7 +19,7 @@ from cdc.spec import TableSpec
 NUMBERS = count(1)
 TABLE = TableSpec.model_validate(
     {
-        "source": 'public.we"ird %s',
+        "source": 'public."we""ird %s"',
         "name": "weird",
         "key": ["a", "b%"],
         "columns": [
@@ -56,7 +56,7 @@ def place(postgres: Any) -> Iterator[Place]:
         )
         session.execute(
             "INSERT INTO \"we\"\"ird %s\" SELECT n / 2, CASE n % 2 WHEN 0 THEN 'x' ELSE 'y''z' END, "
-            "n || '%', n FROM generate_series(0, 19) AS n"
+            "n || '%', n FROM generate_series(0, 25) AS n"
         )
         session.execute('ANALYZE "we""ird %s"')
         session.execute("CREATE SEQUENCE numbers")
@@ -67,8 +67,8 @@ def place(postgres: Any) -> Iterator[Place]:
 
 
 def test_pages_follow_the_key_and_go_on_behind_one(place: Place) -> None:
-    assert place.found(size=8) == ["3,y'z", "7,y'z", "9,y'z"]
-    assert place.found(size=8, after=("7", "y'z")) == ["9,y'z"]
+    assert place.found(size=8) == ["3,y'z", "7,y'z", "11,y'z", "12,y'z"]
+    assert place.found(size=8, after=("7", "y'z")) == ["11,y'z", "12,y'z"]
     assert place.found(size=100, begins=("2", "y'z"), ends=("4", "x")) == ["3,y'z"]
     (page,) = place.keys(begins=("2", "y'z"), ends=("4", "x")).pages((), 100)
     assert [key[0] for key in page.keys] == ["2", "3", "3"]
@@ -79,7 +79,7 @@ def test_pages_follow_the_key_and_go_on_behind_one(place: Place) -> None:
     [
         ("note LIKE '1%' AND note <> '%s'", 11),
         ("a = 1 OR a = 2", 4),
-        ('"values" > 17.5 AND lower("b%") = \'x\'', 1),
+        ('"values" > 17.5 AND lower("b%") = \'x\'', 4),
         ("a IN (1, 2) AND note IS NOT NULL AND a < extract(year FROM now())", 4),
         ("NOT (a > 0)", 2),
     ],
@@ -131,7 +131,7 @@ def test_keys_travel_as_values(place: Place) -> None:
     with pytest.raises(ConfigurationError, match="expected values of the key"):
         place.keys(begins=("1; DROP", "x")).check()
     shown = place.session.execute('SELECT count(*) FROM "we""ird %s" WHERE ' + text(place, hostile))
-    assert shown.fetchone() == (20,)
+    assert shown.fetchone() == (26,)
 
 
 def text(place: Place, begins: tuple[str, ...]) -> Any:
