@@ -142,13 +142,13 @@ def ask_resync(pipeline: Pipeline, connections: Connections, ops: OpsStore, tabl
         raise ConfigurationError(
             f"{table.source} is a changelog: `cdc table snapshot {table.name}` reads it anew"
         )
+    names = [sink.name for sink in pipeline.sinks]
+    rows = SourceKeys(connections.get(pipeline.source.connection), table, Scope()).check()
+    estimate = rows * len(names)  # each sink is filled by a reading of its own
     for sink in pipeline.sinks:
         known = ops.parked_table(pipeline.name, table.name, sink.name)
         if known is None or known.released:
             park_table(pipeline, table, [sink.name], "it is built anew by a resync", ops)
-    names = [sink.name for sink in pipeline.sinks]
-    rows = SourceKeys(connections.get(pipeline.source.connection), table, Scope()).check()
-    estimate = rows * len(names)  # each sink is filled by a reading of its own
     return ops.begin_run(pipeline.name, table.name, RunKind.RESYNC, {}, names, estimate=estimate)
 
 
@@ -163,6 +163,10 @@ def carry_out(
     """
     by_stream: dict[str, list[BoundedRun]] = {}
     for run in runs:
+        if run.kind is RunKind.REPLAY and not run.estimate:
+            # A day without an event is no work for an application.
+            ops.end_run(run.id)
+            continue
         by_stream.setdefault(pipeline.table(run.table).stream, []).append(run)
     for stream, mine in by_stream.items():
         arguments = ("--window", ",".join(str(run.id) for run in mine))

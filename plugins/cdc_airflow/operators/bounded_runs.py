@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from cdc.errors import ConfigurationError
+from cdc.errors import CdcError, ConfigurationError
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.operators.submission import SPARK, describe
@@ -208,10 +208,16 @@ class ReplayOperator(BoundedRunOperator):
         self.say(f"from {since} until {until}")
         tables = pipeline.tables if self.table == ALL else [pipeline.table(self._required(pipeline))]
         sinks: list[SinkSpec] = [] if self.sink == ALL else [pipeline.sink(self.sink)]
-        return [
-            ask_replay(pipeline, connections, ops, table, since, until, sinks=sinks, say=self.say)
-            for table in tables
-        ]
+        runs: list[BoundedRun] = []
+        try:
+            for table in tables:
+                asked = ask_replay(pipeline, connections, ops, table, since, until, sinks=sinks, say=self.say)
+                runs.append(asked)
+        except CdcError as error:
+            for run in runs:
+                ops.end_run(run.id, f"another table cannot be replayed: {error}", failed=True)
+            raise
+        return runs
 
     def _window(self, context: Any) -> tuple[str, str]:
         if self.since:
