@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from cdc.errors import ConfigurationError, GenerationError
 from cdc.model.bounds import Bounds
@@ -26,6 +27,22 @@ class Log:
     ends: Offsets
     since: Offsets
     until: Offsets
+
+
+def asked_bounds(since: str, until: str, interval: tuple[datetime, datetime] | None) -> tuple[str, str]:
+    """What a run of a DAG is about: what its form says, else its data interval.
+
+    Raises:
+        ConfigurationError: it has neither.
+    """
+    if since:
+        return since, until or "latest"
+    if interval is None or interval[0] >= interval[1]:
+        raise ConfigurationError(
+            "received no beginning, and this run has no data interval; expected `from` (a time, offsets or "
+            "earliest), or a logical date, as `airflow backfill create` gives it"
+        )
+    return interval[0].isoformat(), until or interval[1].isoformat()
 
 
 def replay_window(

@@ -197,14 +197,16 @@ class ReplayOperator(BoundedRunOperator):
         self, pipeline: Pipeline, connections: Connections, ops: OpsStore, context: Any
     ) -> list[BoundedRun]:
         """A run for each table that has events in the stretch."""
+        from cdc.model.replay_window import asked_bounds
         from cdc.services.bounded_runs import ask_replay
 
-        run_type = context["dag_run"].run_type
-        if getattr(run_type, "value", run_type) == "scheduled":
+        dag_run = context["dag_run"]
+        if getattr(dag_run.run_type, "value", dag_run.run_type) == "scheduled":
             raise AirflowSkipException(
                 "nobody has asked for a replay: run this DAG by hand, or `airflow backfill create`"
             )
-        since, until = self._window(context)
+        begin, end = dag_run.data_interval_start, dag_run.data_interval_end
+        since, until = asked_bounds(self.since, self.until, (begin, end) if begin and end else None)
         self.say(f"from {since} until {until}")
         tables = pipeline.tables if self.table == ALL else [pipeline.table(self._required(pipeline))]
         sinks: list[SinkSpec] = [] if self.sink == ALL else [pipeline.sink(self.sink)]
@@ -218,17 +220,6 @@ class ReplayOperator(BoundedRunOperator):
                 ops.end_run(run.id, f"another table cannot be replayed: {error}", failed=True)
             raise
         return runs
-
-    def _window(self, context: Any) -> tuple[str, str]:
-        if self.since:
-            return self.since, self.until or "latest"
-        begin, end = context.get("data_interval_start"), context.get("data_interval_end")
-        if begin is None or end is None or begin == end:
-            raise ConfigurationError(
-                "received no beginning, and this run has no data interval: give `from` (a time, offsets or "
-                "earliest), or a logical date"
-            )
-        return begin.isoformat(), self.until or end.isoformat()
 
 
 class ResyncOperator(BoundedRunOperator):

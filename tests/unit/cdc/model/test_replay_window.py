@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cdc.errors import ConfigurationError, GenerationError
 from cdc.model.bounds import Bounds
-from cdc.model.replay_window import Log, replay_window
+from cdc.model.replay_window import Log, asked_bounds, replay_window
 
 EARLIEST, LATEST = Bounds(word="earliest"), Bounds(word="latest")
 TIME = Bounds(timestamp_ms=1)
@@ -18,6 +20,16 @@ def offsets(**parts: int) -> Bounds:
 
 def log(since: dict[int, int] | None = None, until: dict[int, int] | None = None, begins: int = 10) -> Log:
     return Log("t", {0: begins, 1: 0}, {0: 100, 1: 50}, since or {}, until or {})
+
+
+def test_a_run_without_bounds_is_about_its_day() -> None:
+    day = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    assert asked_bounds("", "", day) == ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    assert asked_bounds("", "latest", day) == ("2026-01-01T00:00:00+00:00", "latest")
+    assert asked_bounds("earliest", "", day) == ("earliest", "latest")
+    for nothing in (None, (day[0], day[0])):
+        with pytest.raises(ConfigurationError, match="expected `from`"):
+            asked_bounds("", "x", nothing)
 
 
 def test_words_times_and_offsets_become_offsets() -> None:
