@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
+from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.bounded_runs import ReplayOperator
 from cdc_airflow.pipelines import ALL, declared_pipelines, table_names
+from cdc_airflow.timetables import AskedIntervals
 
 pipelines = declared_pipelines()
 names = [pipeline.name for pipeline in pipelines]
@@ -20,8 +21,8 @@ with DAG(
     dag_id="cdc_replay",
     description="Writes the events of a time or of offsets again, with their original versions",
     doc_md=dag_texts.WINDOW_REPLAY,
-    # So that a run, also one of `airflow backfill create`, has a day; a scheduled one has nothing to do.
-    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    # So that each run of `airflow backfill create` has a day.
+    schedule=AskedIntervals("@daily", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
     max_active_tasks=1,

@@ -153,7 +153,7 @@ Without *from* the run's data interval counts, a day, so whole days are replayed
 
     airflow backfill create --dag-id cdc_replay --from-date 2026-01-01 --to-date 2026-01-03
 
-The schedule's own runs are skipped.
+The scheduler starts no run by itself.
 {_MORE}"""
 
 RESYNC = f"""
