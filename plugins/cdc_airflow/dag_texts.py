@@ -148,6 +148,43 @@ tables of its stream whose partitions are others than at their last comparison, 
 `cdc_reconciliation` does. A stream without such tables is done in a second.
 {_MORE}"""
 
+BACKFILL = f"""
+### Reads rows of a table again from the source
+**backfill** reads everything, a range of keys, or the rows of a condition, and writes them to every sink
+while the stream runs: above everything that is in the topic, below everything to come, so no newer change is
+overwritten. A second run of the same rows changes nothing.
+
+- *direct*: the stream's own job reads the rows, page after page.
+- *snapshot*: Debezium reads them by an incremental snapshot, and they come as events; for tables whose keys
+  nothing proves the place of.
+
+The log says how far it is, `cdc runs` too. A run that was broken off goes on where it was, within a day.
+Rows that the source does not have stay: `cdc_reconciliation` removes them, `cdc_resync` as well.
+{_MORE}"""
+
+WINDOW_REPLAY = f"""
+### Writes a stretch of events again
+**replay** reads the events of a table, or of all, between two times or offsets from Kafka again, with the
+versions that they had: newer rows are never overwritten, and a second run changes nothing. What Kafka has no
+more is refused, with what it has and what to do instead.
+
+Without *from* the run's data interval counts, a day, so whole days are replayed by
+
+    airflow backfill create --dag-id cdc_replay --from-date 2026-01-01 --to-date 2026-01-03
+
+The scheduler starts no run by itself.
+{_MORE}"""
+
+RESYNC = f"""
+### Builds a table anew while readers have the old one
+1. **approve_resync**: waits for an approval below *Required Actions*, or *approved*.
+2. **resync**: parks the table, fills a shadow table in every sink from the source, catches it up from Kafka,
+   exchanges the two in one step, and resumes the table.
+
+The old table is kept until the next build (`cdc schema rollback`). A run that fails before the exchange has
+changed nothing that readers see; the table stays parked: run it again, or `cdc table resume`.
+{_MORE}"""
+
 
 def stream_text(stream: StreamSpec, pipeline: Pipeline) -> str:
     """The text of one stream's DAG."""

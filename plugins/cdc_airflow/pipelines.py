@@ -83,6 +83,11 @@ def find_pipeline(name: str) -> tuple[Pipeline, Path]:
     raise ConfigurationError(f"no file in {folder} declares pipeline {name!r}: it was renamed or removed")
 
 
+def table_names(pipelines: Iterable[Pipeline]) -> list[str]:
+    """Every table's name in the sinks, for a form's list."""
+    return sorted({table.name for pipeline in pipelines for table in pipeline.tables})
+
+
 def stream_dag_ids(pipelines: Iterable[Pipeline]) -> dict[tuple[str, str], str]:
     """`cdc_stream_<stream>` by (pipeline, stream), with the pipeline's name where two have such a stream."""
     keys = [(pipeline.name, stream.name) for pipeline in pipelines for stream in pipeline.streams]

@@ -13,6 +13,7 @@ from pyspark.sql.types import StructType
 
 from cdc.connections import Connections
 from cdc.errors import RefusedError, SchemaChangedError, UnavailableError
+from cdc.model.bounds import Bounds
 from cdc.model.columns import Steps
 from cdc.model.generations import NEVER, Generations, begins_of
 from cdc.model.parking import ParkedTable
@@ -21,7 +22,6 @@ from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 from cdc_spark.jobs import BaseJob
 from cdc_spark.parking import schema_changed
 from cdc_spark.readers.batch_records import BatchRecords, RangeRecords, frame_records
-from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.checkpoint import BatchRanges
 from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.readers.lookups import TableLookups

@@ -16,13 +16,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cdc.clients.kafka import KafkaClient
 from cdc.errors import ConflictError, GenerationError
+from cdc.model.bounds import Bounds, parse_bounds
 from cdc.model.generations import Generations
 from cdc.model.parking import ParkedTable, resume_from
 from cdc.ops import DeadLetter
 from cdc.spec import SinkSpec, TableSpec
 from cdc_spark.batch import BatchProcessor, Outcome, QueryContext
 from cdc_spark.job_run import JobRun
-from cdc_spark.readers.bounds import Bounds, parse_bounds
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
 from cdc_spark.transformations.repair import KEYS
@@ -52,9 +52,9 @@ def reread(run: JobRun, since_text: str, until_text: str) -> int:
     """
     topics = _topics(run)
     since, until = parse_bounds(since_text, topics), parse_bounds(until_text, topics)
-    generations = checked_generations(topics, _kafka(run), run.ops)
+    generations = checked_generations(topics, kafka_of(run), run.ops)
     for sink in run.sinks:
-        _reread(run, sink, generations, since, until)
+        reread_into(run, sink, generations, since, until)
     return 0
 
 
@@ -88,8 +88,8 @@ def repair(run: JobRun, number: UUID, tables: Sequence[TableSpec]) -> int:
             repairs = run.ops.repairs(number, run.pipeline.name, table.name, sink.name)
             if not repairs:
                 continue
-            generations = checked_generations((run.pipeline.topic(table),), _kafka(run), run.ops)
-            processor = BatchProcessor(_context(run, sink, generations), run.job, run.ops)
+            generations = checked_generations((run.pipeline.topic(table),), kafka_of(run), run.ops)
+            processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
             keys = pa.Table.from_pylist([{"key": r.key, "partition": r.partition} for r in repairs], KEYS)
             summary = processor.repair(table, run.spark.createDataFrame(keys).coalesce(1))
             figures = {"asked": summary.events, "deleted": summary.deleted, "bad": summary.bad}
@@ -126,17 +126,17 @@ def resume(run: JobRun, table: TableSpec, *, accept_loss: bool) -> int:
 def _resume(run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, *, accept_loss: bool) -> None:
     place = run.pipeline.name, table.name, sink.name
     topic = run.pipeline.topic(table)
-    generations = checked_generations((topic,), _kafka(run), run.ops)
+    generations = checked_generations((topic,), kafka_of(run), run.ops)
     start = _available(run, topic, parked, accept_loss=accept_loss)
     if not parked.released:
         end = _ends(run, topic)
-        _reread(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
+        reread_into(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
         if not run.ops.advance_parked(run.pipeline.name, parked, end) or not run.ops.release(*place):
             raise _parked_again(table, sink)
         start = end
     # Every batch that began before the release ends below the end that is read after it.
     end = _ends(run, topic)
-    _reread(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
+    reread_into(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
     if not run.ops.unpark(*place):
         raise _parked_again(table, sink)
     log.info("table resumed", sink=sink.name, table=table.name, until=end)
@@ -144,7 +144,7 @@ def _resume(run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, 
 
 def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: bool) -> dict[int, int]:
     """Where the re-read of each partition begins: where parking began, if Kafka still has that."""
-    earliest = _kafka(run).earliest_offsets([topic])[topic]
+    earliest = kafka_of(run).earliest_offsets([topic])[topic]
     start = resume_from(parked, earliest)
     lost = {p: (start[p], offset) for p, offset in earliest.items() if start[p] < offset}
     if any(p in parked.offsets for p in lost) and not accept_loss:
@@ -157,9 +157,12 @@ def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: boo
     return {p: max(start[p], offset) for p, offset in earliest.items()}
 
 
-def _reread(run: JobRun, sink: SinkSpec, generations: Generations, since: Bounds, until: Bounds) -> Outcome:
-    frame = KafkaReader(_kafka(run).bootstrap, _topics(run)).batch(run.spark, since, until)
-    outcome = BatchProcessor(_context(run, sink, generations), run.job, run.ops).reread(frame)
+def reread_into(
+    run: JobRun, sink: SinkSpec, generations: Generations, since: Bounds, until: Bounds
+) -> Outcome:
+    """Read a stretch of the topics of the run's tables again into one sink."""
+    frame = KafkaReader(kafka_of(run).bootstrap, _topics(run)).batch(run.spark, since, until)
+    outcome = BatchProcessor(context_of(run, sink, generations), run.job, run.ops).reread(frame)
     for table, summary in outcome.items():
         figures = {"events": summary.events, "bad": summary.bad, "until": summary.until}
         log.info("read again", sink=sink.name, table=table, **figures)
@@ -179,7 +182,7 @@ def _replay(run: JobRun, sink: SinkSpec, table: TableSpec) -> tuple[int, int]:
         after = newest.generation, newest.partition, newest.offset
         since = run.ops.clock()
         generations = Generations({topic: {x.partition: [(0, newest.generation)] for x in letters}})
-        processor = BatchProcessor(_context(run, sink, generations), run.job, run.ops)
+        processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
         summary = processor.replay(table, _records(run.spark, letters))
         if summary.events != len(letters):
             raise AssertionError(f"{len(letters)} dead letters were handed over, {summary.events} were read")
@@ -208,7 +211,8 @@ def _records(spark: SparkSession, letters: Sequence[DeadLetter]) -> DataFrame:
     return spark.createDataFrame(pa.Table.from_pylist(rows, _RECORDS)).coalesce(1)
 
 
-def _context(run: JobRun, sink: SinkSpec, generations: Generations) -> QueryContext:
+def context_of(run: JobRun, sink: SinkSpec, generations: Generations) -> QueryContext:
+    """What a bounded run's batches share: no lease, and a deadline below that of one."""
     query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3
     return QueryContext(run.pipeline, run.stream, sink, query, run.connections, generations, None, deadline_s)
 
@@ -217,12 +221,13 @@ def _topics(run: JobRun) -> tuple[str, ...]:
     return tuple(run.pipeline.topic(table) for table in run.stream.tables)
 
 
-def _kafka(run: JobRun) -> KafkaClient:
+def kafka_of(run: JobRun) -> KafkaClient:
+    """The run's Kafka."""
     return KafkaClient(run.connections.get(run.pipeline.kafka.connection).bootstrap_servers())
 
 
 def _ends(run: JobRun, topic: str) -> dict[int, int]:
-    return _kafka(run).end_offsets([topic])[topic]
+    return kafka_of(run).end_offsets([topic])[topic]
 
 
 def _parked_again(table: TableSpec, sink: SinkSpec) -> ConflictError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -18,16 +20,20 @@ from cdc_spark.writers.summary import Summary
 class TableBuilder(BatchProcessor):
     """Writes the way batches are written, into a table that no reader sees yet."""
 
-    def fill(self, table: TableSpec, spark: SparkSession, generation: int) -> Summary:
+    def fill(
+        self, table: TableSpec, spark: SparkSession, generation: int, told: Callable[[int], None]
+    ) -> Summary:
         """Write every row that the source has now into a table that is built anew.
 
         Args:
             table: under its name in the sink.
             spark: the session.
             generation: of the topic, begun before this is called.
+            told: how many rows were read so far; it travels to the process that reads them.
         """
         source = self._context.connections.get(self._context.pipeline.source.connection)
-        whole = WholeTable(self._table_context(table, None, Trust.NOTHING), source, generation)
+        context = self._table_context(table, None, Trust.NOTHING)
+        whole = WholeTable(context, source, generation, told)
         schema = StructType.fromJson(spark_schema(table))
         rows = spark.range(0, 1, 1, 1).mapInArrow(whole.batches(), schema)
         return self._deliver(table, rows)

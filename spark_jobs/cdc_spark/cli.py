@@ -19,6 +19,8 @@ the ops store; with --resume it brings a parked table back, with --rebuild it bu
 the source has it now. `cdc dead-letters replay`, `cdc table resume` and `cdc schema apply` run this; all
 can be interrupted and run again.
 With --repair it reads rows from the source that a reconciliation has proven to differ.
+With --window it does a backfill, a replay or a resync that was left in the ops store, piece after piece,
+and goes on where it was broken off. `cdc backfill`, `cdc replay` and `cdc resync` run this.
 """
 
 
@@ -62,6 +64,12 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         metavar="RUN",
         help="read the rows again that a reconciliation found to differ, then end (`cdc reconcile --repair`)",
     )
+    parser.add_argument(
+        "--window",
+        type=lambda text: [UUID(number) for number in text.split(",")],
+        metavar="RUN[,RUN]",
+        help="do backfills, replays and resyncs that were asked for, then end (`cdc runs` shows them)",
+    )
     parser.add_argument("--checkpoint-root", help="where checkpoints lie (default: CHECKPOINT_ROOT)")
     arguments = parser.parse_args(argv)
     if arguments.until and not arguments.since:
@@ -74,6 +82,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
             ("--resume", arguments.resume),
             ("--rebuild", arguments.rebuild),
             ("--repair", arguments.repair),
+            ("--window", arguments.window),
             ("--once", arguments.once),
         )
         if given
@@ -89,4 +98,5 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def bounded(arguments: argparse.Namespace) -> bool:
     """Whether the run is about few tables and ends by itself, so that one core is enough."""
-    return bool(arguments.replay_dead_letters or arguments.resume or arguments.rebuild or arguments.repair)
+    about_few = arguments.replay_dead_letters or arguments.resume or arguments.rebuild or arguments.repair
+    return bool(about_few or arguments.window)

@@ -29,6 +29,7 @@ from cdc_spark.progress import ProgressBuffer, ProgressListener, QueryIdentity
 from cdc_spark.query import QueryPlan, Services, SinkQuery
 from cdc_spark.rebuild import rebuild
 from cdc_spark.session import open_session, write_checkpoints_quickly
+from cdc_spark.windows import carry_out
 
 log = structlog.get_logger(__name__)
 ONCE_PATIENCE_S = 180.0
@@ -116,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
                 return max(rebuild(prepared, t) for t in tables)
             if arguments.repair:
                 return repair(prepared, arguments.repair, tables)
+            if arguments.window:
+                return carry_out(prepared, arguments.window)
             if arguments.resume:
                 return max(resume(prepared, t, accept_loss=arguments.accept_loss) for t in tables)
             return drive(prepared, arguments.checkpoint_root or settings.checkpoint_root)

@@ -22,8 +22,8 @@ from pyspark.sql.streaming.listener import (
 )
 
 from cdc.errors import CdcError
+from cdc.model.bounds import Offsets
 from cdc.ops import BatchProgress, OpsStore
-from cdc_spark.readers.bounds import Offsets
 from cdc_spark.writers.summary import Summary
 
 log = structlog.get_logger(__name__)

@@ -11,6 +11,7 @@ import structlog
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
+from cdc.model.bounds import Bounds
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_change import rebuilt
 from cdc.ops import TableSchema
@@ -24,15 +25,18 @@ from cdc_spark.batch import QueryContext
 from cdc_spark.bounded import resume
 from cdc_spark.builder import TableBuilder
 from cdc_spark.job_run import JobRun
-from cdc_spark.readers.bounds import Bounds
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
 
 log = structlog.get_logger(__name__)
 Captured = Callable[[Connection, SourceSpec, TableSpec], None]
+Tell = Callable[[str, int], Callable[[int], None]]
+"""For a sink, and how many rows the sinks before have: what is told how many rows were read for it."""
 
 
-def rebuild(run: JobRun, table: TableSpec, captured: Captured = wait_captured) -> int:
+def rebuild(
+    run: JobRun, table: TableSpec, captured: Captured = wait_captured, told: Tell | None = None
+) -> int:
     """Build a parked table as the source has it now, and let it be written again.
 
     Nothing that readers see changes before the exchange. It may be interrupted and run again at any time.
@@ -45,6 +49,7 @@ def rebuild(run: JobRun, table: TableSpec, captured: Captured = wait_captured) -
         run: the table's stream, with every sink.
         table: as the pipeline file has it.
         captured: waits until what the source has logged is in Kafka, and whatever follows goes there too.
+        told: how far it is.
 
     Raises:
         ConfigurationError: the table is not parked in every sink, or was never applied.
@@ -68,10 +73,12 @@ def rebuild(run: JobRun, table: TableSpec, captured: Captured = wait_captured) -
     begins = kafka.end_offsets([topic], "read_uncommitted")[topic]
     generation = _begin_generation(run, topic, begins)
     shadow = beside(new, datetime.now(UTC))
-    kept = str((item.schema.previous or {}).get("name", ""))
+    kept, rows = str((item.schema.previous or {}).get("name", "")), 0
     for sink in run.sinks:
         discard(table, kept, sink, run.connections)
-        _build(run, new, shadow, sink, generation, begins)
+        rows += _build(
+            run, new, shadow, sink, generation, begins, told(sink.name, rows) if told else lambda _: None
+        )
     for sink in run.sinks:
         exchange(run.pipeline, new, shadow.name, sink, run.connections)
         log.info("tables exchanged", sink=sink.name, table=table.name, old=shadow.name)
@@ -130,7 +137,8 @@ def _build(
     sink: SinkSpec,
     generation: int,
     begins: dict[int, int],
-) -> None:
+    told: Callable[[int], None],
+) -> int:
     topic, kafka = run.pipeline.topic(table), _kafka(run)
     prepare(run.pipeline, table, shadow, sink, run.connections)
     stream = run.stream.model_copy(update={"tables": (shadow,)})
@@ -138,11 +146,12 @@ def _build(
     generations = checked_generations((topic,), kafka, run.ops)
     context = QueryContext(run.pipeline, stream, sink, query, run.connections, generations, None, deadline_s)
     processor = TableBuilder(context, run.job, run.ops)
-    filled = processor.fill(shadow, run.spark, generation)
+    filled = processor.fill(shadow, run.spark, generation, told)
     since, until = Bounds(offsets={topic: begins}), Bounds(offsets=kafka.end_offsets([topic]))
     frame = KafkaReader(kafka.bootstrap, (topic,)).batch(run.spark, since, until)
     caught_up = processor.catch_up(shadow, frame)
     log.info("table built", sink=sink.name, table=shadow.name, rows=filled.inserted, events=caught_up.events)
+    return filled.events
 
 
 def _previous(item: Judged, name: str, parked: dict[str, ParkedTable]) -> dict[str, object]:

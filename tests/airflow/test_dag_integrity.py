@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 REPO = Path(__file__).resolve().parents[2]
 DAG_IDS = {
+    "cdc_backfill",
     "cdc_clickhouse_maintenance",
     "cdc_connectors",
     "cdc_dead_letter_replay",
@@ -24,6 +26,8 @@ DAG_IDS = {
     "cdc_partition_watch",
     "cdc_reconciliation",
     "cdc_restart_ecommerce",
+    "cdc_replay",
+    "cdc_resync",
     "cdc_schema",
     "cdc_schema_change",
     "cdc_stream_customers",
@@ -87,7 +91,8 @@ def test_says_what_it_is(dag: DAG) -> None:
     assert "cdc" in dag.tags
     assert dag.catchup is False
     # Runs that wait for a person must not hold up each other.
-    assert 1 <= dag.max_active_runs <= (32 if dag.dag_id == "cdc_schema_change" else 2)
+    waits = dag.dag_id in ("cdc_schema_change", "cdc_resync")
+    assert 1 <= dag.max_active_runs <= (32 if waits else 2)
 
 
 def test_every_parameter_has_a_form_field_with_a_title_and_a_text(dag: DAG) -> None:
@@ -171,6 +176,41 @@ def test_airflow_takes_no_module_of_the_package_for_a_plugin(airflow_home: Path)
         env=os.environ,
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_backfill_and_resync_are_run_by_hand_and_a_resync_asks_first(dagbag: DagBag) -> None:
+    backfill, resync = dagbag.dags["cdc_backfill"], dagbag.dags["cdc_resync"]
+    assert not backfill.timetable.can_be_scheduled
+    assert not resync.timetable.can_be_scheduled
+    form = {"pipeline", "table", "scope", "from_key", "until_key", "where", "method", "anew"}
+    assert set(backfill.params) == form
+    assert backfill.params.get_param("scope").schema["enum"] == ["everything", "key range", "condition"]
+    templated = set(backfill.get_task("ecommerce.backfill").template_fields)
+    assert form - {"pipeline"} <= templated
+    assert set(resync.params) == {"pipeline", "table", "approved"}
+    assert resync.params["approved"] is False
+    assert resync.get_task("ecommerce.resync").upstream_task_ids == {"ecommerce.approve_resync"}
+    assert resync.get_task("ecommerce.approve_resync").execution_timeout is None
+
+
+def test_days_are_replayed_when_somebody_asks_and_the_scheduler_asks_for_none(dagbag: DagBag) -> None:
+    dag = dagbag.dags["cdc_replay"]
+    assert set(dag.params) == {"pipeline", "table", "from", "until", "sink"}
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert stored.next_dagrun_info(last_automated_run_info=None) is None
+
+    def airflow(*words: str) -> str:
+        command = [sys.executable, "-m", "airflow", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    airflow("dags", "reserialize")
+    days = ("--from-date", "2026-01-01", "--to-date", "2026-01-03")
+    airflow("backfill", "create", "--dag-id", "cdc_replay", *days, "--dag-run-conf", '{"table": "customers"}')
+    listed = airflow("dags", "list-runs", "cdc_replay", "--output", "json")
+    runs = json.loads(listed[listed.index("[{") :])
+    assert sorted(run["logical_date"][:10] for run in runs) == ["2026-01-01", "2026-01-02", "2026-01-03"]
 
 
 def test_the_wait_for_an_approval_has_no_limit(dagbag: DagBag) -> None:

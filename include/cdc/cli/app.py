@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.syntax import Syntax
 
-from cdc.cli import dead_letters, generation, reconcile, render, schema, stream, table
+from cdc.cli import bounded_runs, dead_letters, generation, reconcile, render, schema, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
@@ -25,6 +25,8 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(table.app, name="table")
 app.add_typer(schema.app, name="schema")
 app.command()(reconcile.reconcile)
+for command in (bounded_runs.backfill, bounded_runs.replay, bounded_runs.resync, bounded_runs.runs):
+    app.command()(command)
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")

@@ -123,6 +123,16 @@ class KafkaClient:
         for place, future in futures.items():
             self._wait(future, f"delete records of {place.topic}[{place.partition}]")
 
+    def offsets_at(self, topics: Iterable[str], timestamp_ms: int) -> Offsets:
+        """The first offset of each partition whose record is not older; its end where all are older."""
+        wanted = list(topics)
+        found = self._offsets(wanted, lambda: OffsetSpec.for_timestamp(timestamp_ms), "read_uncommitted")
+        ends = self.end_offsets(wanted)
+        return {
+            topic: {p: offset if offset >= 0 else ends[topic][p] for p, offset in partitions.items()}
+            for topic, partitions in found.items()
+        }
+
     def end_offsets(self, topics: Iterable[str], isolation: str = "read_committed") -> Offsets:
         """The offset after the last event of each partition; a topic that does not exist is left out.
 

@@ -40,7 +40,7 @@ class HorizonStore(OpsDatabase):
         return None if row is None else {int(partition): v for partition, v in row["versions"].items()}
 
     def purge(self, days: int) -> dict[str, int]:
-        """Forget what is older: replayed dead letters, alerts, horizons, batches and reconciliations.
+        """Forget what is older: replayed dead letters, alerts, horizons, batches, runs and reconciliations.
 
         The newest batch of each query and the newest reconciliation of each table stay.
 
@@ -52,6 +52,7 @@ class HorizonStore(OpsDatabase):
             "batches": ("progress", "finished_at", _NOT_NEWEST),
             "alerts": ("alerts", "at", _ANY),
             "horizons": ("horizons", "recorded_at", _ANY),
+            "bounded runs": ("bounded_runs", "touched_at", _ANY),
             "reconciliations": ("reconciliations", "finished_at", _NOT_LAST),
         }
         gone = {}

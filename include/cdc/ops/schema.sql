@@ -233,3 +233,23 @@ CREATE TABLE IF NOT EXISTS cdc_ops.horizons (
   versions    jsonb NOT NULL,
   PRIMARY KEY (topic, recorded_at)
 );
+
+-- Backfills, replays and resyncs: what each is about, how far it is, how it ended.
+CREATE TABLE IF NOT EXISTS cdc_ops.bounded_runs (
+  id          uuid PRIMARY KEY,
+  pipeline    text NOT NULL,
+  "table"     text NOT NULL,
+  kind        text NOT NULL CHECK (kind IN ('backfill', 'replay', 'resync')),
+  "window"    jsonb NOT NULL,
+  sinks       text[] NOT NULL,
+  state       text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'failed')),
+  estimate    bigint,
+  done        bigint NOT NULL DEFAULT 0,
+  bad         bigint NOT NULL DEFAULT 0,
+  position    jsonb NOT NULL DEFAULT '{}',
+  started_at  timestamptz NOT NULL DEFAULT now(),
+  touched_at  timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,
+  message     text NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS bounded_runs_newest ON cdc_ops.bounded_runs (pipeline, "table", started_at DESC);

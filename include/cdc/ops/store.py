@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdc.ops.bounded_runs import BoundedRunStore
 from cdc.ops.dead_letters import DeadLetterStore
 from cdc.ops.horizons import HorizonStore
 from cdc.ops.leases import LeaseStore
@@ -23,6 +24,7 @@ class OpsStore(
     TopicStore,
     WatermarkStore,
     HorizonStore,
+    BoundedRunStore,
 ):
     """Everything the platform knows about itself, in schema `cdc_ops` of the control PostgreSQL.
 

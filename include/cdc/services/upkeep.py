@@ -78,10 +78,18 @@ def record_horizons(
 def horizon_of(
     pipeline: Pipeline, table: TableSpec, sink: str, ops: OpsStore, age_minutes: int
 ) -> Horizon | None:
-    """The table's horizon in a sink; None when none is old enough yet."""
+    """The table's horizon in a sink; None when none is old enough yet.
+
+    Open dead letters and replays under way hold it back to the first event that they may write once more.
+    """
     topic = pipeline.topic(table)
     earliest = ops.horizon(topic, timedelta(minutes=age_minutes))
     if earliest is None:
         return None
     held = [(p, pack(g, offset)) for g, p, offset in ops.open_places(pipeline.name, table.name, sink)]
+    generations = ops.generations([topic])
+    held += [
+        (p, pack(generations.of(topic, p, offset), offset))
+        for p, offset in ops.replayed_places(pipeline.name, table.name)
+    ]
     return horizons(earliest, held)

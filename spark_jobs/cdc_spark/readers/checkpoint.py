@@ -12,7 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from cdc.errors import UnavailableError
-from cdc_spark.readers.bounds import Offsets
+from cdc.model.bounds import Offsets
 from cdc_spark.readers.offset_ranges import OffsetRange, lost
 
 

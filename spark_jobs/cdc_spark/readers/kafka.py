@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
-from cdc_spark.readers.bounds import Bounds, Offsets
+from cdc.model.bounds import Bounds, Offsets
 
 _OPTIONS = {
     # Records of aborted transactions are no events.

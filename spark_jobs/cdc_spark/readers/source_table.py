@@ -38,11 +38,13 @@ class WholeTable:
         context: the table as it is to be read, and where its rows go.
         connection: the capturing role, which may read the table.
         generation: the topic's, begun before the first row is read.
+        told: how many rows were read so far, after each piece.
     """
 
     context: TableContext
     connection: Connection
     generation: int
+    told: Callable[[int], None] = lambda _: None
 
     def batches(self) -> Callable[[Arrows], Arrows]:
         """What `mapInArrow` runs over a frame of one row."""
@@ -73,6 +75,7 @@ class WholeTable:
                 while rows := self._fetch(session):
                     seen.events += len(rows)
                     yield self._rows(rows, lsn)
+                    self.told(seen.events)
             except psycopg.Error as error:
                 raise source_failure(table, error) from error
         yield marker_rows(self.context, datetime.now(UTC), [], [], seen)

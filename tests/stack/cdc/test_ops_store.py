@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from cdc.errors import ConfigurationError, ConflictError, FencedError, GenerationError, UnavailableError
+from cdc.model.bounded_run import BoundedRun, RunKind
 from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
 from cdc.model.health import Level, Verdict
@@ -389,3 +390,55 @@ class TestFailures:
         copy: OpsStore = pickle.loads(pickle.dumps(ops))
         assert copy.open_dead_letters("p", "x", "warehouse") == 1
         copy.close()
+
+
+class TestBoundedRuns:
+    WINDOW: ClassVar[dict[str, Any]] = {"method": "direct", "from_key": ["1"]}
+
+    def begin(self, ops: OpsStore, window: dict[str, Any] | None = None, **options: Any) -> BoundedRun:
+        return ops.begin_run("p", "x", RunKind.BACKFILL, window or self.WINDOW, ["a", "b"], **options)
+
+    def test_one_that_was_broken_off_is_gone_on_with_and_another_is_not(self, ops: OpsStore) -> None:
+        first = self.begin(ops, estimate=10)
+        ops.advance_run(first.id, 4, {"after": ["4"]}, bad=1)
+        ops.end_run(first.id, "killed", failed=True)
+        assert ops.bounded_run(first.id).finished_at is not None
+        again = self.begin(ops, estimate=99)
+        assert (again.id, again.state, again.done, again.bad) == (first.id, "running", 4, 1)
+        assert (again.position, again.estimate, again.finished_at) == ({"after": ["4"]}, 10, None)
+        assert self.begin(ops, {"method": "snapshot"}).id != first.id
+        anew = self.begin(ops, anew=True)
+        assert anew.id != first.id
+        assert self.begin(ops).id == anew.id, "the newest of a window counts"
+        ops.end_run(anew.id)
+        assert self.begin(ops).id not in (first.id, anew.id)
+
+    def test_one_of_long_ago_begins_anew(self, ops: OpsStore) -> None:
+        first = self.begin(ops)
+        ops.rows("UPDATE cdc_ops.bounded_runs SET touched_at = now() - interval '25 hours'")
+        assert self.begin(ops).id != first.id
+
+    def test_the_one_ahead_counts_and_what_is_done_stays_so(self, ops: OpsStore) -> None:
+        run = self.begin(ops)
+        ops.advance_run(run.id, 9, {"after": ["9"]})
+        ops.advance_run(run.id, 7, {"after": ["7"]})
+        assert ops.bounded_run(run.id).position == {"after": ["9"]}
+        ops.end_run(run.id, "two did not fit")
+        ops.end_run(run.id, "its operator was killed", failed=True)
+        ended = ops.bounded_run(run.id)
+        assert (ended.state, ended.message) == ("done", "two did not fit")
+        assert ops.bounded_runs("p") == [ended]
+        with pytest.raises(ConfigurationError, match="cdc runs"):
+            ops.bounded_run(uuid4())
+
+    def test_replays_that_have_not_ended_well_tell_what_they_may_write(self, ops: OpsStore) -> None:
+        place = {"since": {0: 5, 2: 7}, "until": {0: 9, 2: 9}}
+        run = ops.begin_run("p", "x", RunKind.REPLAY, {"from": "a"}, ["a"], position=place)
+        ops.begin_run("p", "y", RunKind.REPLAY, {"from": "a"}, ["a"], position=place)
+        assert sorted(ops.replayed_places("p", "x")) == [(0, 5), (2, 7)]
+        ops.end_run(run.id, "killed", failed=True)
+        assert sorted(ops.replayed_places("p", "x")) == [(0, 5), (2, 7)]
+        ops.advance_run(run.id, 2, {"since": {0: 6}, "until": {0: 9}})
+        assert ops.replayed_places("p", "x") == [(0, 6)]
+        ops.end_run(run.id)
+        assert ops.replayed_places("p", "x") == []

@@ -15,6 +15,7 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.ddl import clickhouse, warehouse
+from cdc.model.bounded_run import RunKind
 from cdc.model.version import pack
 from cdc.ops import DeadLetter, OpsStore
 from cdc.services.upkeep import keep_up
@@ -185,6 +186,21 @@ def test_a_dead_letter_that_waits_keeps_the_tombstones_above_it(sinks: Sinks) ->
     assert sinks.stored() == (set(), {1})
     sinks.event(2, key=1)  # the replay, into both
     assert sinks.readers()[1] == []
+
+
+def test_a_replay_under_way_keeps_the_tombstones_above_what_it_may_write_again(sinks: Sinks) -> None:
+    sinks.event(3, key=1, deleted=True)
+    sinks.log_begins_at(5)
+    begun = {"since": {0: 2}, "until": {0: 5}}
+    run = sinks.ops.begin_run(
+        sinks.pipeline.name, sinks.table.name, RunKind.REPLAY, {}, ["clickhouse"], position=begun
+    )
+    said = sinks.keep_up()
+    assert all("tombstones" not in text for text in said.values())
+    sinks.event(2, key=1)
+    assert sinks.readers() == ([], [])
+    sinks.ops.end_run(run.id)
+    assert all("removed 1 tombstones" in text for text in sinks.keep_up().values())
 
 
 def test_a_tombstone_stays_while_an_older_version_is_not_merged(sinks: Sinks) -> None:

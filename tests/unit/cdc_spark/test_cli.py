@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from cdc_spark.cli import parse_arguments
@@ -20,6 +22,8 @@ JOB = ["--job-type", "orders"]
         ["--repair", "no-uuid"],
         ["--repair", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "--once"],
         ["--until", "latest"],
+        ["--window", "6f9619ff-8b86-d011-b42d-00c04fc964ff,"],
+        ["--window", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "--resume", "a"],
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
@@ -34,3 +38,8 @@ def test_a_replay_and_a_resume_are_narrowed() -> None:
     replay = parse_arguments([*JOB, "--replay-dead-letters", "--tables", "a,b", "--sinks", "warehouse"])
     assert (replay.tables, replay.sinks) == ("a,b", "warehouse")
     assert parse_arguments([*JOB, "--resume", "a", "--accept-loss"]).accept_loss
+
+
+def test_a_window_names_runs() -> None:
+    numbers = [UUID(int=1), UUID(int=2)]
+    assert parse_arguments([*JOB, "--window", ",".join(map(str, numbers))]).window == numbers

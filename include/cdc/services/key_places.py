@@ -1,0 +1,127 @@
+"""Where the keys of a table live in its topic, computed and proven by rows that the stream has stored."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence, Set
+from typing import Any
+
+from psycopg import sql
+
+from cdc.comparison.canonical import clickhouse_text, postgres_text
+from cdc.comparison.checksums import unframed
+from cdc.connections import Connections
+from cdc.ddl.clickhouse import raw_name as clickhouse_raw
+from cdc.ddl.warehouse import raw_name as warehouse_raw
+from cdc.errors import UnsupportedSourceError
+from cdc.model.keybytes import key_bytes
+from cdc.model.partitioner import misplaced, partition_of
+from cdc.services.checksums import Key
+from cdc.services.compare import clickhouse_rows, postgres_rows
+from cdc.services.fences import Fences
+from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
+
+SAMPLE = 2_000
+"""Stored keys that have to lie where the partitioner says."""
+
+
+class KeyPlaces:
+    """The places of one table's keys.
+
+    How it works: the version of a repair counts the offsets of the key's own partition, so the partition is
+    computed as Kafka's producer does, from the key as Debezium writes it. Both are proven by rows that the
+    stream has stored: each came from the partition that is computed for its key.
+
+    What it does not do: guess. A table without that proof is refused, and an incremental snapshot mends it.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, connections: Connections, table: TableSpec, fences: Fences
+    ) -> None:
+        self._pipeline, self._connections = pipeline, connections
+        self._table, self._fences = table, fences
+        self._forms = [(column.name, column.pg_type.kind.form) for column in table.key_columns]
+
+    def placed(self, keys: Iterable[Key]) -> list[tuple[bytes, int]]:
+        """Each key as Kafka has it, and its partition.
+
+        Raises:
+            UnsupportedSourceError: a key has no plain form.
+        """
+        partitions, found = len(self._fences.ends()), []
+        for key in keys:
+            encoded = self._encoded(key)
+            if encoded is None:
+                raise self._refusal("some keys have no plain form")
+            found.append((encoded, partition_of(encoded, partitions)))
+        return found
+
+    def _encoded(self, key: Key) -> bytes | None:
+        texts = [unframed(t, c.pg_type) for t, c in zip(key, self._table.key_columns, strict=True)]
+        return key_bytes(self._forms, texts)
+
+    def prove(self, sinks: Sequence[SinkSpec], suspects: Set[Key] = frozenset()) -> None:
+        """Rows that the stream has stored must lie where they are computed to be.
+
+        Args:
+            sinks: whose rows are looked at.
+            suspects: keys of rows that may have been written by anybody.
+
+        Raises:
+            UnsupportedSourceError: they do not, or there are none.
+        """
+        partitions = len(self._fences.ends())
+        generations = self._fences.generations().for_topic(self._fences.topic)
+        newest = max(generation for steps in generations.values() for _, generation in steps)
+        proofs = 0
+        for sink in sinks:
+            stored: dict[bytes, int] = {}
+            doubtful: set[bytes] = set()
+            for *texts, partition in self._sample(sink, newest):
+                encoded = self._encoded(tuple(texts))
+                if encoded is None:
+                    raise self._refusal("its keys have no plain form")
+                stored[encoded] = int(partition)
+                if tuple(texts) in suspects:
+                    doubtful.add(encoded)
+            wrong = misplaced(stored.items(), partitions)
+            # A row that differs may have been written by anybody, so where it lies says nothing against.
+            against = [item for item in wrong if item[0] not in doubtful]
+            if against:
+                key, partition = against[0]
+                computed = partition_of(key, partitions)
+                raise self._refusal(
+                    f"key {key.decode()} is stored from partition {partition}, computed is {computed}"
+                )
+            proofs += len(stored) - len(wrong)
+        if not proofs:
+            raise self._refusal("no sink has a row of it that the stream wrote")
+
+    def _sample(self, sink: SinkSpec, generation: int) -> list[Sequence[Any]]:
+        """Keys and partitions of rows that came from the topic as it is now, or were repaired since."""
+        columns = self._table.key_columns
+        connection = self._connections.get(sink.connection)
+        with contextlib.ExitStack() as stack:
+            if isinstance(sink, ClickHouseSink):
+                texts = ", ".join(clickhouse_text(column, nullable=False) for column in columns)
+                query = (
+                    f"SELECT {texts}, _partition FROM {clickhouse_raw(sink, self._table)} FINAL "  # noqa: S608
+                    f"WHERE _generation = {generation} LIMIT {SAMPLE}"
+                )
+                return list(clickhouse_rows(stack, connection, query))
+            composed = sql.SQL("SELECT {}, _partition FROM {} WHERE _generation = {} LIMIT {}").format(
+                sql.SQL(", ").join(map(postgres_text, columns)),
+                warehouse_raw(sink, self._table),
+                generation,
+                SAMPLE,
+            )
+            return list(postgres_rows(stack, connection, composed))
+
+    def _refusal(self, why: str) -> UnsupportedSourceError:
+        signal = self._pipeline.source.signal_table
+        return UnsupportedSourceError(
+            f"{self._table.source} cannot be repaired row by row: {why}, so nothing proves which partition a "
+            "key lives in and a repair could hide later changes. Read the rows again by an incremental "
+            f"snapshot instead: `cdc backfill {self._table.name} --method snapshot`, or a row of type "
+            f"execute-snapshot in {signal}, with a condition that names them"
+        )

@@ -1,0 +1,107 @@
+"""A part of a table read by Debezium's incremental snapshot: asked for once, waited for, told."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from psycopg.sql import SQL, Identifier
+
+from cdc.clients.connect import ConnectClient
+from cdc.clients.postgres import connect_postgres
+from cdc.connections import Connections
+from cdc.errors import UnavailableError
+from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
+from cdc.ops import OpsStore
+from cdc.services.connector import snapshot_signals
+from cdc.services.fences import Ends, Fences, Patience
+from cdc.services.source_keys import SourceKeys
+from cdc.services.watermarks import unfinished_snapshots
+from cdc.spec import Pipeline, TableSpec
+from cdc.spec.names import split_qualified
+
+POLL_S = 1.0
+STANDSTILL_S = 600.0
+"""How long Debezium may bring nothing while its snapshot is under way."""
+_PATIENCE = Patience(sink_s=3600.0)
+
+
+def snapshot_part(
+    pipeline: Pipeline,
+    connections: Connections,
+    ops: OpsStore,
+    table: TableSpec,
+    run: BoundedRun,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Have Debezium read the run's rows, and return once every sink of it has written them.
+
+    How it works: the signal's number is recorded before the signal is written, so a run that is begun again
+    waits for the same snapshot. Debezium's own offsets name the tables that it still has to read, and survive
+    its restarts.
+
+    Raises:
+        UnavailableError: a component does not answer, or the snapshot stands still.
+    """
+    fences = Fences(pipeline, connections, ops, table, _PATIENCE)
+    begun = run.position.get("since")
+    since = offsets_of(begun) if begun is not None else dict(fences.ends())
+    signal = str(run.position.get("signal") or uuid4())
+    position = {"signal": signal, "since": since}
+    ops.advance_run(run.id, run.done, position)
+    scope = Scope.from_document(run.window)
+    fences.wait_captured(_ask(pipeline, connections, table, scope, signal))
+    connect = ConnectClient(connections.get(pipeline.connect.connection).url())
+    done, still = run.done, 0.0
+    while {"", table.source} & set(unfinished_snapshots(connect.offsets(pipeline.source.connector))):
+        before, done = done, max(done, _since(since, fences.ends()))
+        still = 0.0 if done > before else still + POLL_S
+        if still > STANDSTILL_S:
+            raise UnavailableError(
+                f"the snapshot of {table.source} has brought nothing for {STANDSTILL_S:.0f} s: is the "
+                "connector running? `cdc status` says so"
+            )
+        ops.advance_run(run.id, done, position)
+        sleep(POLL_S)
+    fences.wait_captured(_position(pipeline, connections))
+    ends = fences.ends()
+    ops.advance_run(run.id, max(done, _since(since, ends)), position)
+    for sink in run.sinks:
+        fences.wait_written(sink, ends)
+    ops.end_run(run.id)
+
+
+def signal_of(table: TableSpec, condition: str) -> str:
+    """The `data` of the signal for one table."""
+    (data,) = snapshot_signals([table.source])
+    if not condition:
+        return data
+    document = json.loads(data)
+    (name,) = document["data-collections"]
+    filtered = {"data-collection": name, "filter": f"({condition})"}
+    return json.dumps({**document, "additional-conditions": [filtered]})
+
+
+def _ask(pipeline: Pipeline, connections: Connections, table: TableSpec, scope: Scope, signal: str) -> int:
+    """Write the signal, if it is not there; returns the source's log position behind it."""
+    source = connections.get(pipeline.source.connection)
+    data = signal_of(table, SourceKeys(source, table, scope).filter_text())
+    statement = SQL(
+        "INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s) ON CONFLICT DO NOTHING"
+    ).format(Identifier(*split_qualified(pipeline.source.signal_table)))
+    with connect_postgres(source, autocommit=True, application_name="cdc-backfill") as session:
+        session.execute(statement, (signal, data))
+    return _position(pipeline, connections)
+
+
+def _position(pipeline: Pipeline, connections: Connections) -> int:
+    source = connections.get(pipeline.source.connection)
+    with connect_postgres(source, autocommit=True, application_name="cdc-backfill") as session:
+        row = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _since(since: Ends, ends: Ends) -> int:
+    return sum(end - since.get(partition, 0) for partition, end in ends.items())
