@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -78,7 +79,10 @@ class RangeReader:
     topic: str
 
     def read(self, ranges: Sequence[OffsetRange]) -> Iterator[Records]:
-        """The committed records of these ranges, those of a partition in their order.
+        """The committed records of these ranges.
+
+        Of one range in their order, a stretch at a time; of several, which are small, all at once and a
+        partition after the other, so that what moved from one partition to another is seen whole.
 
         Raises:
             GenerationError: Kafka does not have them any more.
@@ -88,7 +92,11 @@ class RangeReader:
         if consumer is None:
             consumer = Consumer({**_SETTINGS, "bootstrap.servers": self.bootstrap})
         try:
-            yield from self._read(consumer, ranges)
+            stretches = self._read(consumer, ranges)
+            if len(ranges) > 1:
+                stretches = iter([sorted(chain.from_iterable(stretches), key=_place)])
+            for messages in stretches:
+                yield _records(messages)
         except BaseException as error:
             consumer.close()
             if isinstance(error, KafkaException):
@@ -96,7 +104,7 @@ class RangeReader:
             raise
         _CONSUMERS[self.bootstrap] = consumer
 
-    def _read(self, consumer: Consumer, ranges: Sequence[OffsetRange]) -> Iterator[Records]:
+    def _read(self, consumer: Consumer, ranges: Sequence[OffsetRange]) -> Iterator[list[Message]]:
         ends = {r.partition: r.end for r in ranges}
         consumer.assign(
             [
@@ -108,10 +116,14 @@ class RangeReader:
         while left:
             messages = self._wait(consumer, left)
             passed = {p for m in messages if (error := m.error()) for p in self._passed(m, error, ends)}
-            records, last = _within(messages, ends)
+            found = [message for message in messages if message.error() is None]
+            last = dict(map(_place, found))
+            if any(offset >= ends[partition] for partition, offset in last.items()):
+                places = map(_place, found)
+                found = [m for m, (p, offset) in zip(found, places, strict=True) if offset < ends[p]]
             passed |= {partition for partition, offset in last.items() if offset >= ends[partition] - 1}
-            if len(records):
-                yield records
+            if found:
+                yield found
             if passed := passed & left:
                 left -= passed
                 consumer.incremental_unassign([TopicPartition(self.topic, p) for p in passed])
@@ -149,21 +161,18 @@ def lost(detail: str) -> GenerationError:
     )
 
 
-def _within(messages: Sequence[Message], ends: dict[int, int]) -> tuple[Records, dict[int, int]]:
-    """The records below the ends, and the last offset of each partition that was seen."""
-    found = [m for m in messages if m.error() is None]
-    partitions: list[Any] = [m.partition() for m in found]
-    offsets: list[Any] = [m.offset() for m in found]
-    last = dict(zip(partitions, offsets, strict=True))
-    if any(offset >= ends[partition] for partition, offset in last.items()):
-        found = [m for m, p, o in zip(found, partitions, offsets, strict=True) if o < ends[p]]
-        partitions, offsets = [m.partition() for m in found], [m.offset() for m in found]
+def _place(message: Message) -> tuple[Any, Any]:
+    return message.partition(), message.offset()
+
+
+def _records(messages: Sequence[Message]) -> Records:
+    keys: list[Any] = [m.key() for m in messages]
+    values: list[Any] = [m.value() for m in messages]
+    partitions: list[Any] = [m.partition() for m in messages]
+    offsets: list[Any] = [m.offset() for m in messages]
 
     def old_key(position: int) -> bytes | None:
-        headers = dict(found[position].headers() or ())
-        value = headers.get(OLD_KEY_HEADER)
+        value = dict(messages[position].headers() or ()).get(OLD_KEY_HEADER)
         return value.encode() if isinstance(value, str) else value
 
-    keys: list[Any] = [m.key() for m in found]
-    values: list[Any] = [m.value() for m in found]
-    return Records(keys, values, partitions, offsets, old_key), last
+    return Records(keys, values, partitions, offsets, old_key)
