@@ -11,6 +11,7 @@ from airflow.sdk import DAG, Param, TaskGroup
 from cdc.spec import Pipeline
 from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
+from cdc_airflow.notifications.deadline import deadline_of
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.reconcile import ReconcileOperator
 from cdc_airflow.pipelines import ALL, cron_schedule, declared_pipelines
@@ -64,6 +65,7 @@ with DAG(
     description="Compares source and sinks while changes flow, mends what differs, and sends a mail",
     doc_md=dag_texts.RECONCILIATION,
     schedule=cron_schedule(p.policies.reconcile_schedule for p in pipelines),
+    deadline=deadline_of(pipelines, [p.policies.reconcile_deadline_minutes for p in pipelines]),
     params=PARAMS,
     **COMMON,
 ) as reconciliation:

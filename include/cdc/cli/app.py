@@ -1,4 +1,4 @@
-"""The commands `cdc discover | validate | plan | apply | status | submit | reconcile`, and groups."""
+"""The commands `cdc discover | validate | plan | apply | status | alerts | reconcile | …`, and groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.syntax import Syntax
 
-from cdc.cli import dead_letters, generation, reconcile, render, schema, stream, table
+from cdc.cli import alerts, dead_letters, generation, reconcile, render, schema, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
@@ -24,6 +24,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(table.app, name="table")
 app.add_typer(schema.app, name="schema")
 app.command()(reconcile.reconcile)
+app.command("alerts")(alerts.alerts)
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")

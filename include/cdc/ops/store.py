@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cdc.ops.dead_letters import DeadLetterStore
 from cdc.ops.horizons import HorizonStore
+from cdc.ops.incidents import IncidentStore
 from cdc.ops.leases import LeaseStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
@@ -23,6 +24,7 @@ class OpsStore(
     TopicStore,
     WatermarkStore,
     HorizonStore,
+    IncidentStore,
 ):
     """Everything the platform knows about itself, in schema `cdc_ops` of the control PostgreSQL.
 

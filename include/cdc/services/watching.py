@@ -1,0 +1,125 @@
+"""Looks that remember: a slot's growth, restarts of failed tasks, how old watermarks are, dead letters."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from cdc.clients.connect import ConnectClient
+from cdc.clients.http import HttpError
+from cdc.connections import Connections
+from cdc.errors import TransientError
+from cdc.model.restarts import WINDOW, may_restart, what_failed, within_window
+from cdc.model.samples import (
+    ConnectorSample,
+    DeadLettersSample,
+    SlotSample,
+    WatermarkAge,
+    WatermarksSample,
+)
+from cdc.model.slot_health import GROWTH_WINDOW, retained_growth
+from cdc.ops import OpsStore
+from cdc.services.health import sample_connector, sample_slot
+from cdc.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """What was done about failed tasks.
+
+    Attributes:
+        said: for a person; empty when nothing had failed.
+        used_up: the pipeline allows no more within the hour.
+    """
+
+    said: str = ""
+    used_up: bool = False
+
+
+def watch_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
+    """The slot, and by how much what it retains grows; the look is kept for the next ones."""
+    sample = sample_slot(pipeline, connections)
+    if sample.retained_bytes is None:
+        return sample
+    # A slot in danger is told of also when nobody remembers how it was before.
+    with contextlib.suppress(TransientError), OpsStore(connections.get(pipeline.ops.connection)) as ops:
+        ops.ensure_schema()
+        ops.record_slot(pipeline.name, sample.slot, sample.at, sample.retained_bytes)
+        points = ops.slot_points(pipeline.name, sample.slot, sample.at - GROWTH_WINDOW)
+        return replace(sample, retained_per_s=retained_growth(points))
+    return sample
+
+
+def watch_connector(pipeline: Pipeline, connections: Connections) -> tuple[ConnectorSample, Restarts]:
+    """The connector; what has failed of it is restarted, as often as the pipeline allows.
+
+    A restart is recorded before it is asked for, so that none goes uncounted. Without the ops store nothing
+    is restarted.
+    """
+    sample = sample_connector(pipeline, connections)
+    what = what_failed(sample)
+    if sample.unreachable or not what:
+        return sample, Restarts()
+    per_hour = pipeline.policies.connector_restarts_per_hour
+    if not per_hour:
+        return sample, Restarts(
+            "restarts by itself are switched off (connector_restarts_per_hour)", used_up=True
+        )
+    now = datetime.now(UTC)
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            ops.ensure_schema()
+            with ops.exclusively(f"restart of connector {sample.connector}"):
+                done = ops.restarts(pipeline.name, sample.connector, now - WINDOW)
+                if may_restart(done, per_hour, now):
+                    cause = next((t.trace for t in sample.tasks if t.trace), "").strip().split("\n")[0][:500]
+                    ops.record_restart(pipeline.name, sample.connector, what, cause, now)
+                    done.append(now)
+                    client = ConnectClient(connections.get(pipeline.connect.connection).url())
+                    client.restart(sample.connector)
+    except (TransientError, HttpError) as error:
+        return sample, Restarts(f"{what} could not be restarted: {error}")
+    times = len(within_window(done, now))
+    said = f"restarted by itself {times} of at most {per_hour} times within an hour"
+    return sample, Restarts(said, used_up=times >= per_hour)
+
+
+def sample_watermarks(pipeline: Pipeline, connections: Connections) -> WatermarksSample:
+    """How old the watermarks are, as the ops store has them."""
+    now = datetime.now(UTC)
+    scheduled = pipeline.policies.watermarks_schedule is not None
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            known = {(one.table, one.sink): one for one in ops.watermarks(pipeline.name)}
+            launches = {stream.name: ops.launch(pipeline.name, stream.name) for stream in pipeline.streams}
+    except TransientError as error:
+        return WatermarksSample(pipeline.name, now, unreachable=str(error))
+    ages = []
+    for table in pipeline.tables:
+        launch = launches[table.stream]
+        for sink in pipeline.sinks:
+            one = known.get((table.name, sink.name))
+            ages.append(
+                WatermarkAge(
+                    table.name,
+                    sink.name,
+                    one.proven_at if one else None,
+                    one.complete_until if one else None,
+                    one.doubt if one else "",
+                    launch.launched_at if launch else None,
+                )
+            )
+    return WatermarksSample(pipeline.name, now, tuple(ages), scheduled)
+
+
+def sample_dead_letters(pipeline: Pipeline, connections: Connections) -> DeadLettersSample:
+    """What waits as dead letters, as the ops store has it."""
+    now = datetime.now(UTC)
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            counts = ops.count_dead_letters(pipeline.name)
+            since, newest = ops.span_of_dead_letters(pipeline.name) if counts else (None, "")
+    except TransientError as error:
+        return DeadLettersSample(pipeline.name, now, unreachable=str(error))
+    return DeadLettersSample(pipeline.name, now, counts, since, newest)
