@@ -194,7 +194,7 @@ def mend(ops: OpsStore, letter: DeadLetter) -> None:
 
 
 def make_due(ops: OpsStore) -> None:
-    ops.rows("UPDATE cdc_ops.deliveries SET tried_at = tried_at - interval '1 minute'")
+    ops.rows("UPDATE cdc_ops.deliveries SET tried_at = tried_at - interval '5 minutes'")
 
 
 class TestIncident:

@@ -17,7 +17,7 @@ from cdc.ops.records import Delivery, Draft
 
 RETRIED_FOR = timedelta(days=1)
 """A message that could not be delivered for so long is not sent any more: it would only confuse."""
-_IN_FLIGHT = timedelta(seconds=30)
+_IN_FLIGHT = timedelta(minutes=2)
 _INCIDENT = SQL(
     "id, subject, level, alarm, sentence, figures, todo, since, began_at, told_at, told, over_at, ending"
 )
@@ -70,7 +70,7 @@ class IncidentStore(OpsDatabase):
             "subject": one.subject,
             "level": str(one.level),
             "alarm": one.alarm.name,
-            "sentence": one.sentence,
+            "sentence": _text(one.sentence),
             "figures": Jsonb(dict(one.figures)),
             "todo": one.todo,
             "since": one.since,
@@ -127,29 +127,34 @@ class IncidentStore(OpsDatabase):
             "INSERT INTO cdc_ops.deliveries (pipeline, incidents, channel, target, subject, body) "
             "VALUES (%s, %s, %s, %s, %s, %s) RETURNING {}"
         ).format(_DELIVERY)
-        values = (pipeline, list(incidents), draft.channel, draft.target, draft.subject, draft.body)
-        return _delivery(self.rows(statement, values)[0])
+        told = (draft.channel, draft.target, _text(draft.subject), _text(draft.body))
+        return _delivery(self.rows(statement, (pipeline, list(incidents), *told))[0])
 
     def record_outcome(self, delivery: Delivery, error: str) -> None:
         """It got there, or why not."""
         self.rows(
             "UPDATE cdc_ops.deliveries SET attempts = attempts + 1, tried_at = clock_timestamp(), "
             "error = %s, delivered_at = CASE WHEN %s THEN clock_timestamp() END WHERE id = %s",
-            (error, not error, delivery.id),
+            (_text(error), not error, delivery.id),
         )
 
-    def undelivered(self, pipeline: str, *, due: bool = False) -> list[Delivery]:
+    def undelivered(self, pipeline: str, *, lately: bool = False, due: bool = False) -> list[Delivery]:
         """What did not get there, oldest first.
 
         Args:
             pipeline: the pipeline.
-            due: only what is worth sending again: not too old, and not just being sent by somebody else.
+            lately: only what is not too old to be sent again.
+            due: of that, only what is not just being sent by somebody else.
         """
         statement = SQL(
             "SELECT {} FROM cdc_ops.deliveries WHERE pipeline = %s AND delivered_at IS NULL "
-            "AND (NOT %s OR (created_at > now() - %s AND tried_at < now() - %s)) ORDER BY id LIMIT 200"
+            "AND (NOT %s OR created_at > now() - %s) AND (NOT %s OR tried_at < now() - %s) "
+            "ORDER BY id LIMIT 200"
         ).format(_DELIVERY)
-        return [_delivery(row) for row in self.rows(statement, (pipeline, due, RETRIED_FOR, _IN_FLIGHT))]
+        return [
+            _delivery(row)
+            for row in self.rows(statement, (pipeline, lately or due, RETRIED_FOR, due, _IN_FLIGHT))
+        ]
 
     def deliveries(self, pipeline: str, limit: int = 50) -> list[Delivery]:
         """The newest ones, newest first."""
@@ -180,7 +185,7 @@ class IncidentStore(OpsDatabase):
         self.rows(
             "INSERT INTO cdc_ops.connector_restarts (pipeline, connector, what, cause, at) "
             "VALUES (%s, %s, %s, %s, %s)",
-            (pipeline, connector, what, cause, at),
+            (pipeline, connector, what, _text(cause), at),
         )
 
     def restarts(self, pipeline: str, connector: str, since: datetime) -> list[datetime]:
@@ -191,6 +196,11 @@ class IncidentStore(OpsDatabase):
             (pipeline, connector, since),
         )
         return [row["at"] for row in rows]
+
+
+def _text(said: str) -> str:
+    # PostgreSQL's text holds no NUL, and a trace may quote a value.
+    return said.replace("\x00", "\\0")
 
 
 def _incident(row: DictRow) -> Incident:

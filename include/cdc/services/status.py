@@ -77,7 +77,7 @@ class PipelineStatus:
 
     Attributes:
         incidents: what is wrong now.
-        undelivered: what people were to be told and were not.
+        undelivered: what people were to be told lately and were not.
     """
 
     pipeline: str
@@ -113,7 +113,7 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
         compared = ops.last_reconciliations(pipeline.name)
         proven = ops.watermarks(pipeline.name)
         incidents = ops.incidents(pipeline.name, only_open=True)
-        undelivered = ops.undelivered(pipeline.name)
+        undelivered = [one for one in ops.undelivered(pipeline.name, lately=True) if one.error]
     ends = _ends(pipeline, connections)
     rows = count_all(pipeline, connections) if count_rows else {}
     return PipelineStatus(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from cdc.errors import ConfigurationError, TransientError
+from cdc.errors import CdcError, ConfigurationError
 from cdc.model.health import Level
 from cdc_airflow.checks import Check, Kind, look
 from cdc_airflow.findings import CheckFailedError, Finding, Patience, Step
@@ -119,7 +119,7 @@ class HealthSensor(CheckSensor):
             told = True
             for turn in turns:
                 self.log.info("Incident: %s %s", turn.incident.subject, turn.news or "goes on")
-        except TransientError as error:
+        except CdcError as error:
             self.log.error("What was told of this before is not known: %s", error)
         if step is Step.FAIL:
             self._report(findings)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from cdc.cli import render
+from cdc.cli.app import app
 from cdc.connections import Connections
 from cdc.model.health import evaluate
 from cdc.model.incidents import Incident, News, Turn, follow
 from cdc.model.verdict import Alarm, Level, Verdict
 from cdc.ops import DeadLetter, Draft, OpsStore
+from cdc.services.status import PipelineStatus
 from cdc.services.watching import sample_dead_letters, sample_watermarks, watch_slot
 from cdc.spec import Pipeline
+from tests.stack.cdc.conftest import SAMPLE
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 GAP = timedelta(minutes=60)
@@ -128,7 +136,7 @@ class TestDeliveries:
         # Whoever recorded it is sending it at this moment.
         assert ops.undelivered("p", due=True) == []
         ops.record_outcome(kept, "SMTP says no")
-        ops.rows("UPDATE cdc_ops.deliveries SET tried_at = now() - interval '1 minute'")
+        ops.rows("UPDATE cdc_ops.deliveries SET tried_at = now() - interval '5 minutes'")
         (due,) = ops.undelivered("p", due=True)
         assert (due.draft, due.attempts, due.error) == (DRAFT, 1, "SMTP says no")
         ops.record_outcome(due, "")
@@ -143,9 +151,78 @@ class TestDeliveries:
         assert ops.undelivered("p", due=True) == []
         assert len(ops.undelivered("p")) == 1
 
+    def test_a_nul_in_a_text_hinders_nothing(self, ops: OpsStore) -> None:
+        (kept,) = ops.record_deliveries("p", [Draft("mail", "a@b", "a\x00b", "c\x00d")])
+        ops.record_outcome(kept, "e\x00f")
+        ops.record_restart("p", "c", "task 0", "g\x00h", NOW)
+        look(ops, Verdict(Level.BREACH, "slot t", "i\x00j"))
+        assert ops.undelivered("p")[0].error == "e\\0f"
+        assert ops.incidents("p")[0].sentence == "i\\0j"
+
     def test_only_the_pipeline_s_own(self, ops: OpsStore) -> None:
         ops.record_deliveries("q", [DRAFT])
         assert ops.deliveries("p") == []
+
+
+class TestCommand:
+    """`cdc alerts` and what `cdc status` says below its table."""
+
+    @pytest.fixture
+    def cdc(
+        self, ops: OpsStore, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., str]:
+        database = postgres.connection("incidents").model_copy(update={"id": "cdc_ops"})
+        file = tmp_path / "connections.json"
+        file.write_text(json.dumps(Connections([database]).to_document()))
+        monkeypatch.setenv("CDC_CONNECTIONS_FILE", str(file))
+        monkeypatch.setenv("CDC_PIPELINES_DIR", str(SAMPLE.parent))
+
+        def run(*arguments: str) -> str:
+            done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+            assert done.exit_code == 0
+            return done.output
+
+        assert "no incidents" in run("alerts")
+        for minute, verdict in ((0, BREACH), (5, OK), (10, BREACH)):
+            at = NOW + timedelta(minutes=minute)
+            ops.follow_incidents(
+                "ecommerce", "slot", deciding([verdict], at), lambda turns: [(DRAFT, t) for t in [turns]]
+            )
+        first, second, _ = reversed(ops.deliveries("ecommerce"))
+        ops.record_outcome(first, "")
+        ops.record_outcome(second, "mail to a@b: it says no")
+        return run
+
+    def test_lists_incidents_and_what_people_were_told(self, cdc: Callable[..., str]) -> None:
+        text = cdc("alerts")
+        assert "breach for" in text
+        assert "slot s is lost" in text
+        assert "to do: look" in text
+        assert "over after 5 min" in text
+        assert "failed 1 time(s): mail to a@b: it says no" in " ".join(text.split())
+
+    def test_as_json_and_only_what_is_open(self, cdc: Callable[..., str]) -> None:
+        every = json.loads(cdc("alerts", "--json"))
+        assert [one["over_at"] is None for one in every["incidents"]] == [True, False]
+        assert [one["error"] for one in every["deliveries"]] == ["", "mail to a@b: it says no", ""]
+        assert every["incidents"][0]["alarm"] == "replication slot … is lost"
+        now = json.loads(cdc("alerts", "--json", "--open"))
+        assert len(now["incidents"]) == 1
+        assert len(now["deliveries"]) == 2
+        assert "body" not in now["deliveries"][0]
+
+    def test_the_status_says_what_is_wrong_and_what_was_not_delivered(
+        self, cdc: Callable[..., str], ops: OpsStore
+    ) -> None:
+        del cdc
+        incidents = tuple(ops.incidents("ecommerce", only_open=True))
+        found = PipelineStatus("ecommerce", (), incidents, tuple(ops.undelivered("ecommerce")))
+        console = Console(width=200)
+        with console.capture() as capture:
+            console.print(render.status(found))
+        assert "breach: slot s is lost" in capture.get()
+        assert "not delivered: mail to a@b: it says no" in capture.get()
+        assert json.loads(found.to_json())["incidents"][0]["sentence"] == "slot s is lost"
 
 
 class TestRestarts:
