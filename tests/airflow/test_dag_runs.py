@@ -131,14 +131,14 @@ def test_a_failed_connector_task_is_restarted_by_itself_and_told_when_that_is_in
     assert not fine
     assert "restarted by itself" in log
     began = datetime.now(UTC) - timedelta(minutes=10)
-    done = ops.restarts("ecommerce", "ecommerce", began)
+    done = ops.restarts("ecommerce", began)
     assert 1 <= len(done) <= 2
     ((subject, text),) = mails()
     assert subject.startswith("[CDC ecommerce] BREACH: connector ecommerce: task 0 has failed")
     assert "of at most 3 times within an hour" in text
     fine, log = airflow.run("cdc_health", grace_s=40)
     assert fine, log[-3000:]
-    assert len(ops.restarts("ecommerce", "ecommerce", began)) == len(done) + 1
+    assert len(ops.restarts("ecommerce", began)) == len(done) + 1
     ((subject, _),) = mails()
     assert subject.startswith("[CDC ecommerce] OVER after")
     assert "connector ecommerce is running with 1 task(s)" in subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ from cdc.model.lag import duration
 from cdc.model.verdict import Level
 from cdc.ops import Delivery
 
+RESTARTS = timedelta(days=1)
 _STYLES = {Level.BREACH: "red", Level.UNKNOWN: "magenta", Level.WARN: "yellow"}
 
 
@@ -35,23 +36,28 @@ def alerts(
 ) -> None:
     """Show incidents, what people were told by mail and webhook, and what did not get there.
 
-    DAG cdc_health finds incidents; one ends by itself at the first look that is well again. Exit code 0 also
-    when something is wrong.
+    DAG cdc_health finds incidents; one ends by itself at the first look that is well again. Connector tasks
+    that it restarted within a day are listed too. Exit code 0 also when something is wrong.
     """
     target = find_target(pipeline, env)
     name = target.pipeline.name
     with target.ops() as ops:
         incidents = ops.incidents(name, only_open=only_open, limit=limit)
         deliveries = ops.undelivered(name) if only_open else ops.deliveries(name, limit)
+        restarts = ops.restarts(name, datetime.now(UTC) - RESTARTS)[-limit:]
     if as_json:
         found = {
             "pipeline": name,
             "incidents": [_incident_json(one) for one in incidents],
             "deliveries": [_delivery_json(one) for one in deliveries],
+            "restarts": [asdict(one) for one in restarts],
         }
         typer.echo(json.dumps(found, indent=2, default=str))
         return
     out.print(_render(name, incidents, deliveries, datetime.now(UTC)))
+    for one in restarts:
+        when = f"{one.at:%m-%d %H:%M:%S}"
+        out.print(Text(f"{when} restarted {one.what} of connector {one.connector}: {one.cause}"))
 
 
 def _incident_json(one: Incident) -> dict[str, Any]:

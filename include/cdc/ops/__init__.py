@@ -8,6 +8,7 @@ from cdc.ops.records import (
     Draft,
     Launch,
     Repair,
+    Restart,
     TableSchema,
 )
 from cdc.ops.store import OpsStore
@@ -21,5 +22,6 @@ __all__ = [
     "Launch",
     "OpsStore",
     "Repair",
+    "Restart",
     "TableSchema",
 ]

@@ -13,7 +13,7 @@ from cdc.model.incidents import Incident, Turn
 from cdc.model.slot_health import SlotPoint
 from cdc.model.verdict import Alarm, Level
 from cdc.ops.base import OpsDatabase
-from cdc.ops.records import Delivery, Draft
+from cdc.ops.records import Delivery, Draft, Restart
 
 RETRIED_FOR = timedelta(days=1)
 """A message that could not be delivered for so long is not sent any more: it would only confuse."""
@@ -188,14 +188,14 @@ class IncidentStore(OpsDatabase):
             (pipeline, connector, what, _text(cause), at),
         )
 
-    def restarts(self, pipeline: str, connector: str, since: datetime) -> list[datetime]:
-        """When they were, since then."""
+    def restarts(self, pipeline: str, since: datetime) -> list[Restart]:
+        """The restarts since then, oldest first."""
         rows = self.rows(
-            "SELECT at FROM cdc_ops.connector_restarts WHERE pipeline = %s AND connector = %s AND at > %s "
-            "ORDER BY at",
-            (pipeline, connector, since),
+            "SELECT connector, what, cause, at FROM cdc_ops.connector_restarts "
+            "WHERE pipeline = %s AND at > %s ORDER BY at",
+            (pipeline, since),
         )
-        return [row["at"] for row in rows]
+        return [Restart(**row) for row in rows]
 
 
 def _text(said: str) -> str:

@@ -71,7 +71,8 @@ def watch_connector(pipeline: Pipeline, connections: Connections) -> tuple[Conne
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             ops.ensure_schema()
             with ops.exclusively(f"restart of connector {sample.connector}"):
-                done = ops.restarts(pipeline.name, sample.connector, now - WINDOW)
+                known = ops.restarts(pipeline.name, now - WINDOW)
+                done = [one.at for one in known if one.connector == sample.connector]
                 if may_restart(done, per_hour, now):
                     cause = next((t.trace for t in sample.tasks if t.trace), "").strip().split("\n")[0][:500]
                     ops.record_restart(pipeline.name, sample.connector, what, cause, now)

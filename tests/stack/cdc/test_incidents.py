@@ -20,7 +20,7 @@ from cdc.connections import Connections
 from cdc.model.health import evaluate
 from cdc.model.incidents import Incident, News, Turn, follow
 from cdc.model.verdict import Alarm, Level, Verdict
-from cdc.ops import DeadLetter, Draft, OpsStore
+from cdc.ops import DeadLetter, Draft, OpsStore, Restart
 from cdc.services.status import PipelineStatus
 from cdc.services.watching import sample_dead_letters, sample_watermarks, watch_slot
 from cdc.spec import Pipeline
@@ -191,6 +191,7 @@ class TestCommand:
         first, second, _ = reversed(ops.deliveries("ecommerce"))
         ops.record_outcome(first, "")
         ops.record_outcome(second, "mail to a@b: it says no")
+        ops.record_restart("ecommerce", "c", "task 0", "boom", datetime.now(UTC))
         return run
 
     def test_lists_incidents_and_what_people_were_told(self, cdc: Callable[..., str]) -> None:
@@ -199,6 +200,7 @@ class TestCommand:
         assert "slot s is lost" in text
         assert "to do: look" in text
         assert "over after 5 min" in text
+        assert "restarted task 0 of connector c: boom" in text
         assert "failed 1 time(s): mail to a@b: it says no" in " ".join(text.split())
 
     def test_as_json_and_only_what_is_open(self, cdc: Callable[..., str]) -> None:
@@ -210,6 +212,7 @@ class TestCommand:
         assert len(now["incidents"]) == 1
         assert len(now["deliveries"]) == 2
         assert "body" not in now["deliveries"][0]
+        assert now["restarts"][0]["cause"] == "boom"
 
     def test_the_status_says_what_is_wrong_and_what_was_not_delivered(
         self, cdc: Callable[..., str], ops: OpsStore
@@ -229,8 +232,9 @@ class TestRestarts:
     def test_are_counted_since_a_time(self, ops: OpsStore) -> None:
         for minutes in (0, 90):
             ops.record_restart("p", "c", "task 0", "boom", NOW + timedelta(minutes=minutes))
-        assert ops.restarts("p", "c", NOW + timedelta(minutes=30)) == [NOW + timedelta(minutes=90)]
-        assert ops.restarts("p", "other", NOW - GAP) == []
+        (late,) = ops.restarts("p", NOW + timedelta(minutes=30))
+        assert late == Restart("c", "task 0", "boom", NOW + timedelta(minutes=90))
+        assert ops.restarts("other", NOW - GAP) == []
 
 
 class TestLooks:
