@@ -121,19 +121,18 @@ def _connector(pipeline: Pipeline, _stream: str, connections: Connections) -> It
     from cdc.services.health import sample_connector
 
     sample: ConnectorSample = sample_connector(pipeline, connections)
-    traces = [f"task {task.id}: {task.trace.strip()}" for task in sample.tasks if task.trace.strip()]
-    yield Finding(evaluate(sample, pipeline.policies), detail="\n".join(traces))
+    yield Finding(evaluate(sample, pipeline.policies), detail=_traces(sample))
+
+
+def _traces(sample: ConnectorSample) -> str:
+    return "\n".join(f"task {task.id}: {task.trace.strip()}" for task in sample.tasks if task.trace.strip())
 
 
 def _kept_connector(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
     from cdc.services.watching import watch_connector
 
-    sample, restarts = watch_connector(pipeline, connections)
-    verdict = evaluate(sample, pipeline.policies)
-    if restarts.said and verdict.level is Level.BREACH:
-        verdict = replace(verdict, sentence=f"{verdict.sentence} ({restarts.said})")
-    traces = [f"task {task.id}: {task.trace.strip()}" for task in sample.tasks if task.trace.strip()]
-    yield Finding(verdict, detail="\n".join(traces))
+    sample, verdict = watch_connector(pipeline, connections)
+    yield Finding(verdict, detail=_traces(sample))
 
 
 def _slot(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:

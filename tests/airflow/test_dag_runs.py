@@ -125,7 +125,7 @@ def test_a_failed_connector_task_is_restarted_by_itself_and_told_when_that_is_in
             while not ((status := client.status("ecommerce")) and status.failed):
                 assert time.monotonic() < deadline, status
                 time.sleep(0.5)
-            fine, log = airflow.run("cdc_health", grace_s=8)
+            fine, log = airflow.run("cdc_health", grace_s=12)
         finally:
             source.execute("ALTER PUBLICATION elsewhere RENAME TO cdc_ecommerce")
     assert not fine

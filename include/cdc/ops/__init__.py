@@ -8,7 +8,6 @@ from cdc.ops.records import (
     Draft,
     Launch,
     Repair,
-    Restart,
     TableSchema,
 )
 from cdc.ops.store import OpsStore
@@ -22,6 +21,5 @@ __all__ = [
     "Launch",
     "OpsStore",
     "Repair",
-    "Restart",
     "TableSchema",
 ]

@@ -10,10 +10,11 @@ from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
 from cdc.model.incidents import Incident, Turn
+from cdc.model.restarts import Restart
 from cdc.model.slot_health import SlotPoint
 from cdc.model.verdict import Alarm, Level
 from cdc.ops.base import OpsDatabase
-from cdc.ops.records import Delivery, Draft, Restart
+from cdc.ops.records import Delivery, Draft
 
 RETRIED_FOR = timedelta(days=1)
 """A message that could not be delivered for so long is not sent any more: it would only confuse."""
@@ -180,12 +181,12 @@ class IncidentStore(OpsDatabase):
         )
         return [SlotPoint(row["at"], row["retained"]) for row in rows]
 
-    def record_restart(self, pipeline: str, connector: str, what: str, cause: str, at: datetime) -> None:
+    def record_restart(self, pipeline: str, restart: Restart) -> None:
         """Failed tasks are about to be restarted."""
         self.rows(
             "INSERT INTO cdc_ops.connector_restarts (pipeline, connector, what, cause, at) "
             "VALUES (%s, %s, %s, %s, %s)",
-            (pipeline, connector, what, _text(cause), at),
+            (pipeline, restart.connector, restart.what, _text(restart.cause), restart.at),
         )
 
     def restarts(self, pipeline: str, since: datetime) -> list[Restart]:

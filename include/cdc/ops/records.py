@@ -150,16 +150,6 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Restart:
-    """A restart of failed connector tasks that nobody asked for; `cause` is the first line of the trace."""
-
-    connector: str
-    what: str
-    cause: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Draft:
     """Something to tell people, by one way.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cdc.clients.connect import ConnectClient
 from cdc.clients.http import HttpError
 from cdc.connections import Connections
 from cdc.errors import TransientError
-from cdc.model.restarts import WINDOW, may_restart, what_failed, within_window
+from cdc.model.health import Verdict, evaluate
+from cdc.model.restarts import WINDOW, Restart, may_restart, what_failed, with_restarts
 from cdc.model.samples import (
     ConnectorSample,
     DeadLettersSample,
@@ -22,19 +23,6 @@ from cdc.model.slot_health import GROWTH_WINDOW, retained_growth
 from cdc.ops import OpsStore
 from cdc.services.health import sample_connector, sample_slot
 from cdc.spec import Pipeline
-
-
-@dataclass(frozen=True)
-class Restarts:
-    """What was done about failed tasks.
-
-    Attributes:
-        said: for a person; empty when nothing had failed.
-        used_up: the pipeline allows no more within the hour.
-    """
-
-    said: str = ""
-    used_up: bool = False
 
 
 def watch_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
@@ -51,39 +39,48 @@ def watch_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
     return sample
 
 
-def watch_connector(pipeline: Pipeline, connections: Connections) -> tuple[ConnectorSample, Restarts]:
+def watch_connector(pipeline: Pipeline, connections: Connections) -> tuple[ConnectorSample, Verdict]:
     """The connector; what has failed of it is restarted, as often as the pipeline allows.
 
     A restart is recorded before it is asked for, so that none goes uncounted. Without the ops store nothing
     is restarted.
     """
+    policy = pipeline.policies
     sample = sample_connector(pipeline, connections)
-    what = what_failed(sample)
-    if sample.unreachable or not what:
-        return sample, Restarts()
-    per_hour = pipeline.policies.connector_restarts_per_hour
-    if not per_hour:
-        return sample, Restarts(
-            "restarts by itself are switched off (connector_restarts_per_hour)", used_up=True
-        )
+    verdict = evaluate(sample, policy)
+    if sample.unreachable:
+        return sample, verdict
+    done: list[Restart] = []
+    trouble = ""
     now = datetime.now(UTC)
     try:
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             ops.ensure_schema()
-            with ops.exclusively(f"restart of connector {sample.connector}"):
-                known = ops.restarts(pipeline.name, now - WINDOW)
-                done = [one.at for one in known if one.connector == sample.connector]
-                if may_restart(done, per_hour, now):
-                    cause = next((t.trace for t in sample.tasks if t.trace), "").strip().split("\n")[0][:500]
-                    ops.record_restart(pipeline.name, sample.connector, what, cause, now)
-                    done.append(now)
-                    client = ConnectClient(connections.get(pipeline.connect.connection).url())
-                    client.restart(sample.connector)
+            done = _restarts(ops, pipeline, now)
+            if what_failed(sample) and policy.connector_restarts_per_hour:
+                with ops.exclusively(f"restart of connector {sample.connector}"):
+                    done = _restarts(ops, pipeline, now)
+                    if may_restart([one.at for one in done], policy.connector_restarts_per_hour, now):
+                        done.append(_restart(ops, pipeline, connections, sample, now))
     except (TransientError, HttpError) as error:
-        return sample, Restarts(f"{what} could not be restarted: {error}")
-    times = len(within_window(done, now))
-    said = f"restarted by itself {times} of at most {per_hour} times within an hour"
-    return sample, Restarts(said, used_up=times >= per_hour)
+        trouble = str(error) if what_failed(sample) else ""
+    return sample, with_restarts(verdict, done, policy.connector_restarts_per_hour, now, trouble)
+
+
+def _restarts(ops: OpsStore, pipeline: Pipeline, now: datetime) -> list[Restart]:
+    every = ops.restarts(pipeline.name, now - WINDOW)
+    return [one for one in every if one.connector == pipeline.source.connector]
+
+
+def _restart(
+    ops: OpsStore, pipeline: Pipeline, connections: Connections, sample: ConnectorSample, now: datetime
+) -> Restart:
+    traces = [task.trace.strip() for task in sample.tasks if task.trace.strip()]
+    cause = traces[0].splitlines()[0][:500] if traces else "no trace"
+    one = Restart(sample.connector, what_failed(sample), cause, now)
+    ops.record_restart(pipeline.name, one)
+    ConnectClient(connections.get(pipeline.connect.connection).url()).restart(sample.connector)
+    return one
 
 
 def sample_watermarks(pipeline: Pipeline, connections: Connections) -> WatermarksSample:

@@ -19,8 +19,9 @@ from cdc.cli.app import app
 from cdc.connections import Connections
 from cdc.model.health import evaluate
 from cdc.model.incidents import Incident, News, Turn, follow
+from cdc.model.restarts import Restart
 from cdc.model.verdict import Alarm, Level, Verdict
-from cdc.ops import DeadLetter, Draft, OpsStore, Restart
+from cdc.ops import DeadLetter, Draft, OpsStore
 from cdc.services.status import PipelineStatus
 from cdc.services.watching import sample_dead_letters, sample_watermarks, watch_slot
 from cdc.spec import Pipeline
@@ -154,7 +155,7 @@ class TestDeliveries:
     def test_a_nul_in_a_text_hinders_nothing(self, ops: OpsStore) -> None:
         (kept,) = ops.record_deliveries("p", [Draft("mail", "a@b", "a\x00b", "c\x00d")])
         ops.record_outcome(kept, "e\x00f")
-        ops.record_restart("p", "c", "task 0", "g\x00h", NOW)
+        ops.record_restart("p", Restart("c", "task 0", "g\x00h", NOW))
         look(ops, Verdict(Level.BREACH, "slot t", "i\x00j"))
         assert ops.undelivered("p")[0].error == "e\\0f"
         assert ops.incidents("p")[0].sentence == "i\\0j"
@@ -191,7 +192,7 @@ class TestCommand:
         first, second, _ = reversed(ops.deliveries("ecommerce"))
         ops.record_outcome(first, "")
         ops.record_outcome(second, "mail to a@b: it says no")
-        ops.record_restart("ecommerce", "c", "task 0", "boom", datetime.now(UTC))
+        ops.record_restart("ecommerce", Restart("c", "task 0", "boom", datetime.now(UTC)))
         return run
 
     def test_lists_incidents_and_what_people_were_told(self, cdc: Callable[..., str]) -> None:
@@ -231,7 +232,7 @@ class TestCommand:
 class TestRestarts:
     def test_are_counted_since_a_time(self, ops: OpsStore) -> None:
         for minutes in (0, 90):
-            ops.record_restart("p", "c", "task 0", "boom", NOW + timedelta(minutes=minutes))
+            ops.record_restart("p", Restart("c", "task 0", "boom", NOW + timedelta(minutes=minutes)))
         (late,) = ops.restarts("p", NOW + timedelta(minutes=30))
         assert late == Restart("c", "task 0", "boom", NOW + timedelta(minutes=90))
         assert ops.restarts("other", NOW - GAP) == []

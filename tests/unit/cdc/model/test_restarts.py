@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.model.restarts import may_restart, what_failed
+from cdc.model.health import Alarm, Level, Verdict, evaluate
+from cdc.model.restarts import Restart, may_restart, what_failed, with_restarts
 from cdc.model.samples import ConnectorSample, TaskSample
+from cdc.spec import PoliciesSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -64,3 +66,31 @@ def test_no_hour_has_more_than_allowed_however_often_it_is_looked(looks: list[in
 )
 def test_says_what_has_failed(sample: ConnectorSample, said: str) -> None:
     assert what_failed(sample) == said
+
+
+class TestVerdict:
+    RUNS = ConnectorSample("c", NOW, "RUNNING", (TaskSample(0, "RUNNING"),))
+    FAILED = ConnectorSample("c", NOW, "RUNNING", (TaskSample(0, "FAILED", "boom"),))
+
+    def judged(self, sample: ConnectorSample, *restarts: datetime, trouble: str = "") -> Verdict:
+        done = [Restart("c", "task 0", "boom", at) for at in restarts]
+        return with_restarts(evaluate(sample, PoliciesSpec()), done, 3, NOW, trouble)
+
+    def test_says_how_often_it_was_restarted(self) -> None:
+        verdict = self.judged(self.FAILED, ago(20), ago(1))
+        assert verdict.level is Level.BREACH
+        assert verdict.sentence.endswith("(restarted by itself 2 of at most 3 times within an hour)")
+
+    def test_what_runs_since_a_moment_is_not_well_yet(self) -> None:
+        verdict = self.judged(self.RUNS, ago(14))
+        assert verdict.level is Level.BREACH
+        assert verdict.alarm is Alarm.CONNECTOR_FAILED
+        assert "task 0 has failed and was started again just now: boom" in verdict.sentence
+        assert self.judged(self.RUNS, ago(15)).level is Level.OK
+
+    def test_a_restart_that_was_not_possible_is_said(self) -> None:
+        assert "could not be restarted: away" in self.judged(self.FAILED, trouble="away").sentence
+
+    def test_without_restarts_it_is_the_verdict_of_its_state(self) -> None:
+        for sample in (self.RUNS, self.FAILED, ConnectorSample("c", NOW, unreachable="x")):
+            assert self.judged(sample) == evaluate(sample, PoliciesSpec())
