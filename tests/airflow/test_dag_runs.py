@@ -125,7 +125,7 @@ def test_a_failed_connector_task_is_restarted_by_itself_and_told_when_that_is_in
             while not ((status := client.status("ecommerce")) and status.failed):
                 assert time.monotonic() < deadline, status
                 time.sleep(0.5)
-            fine, log = airflow.run("cdc_health", grace_s=12)
+            fine, log = airflow.run("cdc_health", grace_s=8)
         finally:
             source.execute("ALTER PUBLICATION elsewhere RENAME TO cdc_ecommerce")
     assert not fine
@@ -135,6 +135,7 @@ def test_a_failed_connector_task_is_restarted_by_itself_and_told_when_that_is_in
     assert 1 <= len(done) <= 2
     ((subject, text),) = mails()
     assert subject.startswith("[CDC ecommerce] BREACH: connector ecommerce: task 0 has failed")
+    assert "Publication autocreation is disabled" in text
     assert "of at most 3 times within an hour" in text
     fine, log = airflow.run("cdc_health", grace_s=40)
     assert fine, log[-3000:]

@@ -55,8 +55,7 @@ def _connector(sample: ConnectorSample, policy: PoliciesSpec) -> Verdict:  # noq
     figures: dict[str, Figure] = {"state": sample.state, "tasks": len(sample.tasks), "tasks_running": running}
     failed = next((task for task in sample.tasks if task.state == "FAILED"), None)
     if failed is not None:
-        cause = failed.trace.strip().splitlines()[0] if failed.trace.strip() else "no trace"
-        sentence = f"{subject}: task {failed.id} has failed: {cause}"
+        sentence = f"{subject}: task {failed.id} has failed: {failed.cause}"
         todo = "Mend the cause named in the trace, then run DAG cdc_connectors, which restarts failed tasks."
         return Verdict(Level.BREACH, subject, sentence, figures, todo, alarm=Alarm.CONNECTOR_FAILED)
     if sample.state == "RUNNING" and sample.tasks and running == len(sample.tasks):

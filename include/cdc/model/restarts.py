@@ -17,7 +17,7 @@ SETTLED = timedelta(seconds=15)
 
 @dataclass(frozen=True)
 class Restart:
-    """A restart of failed connector tasks that nobody asked for; `cause` is the first line of the trace."""
+    """A restart of failed connector tasks that nobody asked for; `cause` is the trace's."""
 
     connector: str
     what: str

@@ -17,6 +17,13 @@ class TaskSample:
     state: str
     trace: str = ""
 
+    @property
+    def cause(self) -> str:
+        """The trace's innermost cause in one line: its first line only says that something has failed."""
+        lines = self.trace.strip().splitlines()
+        causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+        return next(iter([*causes[-1:], *lines[:1]]), "no trace")
+
 
 @dataclass(frozen=True)
 class ConnectorSample:

@@ -75,8 +75,7 @@ def _restarts(ops: OpsStore, pipeline: Pipeline, now: datetime) -> list[Restart]
 def _restart(
     ops: OpsStore, pipeline: Pipeline, connections: Connections, sample: ConnectorSample, now: datetime
 ) -> Restart:
-    traces = [task.trace.strip() for task in sample.tasks if task.trace.strip()]
-    cause = traces[0].splitlines()[0][:500] if traces else "no trace"
+    cause = next((task.cause[:500] for task in sample.tasks if task.trace), "no trace")
     one = Restart(sample.connector, what_failed(sample), cause, now)
     ops.record_restart(pipeline.name, one)
     ConnectClient(connections.get(pipeline.connect.connection).url()).restart(sample.connector)

@@ -46,6 +46,13 @@ CASES: list[tuple[Sample, Level, str]] = [
         Level.BREACH,
         "task 0 has failed: boom: x",
     ),
+    (
+        ConnectorSample(
+            "c", NOW, "RUNNING", (TaskSample(0, "FAILED", "outer\n\tat y\nCaused by: X: inner\n\tat z"),)
+        ),
+        Level.BREACH,
+        "task 0 has failed: X: inner$",
+    ),
     (ConnectorSample("c", NOW, unreachable="refused"), Level.UNKNOWN, "could not be checked: refused"),
     (QuerySample("q", NOW, seen_at=ago(5), offsets_behind=3), Level.OK, "5 s ago, 3 events behind"),
     (QuerySample("q", NOW, seen_at=ago(121)), Level.BREACH, r"no progress for 121 s \(limit 120 s\)"),
