@@ -235,7 +235,7 @@ class TestIncident:
         self, ops: OpsStore, check: Callable[[], None], mails: Mails, with_webhook: Path
     ) -> None:
         text = with_webhook.read_text()
-        with_webhook.write_text(text.replace("policies:\n", "policies:\n  reminder_minutes: 10\n", 1))
+        with_webhook.write_text(text.replace("reminder_minutes: 60", "reminder_minutes: 10"))
         plant(ops)
         for minutes_ago in (0, 9, 2):
             ops.rows(
