@@ -8,6 +8,7 @@ from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
+from cdc_airflow.notifications.deadline import deadline_of
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.keep_up import KeepUpOperator
 from cdc_airflow.pipelines import ALL, cron_schedule, declared_pipelines
@@ -22,6 +23,7 @@ with DAG(
     description="OPTIMIZE and dedup in ClickHouse under a budget; purges and vacuum, with figures",
     doc_md=dag_texts.MAINTENANCE,
     schedule=cron_schedule(p.policies.maintenance_schedule for p in pipelines),
+    deadline=deadline_of(pipelines, [p.policies.maintenance_deadline_minutes for p in pipelines]),
     catchup=False,
     max_active_runs=1,
     # One merge after the other: each has the budget of its sink.

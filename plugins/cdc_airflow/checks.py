@@ -22,9 +22,12 @@ class Kind(StrEnum):
     """What is looked at."""
 
     CONNECTOR = "connector"
+    KEPT_CONNECTOR = "kept_connector"
     SLOT = "slot"
     QUERIES = "queries"
     CHECKPOINTS = "checkpoints"
+    WATERMARKS = "watermarks"
+    DEAD_LETTERS = "dead_letters"
     FIRST_PROGRESS = "first_progress"
     RETENTION = "retention"
 
@@ -37,6 +40,11 @@ class Check:
     pipeline: str
     stream: str = ""
 
+    @property
+    def name(self) -> str:
+        """By which the pipeline's incidents are kept."""
+        return f"{self.kind} {self.stream}".strip()
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -44,6 +52,16 @@ class Driver:
 
     application_id: str
     ended: str = ""
+
+
+def health_checks(pipeline: Pipeline) -> tuple[Check, ...]:
+    """Every check that `cdc_health` makes of a pipeline."""
+    whole = (Kind.KEPT_CONNECTOR, Kind.SLOT, Kind.WATERMARKS, Kind.DEAD_LETTERS)
+    each = (Kind.QUERIES, Kind.CHECKPOINTS)
+    return (
+        *(Check(kind, pipeline.name) for kind in whole),
+        *(Check(kind, pipeline.name, stream.name) for stream in pipeline.streams for kind in each),
+    )
 
 
 def look(check: Check) -> tuple[Finding, ...]:
@@ -105,14 +123,36 @@ def _connector(pipeline: Pipeline, _stream: str, connections: Connections) -> It
     from cdc.services.health import sample_connector
 
     sample: ConnectorSample = sample_connector(pipeline, connections)
-    traces = [f"task {task.id}: {task.trace.strip()}" for task in sample.tasks if task.trace.strip()]
-    yield Finding(evaluate(sample, pipeline.policies), detail="\n".join(traces))
+    yield Finding(evaluate(sample, pipeline.policies), detail=_traces(sample))
+
+
+def _traces(sample: ConnectorSample) -> str:
+    return "\n".join(f"task {task.id}: {task.trace.strip()}" for task in sample.tasks if task.trace.strip())
+
+
+def _kept_connector(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.watching import watch_connector
+
+    sample, verdict = watch_connector(pipeline, connections)
+    yield Finding(verdict, detail=_traces(sample))
 
 
 def _slot(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
-    from cdc.services.health import sample_slot
+    from cdc.services.watching import watch_slot
 
-    yield Finding(evaluate(sample_slot(pipeline, connections), pipeline.policies))
+    yield Finding(evaluate(watch_slot(pipeline, connections), pipeline.policies))
+
+
+def _watermarks(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.watching import sample_watermarks
+
+    yield Finding(evaluate(sample_watermarks(pipeline, connections), pipeline.policies))
+
+
+def _dead_letters(pipeline: Pipeline, _stream: str, connections: Connections) -> Iterator[Finding]:
+    from cdc.services.watching import sample_dead_letters
+
+    yield Finding(evaluate(sample_dead_letters(pipeline, connections), pipeline.policies))
 
 
 def _queries(pipeline: Pipeline, stream: str, connections: Connections) -> Iterator[Finding]:
@@ -178,9 +218,12 @@ def _text(at: datetime | None) -> str | None:
 
 _LOOKS: Mapping[Kind, Callable[[Pipeline, str, Connections], Iterator[Finding]]] = {
     Kind.CONNECTOR: _connector,
+    Kind.KEPT_CONNECTOR: _kept_connector,
     Kind.SLOT: _slot,
     Kind.QUERIES: _queries,
     Kind.CHECKPOINTS: _checkpoints,
+    Kind.WATERMARKS: _watermarks,
+    Kind.DEAD_LETTERS: _dead_letters,
     Kind.FIRST_PROGRESS: _first_progress,
     Kind.RETENTION: _retention,
 }

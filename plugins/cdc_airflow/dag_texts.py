@@ -49,14 +49,20 @@ Its schedule is `policies.restart_schedule`; without one it is run by hand.
 
 HEALTH = f"""
 ### Is what was promised kept?
-Each task is one check against the pipeline's `policies`. It fails when a breach outlasts the grace time,
-and a mail then says what is wrong, since when, with which figures, and what to do.
+Each task is one check against the pipeline's `policies`. It fails when a breach outlasts the grace time.
+That is an incident: one message when it begins (what, since when, figures, what to do), a reminder each
+`reminder_minutes`, and one when it is over. `cdc alerts` lists them.
 
-- **check_connector**: the Debezium connector and its tasks run; a failed task's trace is in the log.
-- **check_slot**: the replication slot does not hold back too much WAL at the source.
+- **check_connector**: the Debezium connector and its tasks run; failed ones are restarted, at most
+  `connector_restarts_per_hour` times, and the trace is in the log.
+- **check_slot**: the replication slot is read, does not hold back too much WAL at the source, and is not
+  about to be invalidated at the rate at which that grows.
 - **check_queries_…**: age and lag of the last *progress* of each sink's query; that a driver runs
   proves nothing.
 - **check_checkpoints_…**: the checkpoints' own offsets against Kafka's end offsets.
+- **check_watermarks**: how far what the tables are proven complete up to is behind.
+- **check_dead_letters**: what could not be written and waits.
+- **deliver_again**: mails and webhooks that did not get there.
 {_MORE}"""
 
 WATERMARKS = f"""
@@ -87,7 +93,7 @@ For each pipeline, one sink after the other, within the budget of `policies.main
 
 - ClickHouse: `OPTIMIZE … FINAL` of the partitions with most parts, so that old versions of rows go.
 - Both sinks: tombstones go once no event behind them can be written again, and rows that a TRUNCATE removed.
-- The warehouse: vacuum and statistics. The ops store: old batches, alerts and replayed dead letters.
+- The warehouse: vacuum and statistics. The ops store: old batches, incidents and replayed dead letters.
 - **check_retention** fails when Kafka keeps events for less long than the slowest query, or a parked table,
   still needs, with the time of a replay to spare.
 

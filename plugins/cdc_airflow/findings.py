@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from cdc.model.health import Level, Verdict
+from cdc.model.health import Alarm, Level, Verdict
 
 _MARKS = {Level.OK: "ok", Level.WARN: "WARNING", Level.BREACH: "BREACH", Level.UNKNOWN: "UNKNOWN"}
 
@@ -32,6 +32,7 @@ class Finding:
             "figures": dict(self.verdict.figures),
             "todo": self.verdict.todo,
             "since": since.isoformat() if since else None,
+            "alarm": self.verdict.alarm.value,
             "detail": self.detail,
         }
 
@@ -46,6 +47,7 @@ class Finding:
             figures=payload["figures"],
             todo=payload["todo"],
             since=datetime.fromisoformat(since) if since else None,
+            alarm=Alarm(payload["alarm"]),
         )
         return cls(verdict, payload["detail"])
 
@@ -64,10 +66,12 @@ class CheckFailedError(AirflowFailException):
 
     Attributes:
         findings: everything that was checked, the bad ones among them.
+        told: people know, or are being told, by the incident of it.
     """
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], *, told: bool = False) -> None:
         self.findings = tuple(findings)
+        self.told = told
         bad = [f.verdict for f in self.findings if f.verdict.level is not Level.OK]
         super().__init__("; ".join(f"{v.sentence}. To do: {v.todo}" if v.todo else v.sentence for v in bad))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import os
 import socket
@@ -9,12 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from airflow.models.dagbag import DagBag
 from airflow.sdk import DAG, Asset, timezone
 from airflow.serialization.serialized_objects import DagSerialization
+
+from cdc_airflow.checks import Check, health_checks
+from cdc_airflow.pipelines import declared_pipelines
+from cdc_airflow.sensors.check import HealthSensor
 
 REPO = Path(__file__).resolve().parents[2]
 DAG_IDS = {
@@ -134,6 +141,29 @@ def test_the_watermarks_dag_tells_of_each_table_and_the_example_waits_for_its_ow
         for sink in ("clickhouse", "warehouse")
         for table in ("orders_fact", "order_items")
     }
+
+
+def test_every_check_of_the_health_dag_is_known_to_whoever_ends_the_incidents_of_others(
+    dagbag: DagBag,
+) -> None:
+    tasks = [task for task in dagbag.dags["cdc_health"].tasks if isinstance(task, HealthSensor)]
+    (pipeline,) = declared_pipelines()
+    made = [Check(task.kind, task.pipeline, task.stream) for task in tasks]
+    assert sorted(check.name for check in made) == sorted(check.name for check in health_checks(pipeline))
+    assert len({check.name for check in made}) == len(made) == 10
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "minutes"), [("cdc_reconciliation", 240), ("cdc_clickhouse_maintenance", 180)]
+)
+def test_long_runs_have_a_deadline_whose_callback_the_triggerer_can_import(
+    dagbag: DagBag, dag_id: str, minutes: int
+) -> None:
+    (deadline,) = dagbag.dags[dag_id].deadline
+    assert deadline.interval == timedelta(minutes=minutes)
+    assert deadline.callback.kwargs == {"pipelines": ["ecommerce"], "minutes": minutes}
+    module, _, name = deadline.callback.path.rpartition(".")
+    assert inspect.iscoroutinefunction(getattr(importlib.import_module(module), name))
 
 
 def test_the_replay_dag_has_a_task_for_each_stream_and_a_form_that_narrows_it(dagbag: DagBag) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mailbox
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from email.header import decode_header, make_header
 from pathlib import Path
 from typing import cast
@@ -120,6 +121,38 @@ def test_upkeep_says_whether_kafka_keeps_events_for_long_enough(airflow, mails) 
     assert mails() == []
 
 
+def test_a_failed_connector_task_is_restarted_by_itself_and_told_when_that_is_in_vain(
+    airflow, connections: Connections, ops: OpsStore, mails
+) -> None:
+    client = ConnectClient(connections.get("cdc_connect").url())
+    with connect_postgres(connections.get("cdc_source_admin"), autocommit=True) as source:
+        source.execute("ALTER PUBLICATION cdc_ecommerce RENAME TO elsewhere")
+        try:
+            client.restart("ecommerce", only_failed=False)
+            deadline = time.monotonic() + 60
+            while not ((status := client.status("ecommerce")) and status.failed):
+                assert time.monotonic() < deadline, status
+                time.sleep(0.5)
+            fine, log = airflow.run("cdc_health", grace_s=8)
+        finally:
+            source.execute("ALTER PUBLICATION elsewhere RENAME TO cdc_ecommerce")
+    assert not fine
+    assert "restarted by itself" in log
+    began = datetime.now(UTC) - timedelta(minutes=10)
+    done = ops.restarts("ecommerce", began)
+    assert 1 <= len(done) <= 2
+    ((subject, text),) = mails()
+    assert subject.startswith("[CDC ecommerce] BREACH: connector ecommerce: task 0 has failed")
+    assert "Publication autocreation is disabled" in text
+    assert "of at most 3 times within an hour" in text
+    fine, log = airflow.run("cdc_health", grace_s=40)
+    assert fine, log[-3000:]
+    assert len(ops.restarts("ecommerce", began)) == len(done) + 1
+    ((subject, _),) = mails()
+    assert subject.startswith("[CDC ecommerce] OVER after")
+    assert "connector ecommerce is running with 1 task(s)" in subject
+
+
 def test_a_row_that_a_sink_lost_is_found_mended_and_mailed(airflow, connections: Connections, mails) -> None:
     with connect_postgres(connections.get("cdc_warehouse"), autocommit=True) as warehouse:
         warehouse.execute("DELETE FROM cdc_raw.products WHERE id = (SELECT min(id) FROM cdc_raw.products)")
@@ -158,6 +191,9 @@ def test_a_stopped_stream_stays_stopped_and_is_mailed(
     assert len(found) == 1
     for words in ("What to do", "Since", "age_s", "stopped on request", "action ensure"):
         assert words in found[0]
+    fine, log = airflow.run("cdc_health", grace_s=0)
+    assert not fine
+    assert mails() == []
 
 
 def test_a_paused_stream_alarms_nobody_and_starts_by_a_resume_alone(
@@ -170,6 +206,9 @@ def test_a_paused_stream_alarms_nobody_and_starts_by_a_resume_alone(
     fine, log = airflow.run("cdc_health", grace_s=0)
     assert fine, log[-3000:]
     assert "query ecommerce.products.clickhouse is paused since" in log
+    ((subject, _),) = mails()
+    assert subject.startswith("[CDC ecommerce] OVER after")
+    assert "ecommerce.products." in subject
     fine, log = airflow.run(DAG)
     assert fine, log[-3000:]
     assert "is not started: it is paused" in log

@@ -71,7 +71,11 @@ def test_a_stopped_stream_is_a_mail_that_says_what_since_when_and_what_to_do(sta
         stack.pipeline_file.write_text(original)
         again = stack.run_dag("cdc_stream_customers", limit_s=400)
     assert again.state == "success", stack.api.explain(again)
-    mail = next(mail for mail in read_mails(folder)[before:] if "customers" in mail.subject)
+    well = stack.run_dag("cdc_health")
+    assert well.state == "success", stack.api.explain(well)
+    mails = [mail for mail in read_mails(folder)[before:] if ".customers." in mail.subject]
+    assert "] OVER after" in mails[-1].subject
+    mail = mails[0]
     assert mail.to == "data-team@localhost"
     for expected in (
         "has made no progress for",

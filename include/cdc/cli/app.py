@@ -1,4 +1,4 @@
-"""The commands `cdc discover | validate | plan | apply | status | submit | reconcile`, and groups."""
+"""The commands `cdc discover | validate | plan | apply | status | alerts | reconcile | …`, and groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.syntax import Syntax
 
-from cdc.cli import bounded_runs, dead_letters, generation, reconcile, render, schema, stream, table
+from cdc.cli import alerts, bounded_runs, dead_letters, generation, reconcile, render, schema, stream, table
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
@@ -27,6 +27,7 @@ app.add_typer(schema.app, name="schema")
 app.command()(reconcile.reconcile)
 for command in (bounded_runs.backfill, bounded_runs.replay, bounded_runs.resync, bounded_runs.runs):
     app.command()(command)
+app.command("alerts")(alerts.alerts)
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")

@@ -67,7 +67,12 @@ def status(found: PipelineStatus) -> RenderableType:
         )
     for item in found.tables:
         table.add_row(*_cells(item))
-    return table
+    told = [
+        *(Text(f"{one.level}: {one.sentence}", style="red") for one in found.incidents),
+        *(Text(f"not delivered: {one.error}", style="yellow") for one in found.undelivered[-3:]),
+    ]
+    more = [Text("`cdc alerts` tells more", style="dim")] if told else []
+    return Group(table, *told, *more)
 
 
 def watermarks(pipeline: str, found: Sequence[Watermark]) -> RenderableType:

@@ -6,57 +6,24 @@ runs".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
 from functools import singledispatch
 
+from cdc.model.readers_health import judge_dead_letters, judge_watermarks
 from cdc.model.samples import (
     CheckpointSample,
     ConnectorSample,
+    DeadLettersSample,
     QuerySample,
     Sample,
     SlotSample,
+    WatermarksSample,
     lag,
 )
+from cdc.model.slot_health import judge_slot
+from cdc.model.verdict import Alarm, Figure, Level, Verdict, not_begun, unknown, worst
 from cdc.spec.sections import PoliciesSpec
 
-Figure = int | float | str | None
-
-
-class Level(StrEnum):
-    """How bad it is; `unknown` means that the component could not be asked."""
-
-    OK = "ok"
-    WARN = "warn"
-    BREACH = "breach"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a sample means.
-
-    Attributes:
-        subject: what was judged, such as `query ecommerce.orders.clickhouse`.
-        sentence: what is the matter, with the figures and the limit.
-        figures: the same figures by name.
-        todo: what a person does next; empty when all is well.
-        since: since when it has been so, where that is known.
-    """
-
-    level: Level
-    subject: str
-    sentence: str
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    todo: str = ""
-    since: datetime | None = None
-
-    @property
-    def healthy(self) -> bool:
-        """True for ok and warn."""
-        return self.level in (Level.OK, Level.WARN)
+__all__ = ["Alarm", "Figure", "Level", "Verdict", "evaluate", "worst"]
 
 
 @singledispatch
@@ -69,58 +36,41 @@ def evaluate(sample: Sample, policy: PoliciesSpec) -> Verdict:
     return _judge(sample, policy)
 
 
-def worst(verdicts: tuple[Verdict, ...]) -> Verdict | None:
-    """The verdict to speak of first: a breach before what is unknown, before a warning."""
-    order = (Level.BREACH, Level.UNKNOWN, Level.WARN, Level.OK)
-    return min(verdicts, key=lambda verdict: order.index(verdict.level), default=None)
-
-
-def _unknown(subject: str, why: str) -> Verdict:
-    todo = "See that the service runs (`make status`, its log in the stack's logs folder); it is asked again."
-    return Verdict(Level.UNKNOWN, subject, f"{subject} could not be checked: {why}", todo=todo)
-
-
-def _not_begun(subject: str, said: str, todo: str) -> Verdict:
-    # Nothing that ever ran has stopped: a new pipeline is no incident.
-    return Verdict(Level.WARN, subject, f"{subject} {said}", todo=todo)
-
-
 @_judge.register
 def _connector(sample: ConnectorSample, policy: PoliciesSpec) -> Verdict:  # noqa: ARG001 - one signature for all
     subject = f"connector {sample.connector}"
     if sample.unreachable:
-        return _unknown(subject, sample.unreachable)
+        return unknown(subject, sample.unreachable)
     if sample.state is None and not sample.expected:
-        return _not_begun(subject, "was never registered", "Run DAG cdc_connectors or `cdc apply`.")
+        return not_begun(subject, "was never registered", "Run DAG cdc_connectors or `cdc apply`.")
     if sample.state is None:
         return Verdict(
             Level.BREACH,
             subject,
             f"{subject} is not registered on Kafka Connect",
             todo="Run DAG cdc_connectors.",
+            alarm=Alarm.CONNECTOR_MISSING,
         )
     running = sum(task.state == "RUNNING" for task in sample.tasks)
     figures: dict[str, Figure] = {"state": sample.state, "tasks": len(sample.tasks), "tasks_running": running}
     failed = next((task for task in sample.tasks if task.state == "FAILED"), None)
     if failed is not None:
-        cause = failed.trace.strip().splitlines()[0] if failed.trace.strip() else "no trace"
-        sentence = f"{subject}: task {failed.id} has failed: {cause}"
+        sentence = f"{subject}: task {failed.id} has failed: {failed.cause}"
         todo = "Mend the cause named in the trace, then run DAG cdc_connectors, which restarts failed tasks."
-        return Verdict(Level.BREACH, subject, sentence, figures, todo)
+        return Verdict(Level.BREACH, subject, sentence, figures, todo, alarm=Alarm.CONNECTOR_FAILED)
     if sample.state == "RUNNING" and sample.tasks and running == len(sample.tasks):
         return Verdict(Level.OK, subject, f"{subject} is running with {running} task(s)", figures)
     sentence = f"{subject} is {sample.state} with {running} of {len(sample.tasks)} task(s) running"
     level = Level.WARN if sample.state in ("RUNNING", "UNASSIGNED", "RESTARTING") else Level.BREACH
-    return Verdict(
-        level, subject, sentence, figures, "Resume it, or run DAG cdc_connectors and read its log."
-    )
+    todo = "Resume it, or run DAG cdc_connectors and read its log."
+    return Verdict(level, subject, sentence, figures, todo, alarm=Alarm.CONNECTOR_STOPPED)
 
 
 @_judge.register
 def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     subject = f"query {sample.query}"
     if sample.unreachable:
-        return _unknown(subject, sample.unreachable)
+        return unknown(subject, sample.unreachable)
     if sample.paused_at is not None:
         todo = "Nothing, as long as that is meant; `cdc stream resume`, or action resume of the stream's DAG."
         said = f"{subject} is paused since {sample.paused_at:%Y-%m-%d %H:%M} UTC"
@@ -137,7 +87,7 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     figures |= {"max_offsets_behind": policy.max_offsets_behind}
     restart = "Read the driver's log (`cdc status` names the application), then run the stream's DAG."
     if age is None:
-        return _not_begun(subject, "was never launched", "Run the stream's DAG or `cdc stream start`.")
+        return not_begun(subject, "was never launched", "Run the stream's DAG or `cdc stream start`.")
     starting = sample.seen_at is None or (
         sample.launched_at is not None and sample.seen_at < sample.launched_at
     )
@@ -145,7 +95,7 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     if age > limit:
         since = "since its launch " if starting else ""
         said = f"{subject} has made no progress {since}for {age:.0f} s (limit {limit} s)"
-        return Verdict(Level.BREACH, subject, said, figures, restart, seen)
+        return Verdict(Level.BREACH, subject, said, figures, restart, seen, Alarm.QUERY_SILENT)
     behind = sample.offsets_behind or 0
     if behind > policy.max_offsets_behind:
         sentence = f"{subject} is {behind} events behind its topics (limit {policy.max_offsets_behind})"
@@ -153,10 +103,11 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
             "Wait if it is catching up; else give the stream more executors or a larger "
             "max_offsets_per_trigger."
         )
-        return Verdict(Level.BREACH, subject, sentence, figures, todo, sample.seen_at)
+        return Verdict(Level.BREACH, subject, sentence, figures, todo, sample.seen_at, Alarm.QUERY_BEHIND)
     if sample.parked:
         sentence = f"{subject} runs, but {', '.join(sample.parked)} is parked there"
-        return Verdict(Level.BREACH, subject, sentence, figures, "See `cdc status` for the reason.", None)
+        todo = "`cdc table list` gives the reason; mend it, then `cdc table resume`."
+        return Verdict(Level.BREACH, subject, sentence, figures, todo, alarm=Alarm.QUERY_PARKED)
     if starting:
         return Verdict(Level.WARN, subject, f"{subject} is starting for {age:.0f} s", figures, since=seen)
     return Verdict(
@@ -168,20 +119,22 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
 def _checkpoint(sample: CheckpointSample, policy: PoliciesSpec) -> Verdict:
     subject = f"checkpoint of {sample.query}"
     if sample.unreachable:
-        return _unknown(subject, sample.unreachable)
+        return unknown(subject, sample.unreachable)
     behind = lag(sample.committed or {}, sample.ends)
     figures: dict[str, Figure] = {"lag": behind, "max_lag": policy.max_checkpoint_lag}
     ahead = _ahead(sample)
     if ahead:
         todo = "The topic was made anew or restored: see `cdc generation raise`."
-        return Verdict(Level.BREACH, subject, f"{subject} is ahead of Kafka: {ahead}", figures, todo)
+        said = f"{subject} is ahead of Kafka: {ahead}"
+        return Verdict(Level.BREACH, subject, said, figures, todo, alarm=Alarm.CHECKPOINT_AHEAD)
     if sample.paused:
         said = f"{subject} is {behind} offsets behind Kafka; its stream is paused"
         return Verdict(Level.WARN, subject, said, figures, "Resume it before Kafka's retention reaches them.")
     if behind > policy.max_checkpoint_lag:
         sentence = f"{subject} is {behind} offsets behind Kafka (limit {policy.max_checkpoint_lag})"
         todo = "Read the driver's log and the sink's health; it must catch up before Kafka's retention."
-        return Verdict(Level.BREACH, subject, sentence, figures, todo, sample.committed_at)
+        since = sample.committed_at
+        return Verdict(Level.BREACH, subject, sentence, figures, todo, since, Alarm.CHECKPOINT_BEHIND)
     if sample.committed is None:
         return Verdict(Level.WARN, subject, f"{subject} does not exist yet", figures, "Start the stream.")
     return Verdict(Level.OK, subject, f"{subject} is {behind} offsets behind Kafka", figures)
@@ -196,41 +149,6 @@ def _ahead(sample: CheckpointSample) -> str:
     return ""
 
 
-@_judge.register
-def _slot(sample: SlotSample, policy: PoliciesSpec) -> Verdict:
-    subject = f"replication slot {sample.slot}"
-    if sample.unreachable:
-        return _unknown(subject, sample.unreachable)
-    if not sample.exists and not sample.expected:
-        return _not_begun(subject, "was never made", "Run DAG cdc_connectors or `cdc apply`.")
-    if not sample.exists:
-        todo = (
-            "Run DAG cdc_connectors; if the slot was dropped, changes since then are lost: snapshot the "
-            "tables again."
-        )
-        return Verdict(Level.BREACH, subject, f"{subject} does not exist at the source", todo=todo)
-    retained = round((sample.retained_bytes or 0) / 2**20, 1)
-    limit = policy.max_slot_retained_mb
-    figures: dict[str, Figure] = {
-        "retained_mb": retained,
-        "max_retained_mb": limit,
-        "wal_status": sample.wal_status,
-    }
-    if sample.wal_status == "lost":
-        sentence = f"{subject} is lost: the source has removed WAL that it needed"
-        todo = (
-            "Raise max_slot_wal_keep_size, drop the slot, run DAG cdc_connectors and snapshot the tables "
-            "again."
-        )
-        return Verdict(Level.BREACH, subject, sentence, figures, todo, sample.inactive_since)
-    if retained > limit:
-        sentence = f"{subject} holds back {retained} MB of WAL (limit {limit} MB)"
-        todo = "See that the connector runs; a long transaction at the source holds WAL back as well."
-        return Verdict(Level.BREACH, subject, sentence, figures, todo, sample.inactive_since)
-    if not sample.active:
-        todo = "Nothing while the connector restarts; else run DAG cdc_connectors."
-        since = sample.inactive_since
-        return Verdict(
-            Level.WARN, subject, f"{subject} is not in use, {retained} MB retained", figures, todo, since
-        )
-    return Verdict(Level.OK, subject, f"{subject} is active, {retained} MB retained", figures)
+_judge.register(SlotSample, judge_slot)
+_judge.register(WatermarksSample, judge_watermarks)
+_judge.register(DeadLettersSample, judge_dead_letters)

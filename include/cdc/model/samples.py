@@ -17,6 +17,13 @@ class TaskSample:
     state: str
     trace: str = ""
 
+    @property
+    def cause(self) -> str:
+        """The trace's innermost cause in one line: its first line only says that something has failed."""
+        lines = self.trace.strip().splitlines()
+        causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+        return next(iter([*causes[-1:], *lines[:1]]), "no trace")
+
 
 @dataclass(frozen=True)
 class ConnectorSample:
@@ -83,6 +90,7 @@ class SlotSample:
         expected: False when no connector was ever registered that would have made it.
         written_lsn, confirmed_lsn: where the source's log ends, and what of it Debezium has confirmed.
         safe_bytes: how much the log may grow until WAL that the slot needs is in danger; None: no limit.
+        retained_per_s: by how many bytes a second the retained WAL grows; None when that is not known yet.
     """
 
     slot: str
@@ -97,9 +105,62 @@ class SlotSample:
     written_lsn: int | None = None
     confirmed_lsn: int | None = None
     safe_bytes: int | None = None
+    retained_per_s: float | None = None
 
 
-Sample = ConnectorSample | QuerySample | CheckpointSample | SlotSample
+@dataclass(frozen=True)
+class WatermarkAge:
+    """How old the watermark of one table in one sink is.
+
+    Attributes:
+        proven_at: when it was last proven; None: never.
+        complete_until: what it is complete up to, in the source's time.
+        doubt: why the last look proved nothing.
+        launched_at: when the stream was last launched; before that nothing could be proven.
+    """
+
+    table: str
+    sink: str
+    proven_at: datetime | None = None
+    complete_until: datetime | None = None
+    doubt: str = ""
+    launched_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class WatermarksSample:
+    """The watermarks of a pipeline, end to end.
+
+    Attributes:
+        scheduled: False when the pipeline has no schedule for proofs.
+    """
+
+    pipeline: str
+    at: datetime
+    ages: tuple[WatermarkAge, ...] = ()
+    scheduled: bool = True
+    unreachable: str = ""
+
+
+@dataclass(frozen=True)
+class DeadLettersSample:
+    """Open dead letters of a pipeline.
+
+    Attributes:
+        open: how many, by table and sink.
+        since: when the first of them failed.
+        newest: what the newest one says.
+    """
+
+    pipeline: str
+    at: datetime
+    open: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    since: datetime | None = None
+    newest: str = ""
+    unreachable: str = ""
+
+
+Sample = ConnectorSample | QuerySample | CheckpointSample | SlotSample | WatermarksSample | DeadLettersSample
 
 
 def lag(committed: Offsets, ends: Offsets) -> int:

@@ -1,6 +1,25 @@
-"""The ops store: progress, leases, dead letters, generations and alerts, on the control PostgreSQL."""
+"""The ops store: progress, leases, dead letters, generations and incidents, on the control PostgreSQL."""
 
-from cdc.ops.records import AppliedTable, BatchProgress, DeadLetter, Launch, Repair, TableSchema
+from cdc.ops.records import (
+    AppliedTable,
+    BatchProgress,
+    DeadLetter,
+    Delivery,
+    Draft,
+    Launch,
+    Repair,
+    TableSchema,
+)
 from cdc.ops.store import OpsStore
 
-__all__ = ["AppliedTable", "BatchProgress", "DeadLetter", "Launch", "OpsStore", "Repair", "TableSchema"]
+__all__ = [
+    "AppliedTable",
+    "BatchProgress",
+    "DeadLetter",
+    "Delivery",
+    "Draft",
+    "Launch",
+    "OpsStore",
+    "Repair",
+    "TableSchema",
+]

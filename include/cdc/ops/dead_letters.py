@@ -114,6 +114,15 @@ class DeadLetterStore(OpsDatabase):
         )
         return {(row["table"], row["sink"]): int(row["n"]) for row in rows}
 
+    def span_of_dead_letters(self, pipeline: str) -> tuple[datetime | None, str]:
+        """When the first of those that are open failed, and what the newest says."""
+        row = self.one(
+            "SELECT min(failed_at) AS since, (array_agg(left(message, 200) ORDER BY failed_at DESC))[1] AS "
+            "newest FROM cdc_ops.dead_letters WHERE pipeline = %s AND replayed_at IS NULL",
+            (pipeline,),
+        )
+        return (row["since"], row["newest"] or "") if row else (None, "")
+
     def mark_replayed(self, letters: Sequence[DeadLetter], since: datetime) -> int:
         """Dead letters were written to their sink after all, but for those that have failed since then.
 

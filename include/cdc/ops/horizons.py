@@ -40,9 +40,9 @@ class HorizonStore(OpsDatabase):
         return None if row is None else {int(partition): v for partition, v in row["versions"].items()}
 
     def purge(self, days: int) -> dict[str, int]:
-        """Forget what is older: replayed dead letters, alerts, horizons, batches, runs and reconciliations.
+        """Forget what is older: replayed dead letters, incidents, messages, samples, batches, runs.
 
-        The newest batch of each query and the newest reconciliation of each table stay.
+        The newest batch of each query, the newest reconciliation of each table and open incidents stay.
 
         Returns:
             How many rows of each went.
@@ -50,7 +50,10 @@ class HorizonStore(OpsDatabase):
         tables = {
             "dead letters": ("dead_letters", "replayed_at", _ANY),
             "batches": ("progress", "finished_at", _NOT_NEWEST),
-            "alerts": ("alerts", "at", _ANY),
+            "incidents": ("incidents", "over_at", _ANY),
+            "deliveries": ("deliveries", "created_at", _ANY),
+            "slot samples": ("slot_samples", "at", _ANY),
+            "connector restarts": ("connector_restarts", "at", _ANY),
             "horizons": ("horizons", "recorded_at", _ANY),
             "bounded runs": ("bounded_runs", "touched_at", _ANY),
             "reconciliations": ("reconciliations", "finished_at", _NOT_LAST),

@@ -43,7 +43,13 @@ _LETTERS = """
 """
 _EVENTS = """
     SELECT at, kind, text FROM (
-      SELECT at, 'alert' AS kind, sentence AS text FROM cdc_ops.alerts WHERE pipeline = %(pipeline)s
+      SELECT began_at AS at, 'incident' AS kind, sentence AS text FROM cdc_ops.incidents
+        WHERE pipeline = %(pipeline)s
+      UNION ALL
+      SELECT over_at, 'over', ending FROM cdc_ops.incidents WHERE pipeline = %(pipeline)s
+      UNION ALL
+      SELECT at, 'restart', what || ' of connector ' || connector || ' restarted: ' || cause
+        FROM cdc_ops.connector_restarts WHERE pipeline = %(pipeline)s
       UNION ALL
       SELECT launched_at, 'launch', 'stream ' || stream || ': driver ' || coalesce(application_id, '')
         || ' launched' FROM cdc_ops.streams WHERE pipeline = %(pipeline)s
@@ -202,7 +208,7 @@ class OverviewStore(OpsStore):
         return [Reconciled(**row) for row in self.rows(statement, (pipeline,))]
 
     def past_events(self, pipeline: str, since: datetime, limit: int = 100) -> list[PastEvent]:
-        """Alerts, launches, failures, parked tables and dead letters since then, newest first."""
+        """Incidents, launches, failures, parked tables and dead letters since then, newest first."""
         values = {"pipeline": pipeline, "since": since, "limit": limit}
         return [PastEvent(**row) for row in self.rows(_EVENTS, values)]
 

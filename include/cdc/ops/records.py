@@ -147,3 +147,40 @@ class Repair:
     sink: str
     key: bytes
     partition: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Something to tell people, by one way.
+
+    Attributes:
+        channel: `mail` or `webhook`.
+        target: whom, for a person: addresses, or the connection's name and never its address.
+        body: HTML of a mail, JSON of a webhook.
+    """
+
+    channel: str
+    target: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A draft on its way.
+
+    Attributes:
+        incidents: what it is about, by id.
+        tried_at: when it was sent last.
+        error: why that failed; empty when it was not tried or got there.
+    """
+
+    id: int
+    pipeline: str
+    draft: Draft
+    created_at: datetime
+    incidents: Sequence[int] = ()
+    attempts: int = 0
+    tried_at: datetime | None = None
+    error: str = ""
+    delivered_at: datetime | None = None

@@ -158,15 +158,65 @@ CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
 ALTER TABLE cdc_ops.snapshots DROP CONSTRAINT IF EXISTS snapshots_kind_check,
   ADD CONSTRAINT snapshots_kind_check CHECK (kind IN ('initial', 'incremental', 'blocking', 'changelog'));
 
-CREATE TABLE IF NOT EXISTS cdc_ops.alerts (
+-- Until something wrote here, alerts were kept without a beginning and an end.
+DROP TABLE IF EXISTS cdc_ops.alerts;
+
+-- What is or was wrong, from its first breach to the first look that was well again.
+CREATE TABLE IF NOT EXISTS cdc_ops.incidents (
   id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   pipeline text NOT NULL,
+  "check"  text NOT NULL,
   subject  text NOT NULL,
   level    text NOT NULL,
+  alarm    text NOT NULL,
   sentence text NOT NULL,
   figures  jsonb NOT NULL DEFAULT '{}',
   todo     text NOT NULL DEFAULT '',
-  at       timestamptz NOT NULL DEFAULT now()
+  since    timestamptz,
+  began_at timestamptz NOT NULL,
+  told_at  timestamptz NOT NULL,
+  told     text[] NOT NULL DEFAULT '{}',
+  over_at  timestamptz,
+  ending   text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX IF NOT EXISTS incidents_open ON cdc_ops.incidents (pipeline, subject) WHERE over_at IS NULL;
+CREATE INDEX IF NOT EXISTS incidents_newest ON cdc_ops.incidents (pipeline, began_at DESC);
+
+-- What people were told, by which way, and whether it got there. What did not is sent again.
+CREATE TABLE IF NOT EXISTS cdc_ops.deliveries (
+  id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline     text NOT NULL,
+  incidents    bigint[] NOT NULL DEFAULT '{}',
+  channel      text NOT NULL CHECK (channel IN ('mail', 'webhook')),
+  target       text NOT NULL,
+  subject      text NOT NULL,
+  body         text NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  tried_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  attempts     integer NOT NULL DEFAULT 0,
+  error        text NOT NULL DEFAULT '',
+  delivered_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS deliveries_open ON cdc_ops.deliveries (pipeline, id) WHERE delivered_at IS NULL;
+CREATE INDEX IF NOT EXISTS deliveries_newest ON cdc_ops.deliveries (pipeline, created_at DESC);
+
+-- How much WAL a slot held back, each time that it was checked: its growth is seen from these.
+CREATE TABLE IF NOT EXISTS cdc_ops.slot_samples (
+  pipeline text NOT NULL,
+  slot     text NOT NULL,
+  at       timestamptz NOT NULL,
+  retained bigint NOT NULL,
+  PRIMARY KEY (pipeline, slot, at)
+);
+
+-- Restarts of failed connector tasks that nobody asked for.
+CREATE TABLE IF NOT EXISTS cdc_ops.connector_restarts (
+  id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline  text NOT NULL,
+  connector text NOT NULL,
+  what      text NOT NULL,
+  cause     text NOT NULL,
+  at        timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 -- What a reconciliation has looked at, found and done.

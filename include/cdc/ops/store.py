@@ -5,6 +5,7 @@ from __future__ import annotations
 from cdc.ops.bounded_runs import BoundedRunStore
 from cdc.ops.dead_letters import DeadLetterStore
 from cdc.ops.horizons import HorizonStore
+from cdc.ops.incidents import IncidentStore
 from cdc.ops.leases import LeaseStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
@@ -25,6 +26,7 @@ class OpsStore(
     WatermarkStore,
     HorizonStore,
     BoundedRunStore,
+    IncidentStore,
 ):
     """Everything the platform knows about itself, in schema `cdc_ops` of the control PostgreSQL.
 

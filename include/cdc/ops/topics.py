@@ -11,7 +11,6 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from cdc.model.generations import GenerationEntry, Generations, TopicIdentity, check_topic, raised
-from cdc.model.health import Verdict
 from cdc.ops.base import OpsDatabase
 from cdc.ops.records import AppliedTable
 
@@ -111,23 +110,6 @@ class TopicStore(OpsDatabase):
         """The source tables whose existing rows were asked for."""
         rows = self.rows("SELECT source FROM cdc_ops.snapshots WHERE pipeline = %s", (pipeline,))
         return {row["source"] for row in rows}
-
-    def record_alert(self, pipeline: str, verdict: Verdict) -> None:
-        """Keep an alert that was sent."""
-        figures = Jsonb(dict(verdict.figures))
-        self.rows(
-            "INSERT INTO cdc_ops.alerts (pipeline, subject, level, sentence, figures, todo) "
-            "VALUES (%s, %s, %s, %s, %s, %s)",
-            (pipeline, verdict.subject, str(verdict.level), verdict.sentence, figures, verdict.todo),
-        )
-
-    def alerts(self, pipeline: str, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest alerts, newest first."""
-        statement = (
-            "SELECT subject, level, sentence, figures, todo, at FROM cdc_ops.alerts "
-            "WHERE pipeline = %s ORDER BY at DESC, id DESC LIMIT %s"
-        )
-        return [dict(row) for row in self.rows(statement, (pipeline, limit))]
 
 
 def _entries(connection: Connection[DictRow], topics: list[str]) -> tuple[GenerationEntry, ...]:

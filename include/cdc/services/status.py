@@ -19,10 +19,11 @@ from cdc.connections import Connections
 from cdc.ddl.columns import quote_ch, rows_of_view
 from cdc.errors import CdcError
 from cdc.model.desired import Desired
+from cdc.model.incidents import Incident
 from cdc.model.parking import ParkedTable
 from cdc.model.samples import ConnectorSample, Offsets, lag
 from cdc.model.watermark import Watermark
-from cdc.ops import BatchProgress, Launch, OpsStore
+from cdc.ops import BatchProgress, Delivery, Launch, OpsStore
 from cdc.services.apply import YARN_CONNECTION
 from cdc.services.health import sample_connector
 from cdc.spec import ClickHouseSink, Pipeline, StreamSpec, TableSpec
@@ -73,10 +74,17 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """Every table of a pipeline."""
+    """Every table of a pipeline.
+
+    Attributes:
+        incidents: what is wrong now.
+        undelivered: what people were to be told lately and were not.
+    """
 
     pipeline: str
     tables: tuple[TableStatus, ...]
+    incidents: tuple[Incident, ...] = ()
+    undelivered: tuple[Delivery, ...] = ()
 
     def to_json(self) -> str:
         """The tables as JSON."""
@@ -105,6 +113,8 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
         facts = {s.name: _facts(pipeline, s, connections, ops) for s in pipeline.streams}
         compared = ops.last_reconciliations(pipeline.name)
         proven = ops.watermarks(pipeline.name)
+        incidents = ops.incidents(pipeline.name, only_open=True)
+        undelivered = [one for one in ops.undelivered(pipeline.name, lately=True) if one.error]
     ends = _ends(pipeline, connections)
     rows = count_all(pipeline, connections) if count_rows else {}
     return PipelineStatus(
@@ -117,6 +127,8 @@ def status(pipeline: Pipeline, connections: Connections, *, count_rows: bool = T
             )
             for table in pipeline.tables
         ),
+        tuple(incidents),
+        tuple(undelivered),
     )
 
 

@@ -95,6 +95,13 @@ class PoliciesSpec(Spec):
     Attributes:
         restart_schedule: when the pipeline's streams are restarted, one after the other; by default never.
         max_start_s: how long a launched stream may take until its first progress.
+        max_slot_inactive_s: how long nothing may read the replication slot.
+        min_slot_minutes_left: the least time until the source gives the slot up, at the present rate.
+        max_watermark_minutes: how old what a table is complete up to may be.
+        max_dead_letters: how many may wait open without an alert.
+        connector_restarts_per_hour: how often failed connector tasks are restarted by themselves; 0: never.
+        reminder_minutes: how long an alert that goes on is silent.
+        reconcile_deadline_minutes, maintenance_deadline_minutes: a run that takes longer is an alert.
         reconcile_schedule: when source and sinks are compared; a run's data interval is the time since the
             one before.
         reconcile_windows: a run of the schedule compares only rows whose `event_time` lies in its interval,
@@ -108,6 +115,14 @@ class PoliciesSpec(Spec):
     max_offsets_behind: Positive = 100_000
     max_checkpoint_lag: Positive = 100_000
     max_slot_retained_mb: Positive = 2048
+    max_slot_inactive_s: Positive = 300
+    min_slot_minutes_left: Positive = 120
+    max_watermark_minutes: Positive = 30
+    max_dead_letters: Annotated[int, Field(ge=0)] = 0
+    connector_restarts_per_hour: Annotated[int, Field(ge=0, le=20)] = 3
+    reminder_minutes: Positive = 60
+    reconcile_deadline_minutes: Positive = 240
+    maintenance_deadline_minutes: Positive = 180
     health_schedule: str | None = "*/5 * * * *"
     connectors_schedule: str | None = "@hourly"
     restart_schedule: str | None = None
@@ -122,8 +137,15 @@ class PoliciesSpec(Spec):
 
 
 class AlertsSpec(Spec):
-    """Who hears of a breach."""
+    """Who hears of a breach.
+
+    Attributes:
+        connection: the SMTP server's.
+        webhook: the connection of a Slack-shaped webhook, which hears the same; its address is a secret, so
+            it is in the connection, as Airflow's Slack webhooks have it (host, and the token as password).
+    """
 
     connection: ConnectionId
     sender: Annotated[str, Field(alias="from", min_length=3)]
     to: Annotated[tuple[str, ...], Field(min_length=1)]
+    webhook: ConnectionId | None = None

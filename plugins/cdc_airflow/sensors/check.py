@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from cdc.errors import ConfigurationError
+from cdc.errors import CdcError, ConfigurationError
 from cdc.model.health import Level
 from cdc_airflow.checks import Check, Kind, look
 from cdc_airflow.findings import CheckFailedError, Finding, Patience, Step
@@ -98,32 +98,70 @@ class CheckSensor(BaseSensorOperator):
                 log("%s", line)
 
 
-class ConnectorHealthSensor(CheckSensor):
-    """The Debezium connector and its tasks run."""
+class HealthSensor(CheckSensor):
+    """A check of `cdc_health`: what stays bad is an incident, until a look finds it well again.
 
-    kind = Kind.CONNECTOR
+    How it works: once the patience is over, `cdc_airflow.incidents` compares the findings with the check's
+    open incidents, and tells people what is new: an incident begins, goes on for long, or is over. So the
+    task fails at every run while a breach lasts, and people hear of it once.
+    """
+
     accept_warnings = True
 
+    def _finish(self, findings: Sequence[Finding], step: Step, context: Any) -> Any:
+        from cdc_airflow.incidents import follow_check
+        from cdc_airflow.notifications.failure_mail import place_of
 
-class SlotHealthSensor(CheckSensor):
-    """The replication slot holds back no more WAL than the pipeline allows."""
+        told = False
+        try:
+            turns = follow_check(
+                Check(self.kind, self.pipeline, self.stream), findings, place_of(context["ti"])
+            )
+            told = True
+            for turn in turns:
+                self.log.info("Incident: %s %s", turn.incident.subject, turn.news or "goes on")
+        except CdcError as error:
+            self.log.error("What was told of this before is not known: %s", error)
+        if step is Step.FAIL:
+            self._report(findings)
+            raise CheckFailedError(findings, told=told)
+        return super()._finish(findings, step, context)
+
+
+class ConnectorHealthSensor(HealthSensor):
+    """The Debezium connector and its tasks run; failed ones are restarted as often as the pipeline allows."""
+
+    kind = Kind.KEPT_CONNECTOR
+
+
+class SlotHealthSensor(HealthSensor):
+    """The replication slot is read, holds back no more WAL than it may, and will not be lost soon."""
 
     kind = Kind.SLOT
-    accept_warnings = True
 
 
-class QueryHealthSensor(CheckSensor):
+class QueryHealthSensor(HealthSensor):
     """Every query of a stream (one for each sink) made progress lately and is not far behind."""
 
     kind = Kind.QUERIES
-    accept_warnings = True
 
 
-class CheckpointHealthSensor(CheckSensor):
+class CheckpointHealthSensor(HealthSensor):
     """Every checkpoint of a stream is close to its topics' ends: its own files against Kafka's answer."""
 
     kind = Kind.CHECKPOINTS
-    accept_warnings = True
+
+
+class WatermarkHealthSensor(HealthSensor):
+    """What the tables are proven complete up to is not older than promised."""
+
+    kind = Kind.WATERMARKS
+
+
+class DeadLetterHealthSensor(HealthSensor):
+    """No more events wait as dead letters than the pipeline allows."""
+
+    kind = Kind.DEAD_LETTERS
 
 
 class RetentionSensor(CheckSensor):

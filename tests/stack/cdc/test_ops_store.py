@@ -18,7 +18,6 @@ from cdc.errors import ConfigurationError, ConflictError, FencedError, Generatio
 from cdc.model.bounded_run import BoundedRun, RunKind
 from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
-from cdc.model.health import Level, Verdict
 from cdc.model.parking import ParkedTable
 from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 
@@ -367,11 +366,6 @@ class TestTopics:
         ops.ensure_schema()
         ops.record_snapshot("p", "public.a b", "blocking")
         assert ops.snapshotted("p") == {"public.a b"}
-
-    def test_alerts_newest_first(self, ops: OpsStore) -> None:
-        for text in ("one", "two"):
-            ops.record_alert("p", Verdict(Level.BREACH, "slot", text, {"mb": 1.5}, "do"))
-        assert [alert["sentence"] for alert in ops.alerts("p")] == ["two", "one"]
 
 
 class TestFailures:

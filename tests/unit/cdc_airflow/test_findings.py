@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.model.health import Level, Verdict
+from cdc.model.health import Alarm, Level, Verdict
 from cdc_airflow.findings import CheckFailedError, Finding, Patience, Step
 
 SINCE = datetime(2026, 3, 1, 12, 30, 5, 250_000, tzinfo=UTC)
@@ -27,10 +27,13 @@ class TestFinding:
         todo=st.text(),
         figures=st.dictionaries(st.text(), st.none() | st.integers() | st.text()),
         since=st.none() | st.datetimes(timezones=st.just(UTC)),
+        alarm=st.sampled_from(list(Alarm)),
         detail=st.text(),
     )
-    def test_survives_the_way_through_an_event(self, level, sentence, todo, figures, since, detail) -> None:
-        sent = Finding(Verdict(level, "s", sentence, figures, todo, since), detail)
+    def test_survives_the_way_through_an_event(
+        self, level, sentence, todo, figures, since, alarm, detail
+    ) -> None:
+        sent = Finding(Verdict(level, "s", sentence, figures, todo, since, alarm), detail)
         assert Finding.from_payload(json.loads(json.dumps(sent.to_payload()))) == sent
 
     def test_a_good_one_is_one_line(self) -> None:

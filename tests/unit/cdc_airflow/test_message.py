@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cdc.model.health import Level, Verdict
+from cdc.model.health import Alarm, Level, Verdict
 from cdc_airflow.findings import CheckFailedError, Finding
-from cdc_airflow.notifications.message import Failure, build_message
+from cdc_airflow.notifications.message import Failure, Place, build_message
 
 AT = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
 LATE = Finding(
@@ -18,16 +19,16 @@ LATE = Finding(
         figures={"age_s": 400, "max_age_s": 120},
         todo="Run the stream's DAG.",
         since=datetime(2026, 3, 1, 12, 53, 20, tzinfo=UTC),
+        alarm=Alarm.QUERY_SILENT,
     )
 )
 UNKNOWN = Finding(Verdict(Level.UNKNOWN, "slot", "slot could not be checked", todo="wait"))
 FINE = Finding(Verdict(Level.OK, "connector", "connector runs"))
 FAILURE = Failure(
     pipelines=("ecommerce",),
-    dag_id="cdc_health",
-    task_id="ecommerce.check_queries_orders",
-    run_id="manual__1",
-    log_url="http://airflow.example/log?a=1&b=2",
+    place=Place(
+        "cdc_health", "ecommerce.check_queries_orders", "manual__1", "http://airflow.example/log?a=1&b=2"
+    ),
     error=CheckFailedError([FINE, UNKNOWN, LATE]),
     at=AT,
 )
@@ -44,6 +45,7 @@ def test_says_what_since_when_figures_and_what_to_do() -> None:
         "max_age_s = 120",
         "Run the stream&#x27;s DAG.",
         "cdc_health",
+        "docs/operations.md, “query … has made no progress for … s”",
     ):
         assert text in message.html
     assert "?a=1&amp;b=2" in message.html
@@ -82,3 +84,26 @@ def test_markup_and_templates_in_data_stay_text() -> None:
 def test_a_figure_that_is_not_known_says_so() -> None:
     finding = Finding(replace(LATE.verdict, figures={"age_s": None}))
     assert "age_s = not known" in build_message(replace(FAILURE, error=CheckFailedError([finding]))).html
+
+
+class TestWebhook:
+    """What Slack's incoming webhooks take: https://api.slack.com/messaging/webhooks."""
+
+    def test_says_the_same_in_a_text_and_in_blocks(self) -> None:
+        payload = json.loads(build_message(FAILURE).payload)
+        assert payload["text"].startswith("[CDC ecommerce] BREACH: query ecommerce.orders.clickhouse")
+        header, first, second, where = payload["blocks"]
+        assert header["text"] == {"type": "plain_text", "text": payload["text"]}
+        assert "*What to do*: Run the stream's DAG." in first["text"]["text"]
+        assert "slot could not be checked" in second["text"]["text"]
+        assert "<http://airflow.example/log?a=1&b=2|task log>" in where["elements"][0]["text"]
+
+    def test_markup_in_data_stays_text_and_lengths_are_kept(self) -> None:
+        evil = replace(LATE.verdict, subject="<!channel>", sentence="<http://evil|x> & " + "y" * 5000)
+        payload = json.loads(build_message(replace(FAILURE, error=CheckFailedError([Finding(evil)]))).payload)
+        section = payload["blocks"][1]["text"]["text"]
+        assert "&lt;!channel&gt;" in section
+        assert "&lt;http://evil|x&gt; &amp; " in section
+        assert len(section) <= 3000
+        assert len(payload["blocks"][0]["text"]["text"]) <= 150
+        assert "<http://evil" not in payload["text"]

@@ -12,8 +12,18 @@ import pytest
 import typer
 
 from cdc.cli.app import app
-from cdc.model.health import Level, evaluate
-from cdc.model.samples import CheckpointSample, ConnectorSample, QuerySample, Sample, SlotSample, TaskSample
+from cdc.model.health import Alarm, Level, evaluate
+from cdc.model.samples import (
+    CheckpointSample,
+    ConnectorSample,
+    DeadLettersSample,
+    QuerySample,
+    Sample,
+    SlotSample,
+    TaskSample,
+    WatermarkAge,
+    WatermarksSample,
+)
 from cdc.spec.sections import PoliciesSpec
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -127,16 +137,42 @@ SAMPLES: list[Sample] = [
     SlotSample("s", NOW, exists=False),
     SlotSample("s", NOW, retained_bytes=2**50),
     SlotSample("s", NOW, wal_status="lost"),
+    SlotSample("s", NOW, wal_status="unreserved"),
+    SlotSample("s", NOW, safe_bytes=1, retained_per_s=9.0),
+    SlotSample("s", NOW, inactive_since=NOW - 10_000 * SECOND),
+    DeadLettersSample("p", NOW, {("t", "warehouse"): 1}),
+    WatermarksSample("p", NOW, (WatermarkAge("t", "w", NOW - 10_000 * SECOND),)),
 ]
+
+
+def runbook_headings() -> list[str]:
+    return re.findall(r"^### `([^`]+)`", read(REPOSITORY / "docs" / "operations.md"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
 def test_the_runbook_has_an_entry_for_what_a_check_can_say(sample: Sample) -> None:
     verdict = evaluate(sample, PoliciesSpec())
     assert verdict.level is not Level.OK
-    headings = re.findall(r"^### `([^`]+)`", read(REPOSITORY / "docs" / "operations.md"), re.MULTILINE)
-    patterns = [".*".join(re.escape(part) for part in re.sub(r"\bN\b", "…", h).split("…")) for h in headings]
-    assert any(re.match(pattern, verdict.sentence) for pattern in patterns), verdict.sentence
+    assert any(pattern_of(heading).match(verdict.sentence) for heading in runbook_headings()), (
+        verdict.sentence
+    )
+    if not verdict.healthy:
+        assert pattern_of(verdict.alarm.value).match(verdict.sentence), (verdict.alarm, verdict.sentence)
+
+
+def pattern_of(heading: str) -> re.Pattern[str]:
+    parts = re.sub(r"\bN\b", "…", heading).split("…")
+    return re.compile(".*".join(map(re.escape, parts)))
+
+
+def test_every_alarm_is_an_entry_of_the_runbook() -> None:
+    assert {alarm.value for alarm in Alarm if alarm} <= set(runbook_headings())
+
+
+def test_operations_name_every_limit() -> None:
+    text = read(REPOSITORY / "docs" / "operations.md")
+    for name in PoliciesSpec.model_fields:
+        assert f"`{name}`" in text or f"`policies.{name}`" in text, name
 
 
 class TestNotebook:

@@ -143,9 +143,9 @@ def test_events_and_telling_runs_are_marks_within_the_axis() -> None:
         PastRun("cdc_health", "b", "success", ago(25), manual=True, newest=False),
         PastRun("cdc_health", "c", "success", ago(10), manual=False, newest=False),
     ]
-    marks = marks_of([PastEvent(ago(75), "alert", "x"), PastEvent(ago(500), "alert", "y")], runs, axis)
+    marks = marks_of([PastEvent(ago(75), "incident", "x"), PastEvent(ago(500), "incident", "y")], runs, axis)
     assert [(mark.x, mark.kind, mark.bad) for mark in marks] == [
         (0.75, "run by hand", False),
         (0.5, "failed run", True),
-        (0.25, "alert", True),
+        (0.25, "incident", True),
     ]

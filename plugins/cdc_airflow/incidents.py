@@ -1,0 +1,79 @@
+"""What a check's findings mean for its incidents; told and kept. `cdc_health` calls nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cdc.connections import Connection
+from cdc.model.incidents import Incident, Turn, follow
+from cdc.spec import Pipeline
+from cdc_airflow.checks import Check
+from cdc_airflow.findings import Finding
+from cdc_airflow.hooks.cdc import CdcHook
+from cdc_airflow.notifications.incident_text import build_news
+from cdc_airflow.notifications.message import Place
+from cdc_airflow.notifications.outbox import deliver, drafts_of
+from cdc_airflow.pipelines import find_pipeline
+
+if TYPE_CHECKING:
+    from cdc.ops import Draft
+
+
+def follow_check(check: Check, findings: Sequence[Finding], place: Place) -> list[Turn]:
+    """Decide, keep, and tell people of what is new.
+
+    Args:
+        check: what was looked at.
+        findings: what was found, after the check's patience.
+        place: the task.
+
+    Returns:
+        What became of the check's incidents.
+
+    Raises:
+        UnavailableError: the ops store does not answer, so nobody knows what was told already.
+    """
+    from cdc.ops import OpsStore
+
+    pipeline, _ = find_pipeline(check.pipeline)
+    at = datetime.now(UTC)
+    gap = timedelta(minutes=pipeline.policies.reminder_minutes)
+    verdicts = [finding.verdict for finding in findings]
+    details = {finding.verdict.subject: finding.detail for finding in findings}
+
+    def decide(open_: dict[str, Incident]) -> list[Turn]:
+        return follow(open_, verdicts, gap, at)
+
+    def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
+        news = build_news(pipeline.name, turns, details, place, at)
+        return [(draft, about) for message, about in news for draft in drafts_of(message, pipeline.alerts)]
+
+    with OpsStore(_ops(pipeline)) as ops:
+        ops.ensure_schema()
+        turns, deliveries = ops.follow_incidents(pipeline.name, check.name, decide, compose)
+        deliver(ops, deliveries, pipeline.alerts)
+    return turns
+
+
+def deliver_again(pipeline: Pipeline, checks: Sequence[Check]) -> tuple[int, list[str]]:
+    """Send what did not get there, and end incidents that no check looks at any more.
+
+    Returns:
+        How many messages were due, and why some did not get there again.
+
+    Raises:
+        UnavailableError: the ops store does not answer.
+    """
+    from cdc.ops import OpsStore
+
+    with OpsStore(_ops(pipeline)) as ops:
+        ops.ensure_schema()
+        ops.end_other_incidents(pipeline.name, [check.name for check in checks], datetime.now(UTC))
+        due = ops.undelivered(pipeline.name, due=True)
+        return len(due), deliver(ops, due, pipeline.alerts)
+
+
+def _ops(pipeline: Pipeline) -> Connection:
+    return CdcHook().connections([pipeline.ops.connection]).get(pipeline.ops.connection)

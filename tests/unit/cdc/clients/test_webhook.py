@@ -1,0 +1,93 @@
+"""A webhook on a real socket: what arrives there, and what its failures say and keep to themselves."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from cdc.clients.webhook import WebhookClient
+from cdc.connections import Connection
+from cdc.errors import ConfigurationError, UnavailableError
+
+TOKEN = "services/T0/B0/very-secret"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what is posted, and answers with `status`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status, self.taken = 200, list[tuple[str, Any]]()
+
+    def connection(self, **more: Any) -> Connection:
+        values = {"host": "127.0.0.1", "port": self.server_port, "password": TOKEN} | more
+        return Connection(id="cdc_hook", conn_type="http", **values)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken.append((self.path, json.loads(body)))
+        self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+        self.wfile.write(b"no_team")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_posts_json_to_the_secret_address(receiver: Receiver) -> None:
+    WebhookClient(receiver.connection()).post({"text": "größer"})
+    assert receiver.taken == [(f"/{TOKEN}", {"text": "größer"})]
+
+
+def test_the_address_may_be_the_host_as_in_airflow_s_connections_to_slack(receiver: Receiver) -> None:
+    whole = f"http://127.0.0.1:{receiver.server_port}/hooks/"
+    WebhookClient(receiver.connection(host=whole, port=None)).post({})
+    assert receiver.taken == [(f"/hooks/{TOKEN}", {})]
+    with pytest.raises(ConfigurationError, match="write the port into the address"):
+        WebhookClient(receiver.connection(host=whole))
+
+
+@pytest.mark.parametrize("status", [302, 404, 500, 503])
+def test_any_other_answer_is_an_error_that_keeps_the_secret(receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    with pytest.raises(UnavailableError, match=f"webhook cdc_hook answered {status}: no_team") as caught:
+        WebhookClient(receiver.connection()).post({})
+    assert "secret" not in str(caught.value)
+    assert len(receiver.taken) == 1
+
+
+def test_one_that_is_away_or_silent_is_an_error_that_keeps_the_secret(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdc.clients.webhook._TIMEOUT_S", (0.3, 0.3))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        with pytest.raises(UnavailableError, match="does not answer: ConnectionError") as refused:
+            WebhookClient(receiver.connection(port=silent.getsockname()[1])).post({})
+        silent.listen()
+        with pytest.raises(UnavailableError, match="does not answer: ReadTimeout") as late:
+            WebhookClient(receiver.connection(port=silent.getsockname()[1])).post({})
+    assert "secret" not in f"{refused.value} {late.value}"
