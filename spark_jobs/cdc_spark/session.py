@@ -20,8 +20,6 @@ _ALWAYS = {
     "spark.sql.streaming.stopTimeout": "120s",
     # A batch is one stage: there is no shuffle whose figures could change the plan.
     "spark.sql.adaptive.enabled": "false",
-    # On loopback TCP, small messages to a Python worker and back wait 40 ms for each other's acknowledgement.
-    "spark.python.unix.domain.socket.enabled": "true",
     # How long an idle stream without a trigger interval rests before it looks for events again.
     "spark.sql.streaming.pollingDelay": "50ms",
 }
