@@ -83,14 +83,6 @@ def test_partitions_are_read_together_each_in_its_order_and_none_beyond_its_end(
         ]
 
 
-def test_without_a_start_it_begins_with_the_oldest_that_there_is(topic):
-    topic.write(0, "a")
-    topic.kafka.delete_records([topic.name])
-    assert topic.read(OffsetRange(0, None, topic.ends[0])) == []
-    topic.write(0, "b")
-    assert topic.read(OffsetRange(0, None, topic.ends[0])) == [(0, 2, "b")]
-
-
 def test_what_retention_has_removed_is_an_error_and_the_next_read_is_none(topic):
     topic.write(0, "a")
     topic.kafka.delete_records([topic.name])
@@ -122,10 +114,36 @@ def test_the_header_of_a_moved_row_is_there_when_it_is_asked_for(topic):
     assert keys == [old, None]
 
 
+def test_what_was_read_ahead_is_no_record_of_the_next_range(topic):
+    """The consumer is used again, and has more than it handed out."""
+    other = Topic(topic.reader.bootstrap)
+    topic.write(0, *map(str, range(50_000)))
+    other.write(0, "first", "second")
+    for start in (0, 100):
+        found = topic.read(OffsetRange(0, start, start + 100))
+        assert found == [(0, offset, str(offset)) for offset in range(start, start + 100)]
+    assert other.read(OffsetRange(0, 0, 2)) == [(0, 0, "first"), (0, 1, "second")]
+    assert [offset for _, offset, _ in topic.read(OffsetRange(0, 7, 50_000))] == list(range(7, 50_000))
+
+
+def test_a_first_batch_that_comes_again_misses_what_retention_has_removed(lab, rows, capsys):
+    """A sink refused everything for longer than Kafka keeps events."""
+    lab.send("public.customers", "c", {**rows.customer, "id": 3})
+    lab.send("public.customers", "c", {**rows.customer, "id": 6})
+    assert lab.producer.flush(30) == 0
+    lab.alter_warehouse("ALTER TABLE RAW.customers RENAME TO elsewhere")
+    assert lab.run("customers", sinks=("warehouse",)) != 0
+    lab.alter_warehouse("ALTER TABLE RAW.elsewhere RENAME TO customers")
+    lab.delete_records("public.customers", 0, 1)
+    assert lab.run("customers", sinks=("warehouse",)) != 0
+    assert "Kafka no longer has records" in capsys.readouterr().out
+    assert lab.warehouse("SELECT id FROM VIEW.customers") == []
+
+
 def test_a_topic_that_was_made_anew_has_no_ranges():
     ranges = BatchRanges({"t": {0: 10, 1: 3}}, {"t": {0: 2, 1: 3}})
     with pytest.raises(GenerationError, match=r"t\[0\] was read up to 10, and ends at 2"):
         ranges.of("t")
     with pytest.raises(GenerationError, match=r"t\[1\] was read up to 3, and is gone"):
         BatchRanges({"t": {1: 3}}, {"t": {0: 2}}).of("t")
-    assert BatchRanges({"t": {0: 1}}, {"t": {0: 1, 1: 4, 2: 0}}).of("t") == [OffsetRange(1, None, 4)]
+    assert BatchRanges({"t": {0: 1}}, {"t": {0: 1, 1: 4, 2: 0}}).of("t") == [OffsetRange(1, 0, 4)]

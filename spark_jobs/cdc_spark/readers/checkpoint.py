@@ -15,10 +15,13 @@ from cdc.errors import UnavailableError
 from cdc.model.bounds import Offsets
 from cdc_spark.readers.offset_ranges import OffsetRange, lost
 
+FIRST = "sources/0/0"
+"""Where Spark's Kafka source keeps the offsets at which a new query's first batch begins."""
+
 
 @dataclass(frozen=True)
 class BatchRanges:
-    """From where to where a batch reads; a partition that is missing in `start` begins at 0."""
+    """From where to where a batch reads; a partition that is missing in `start` is new, and begins at 0."""
 
     start: Offsets
     end: Offsets
@@ -40,9 +43,9 @@ class BatchRanges:
                 now = f"ends at {end[partition]}" if partition in end else "is gone"
                 raise lost(f"{topic}[{partition}] was read up to {begin}, and {now}")
         return [
-            OffsetRange(partition, start.get(partition), until)
+            OffsetRange(partition, start.get(partition, 0), until)
             for partition, until in sorted(end.items())
-            if (start.get(partition) or 0) != until
+            if start.get(partition, 0) != until
         ]
 
     def begins(self, topic: str) -> Mapping[int, int]:
@@ -69,15 +72,15 @@ class OffsetLog:
         Raises:
             UnavailableError: the log cannot be read.
         """
-        end = self._read(batch_id)
+        end = self._read(f"offsets/{batch_id}")
         if self._last is not None and self._last[0] == batch_id - 1:
             start: Offsets | None = self._last[1]
         else:
-            start = self._read(batch_id - 1) if batch_id else {}
+            start = self._read(f"offsets/{batch_id - 1}" if batch_id else FIRST)
         if start is None or end is None:
             raise UnavailableError(
                 f"{self.checkpoint} does not say which offsets batch {batch_id} has: the file system of the "
-                "checkpoints does not answer, or files of its folder `offsets` were removed"
+                "checkpoints does not answer, or files of its folders `offsets` and `sources` were removed"
             )
         self._last = (batch_id, end)
         return BatchRanges(start, end)
@@ -91,16 +94,16 @@ class OffsetLog:
         system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
         return Path(path.toUri().getPath()) if system.getScheme() == "file" else None
 
-    def _read(self, batch_id: int) -> Offsets | None:
+    def _read(self, name: str) -> Offsets | None:
         if self._local_folder is not None:
             try:
-                return parse_offset_log((self._local_folder / "offsets" / str(batch_id)).read_text("utf-8"))
+                return parse_offset_log((self._local_folder / name).read_text("utf-8"))
             except OSError:
                 return None
         jvm = self.spark.sparkContext._jvm  # noqa: SLF001 the only way to Hadoop's file systems
         if jvm is None:
             return None
-        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/offsets/{batch_id}")
+        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/{name}")
         try:
             system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
             stream = system.open(path)
@@ -114,7 +117,10 @@ class OffsetLog:
 
 
 def parse_offset_log(text: str) -> Offsets | None:
-    """One entry of the log: a version, the batch's metadata, then one line for each source; ours has one."""
+    """One entry of the log: a version, the batch's metadata, then one line for each source; ours has one.
+
+    Where the first batch begins is kept alike, without the metadata.
+    """
     lines = text.strip().splitlines()
     try:
         document = json.loads(lines[-1])

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from cdc.errors import GenerationError, UnavailableError
+from cdc.errors import ConfigurationError, GenerationError, UnavailableError
 from cdc_spark.transformations.records import OLD_KEY_HEADER, Records
 
 PATIENCE_S = 30.0
@@ -23,6 +23,13 @@ STRETCH = 20_000
 """The most records that are handed on at once."""
 _NOTHING_YET = 0.0
 _LOST = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001 confluent's own names
+_LASTING = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError._BAD_MSG,  # noqa: SLF001
+    KafkaError._BAD_COMPRESSION,  # noqa: SLF001
+)
+"""Errors that the next attempt meets again."""
 _SETTINGS: dict[str, Any] = {
     # Required, and never used: nothing is subscribed to and nothing committed.
     "group.id": "cdc-executors",
@@ -57,12 +64,12 @@ class OffsetRange:
     """Offsets of one partition.
 
     Attributes:
-        start: the first; None for the oldest that Kafka has.
+        start: the first.
         end: the one after the last, which may be a transaction's marker.
     """
 
     partition: int
-    start: int | None
+    start: int
     end: int
 
 
@@ -86,6 +93,7 @@ class RangeReader:
 
         Raises:
             GenerationError: Kafka does not have them any more.
+            ConfigurationError: it refuses them, or they are damaged.
             UnavailableError: Kafka does not answer.
         """
         consumer = _CONSUMERS.pop(self.bootstrap, None)
@@ -106,12 +114,7 @@ class RangeReader:
 
     def _read(self, consumer: Consumer, ranges: Sequence[OffsetRange]) -> Iterator[list[Message]]:
         ends = {r.partition: r.end for r in ranges}
-        consumer.assign(
-            [
-                TopicPartition(self.topic, r.partition, OFFSET_BEGINNING if r.start is None else r.start)
-                for r in ranges
-            ]
-        )
+        consumer.assign([TopicPartition(self.topic, r.partition, r.start) for r in ranges])
         left = set(ends)
         while left:
             messages = self._wait(consumer, left)
@@ -146,6 +149,11 @@ class RangeReader:
             return (partition,) if partition is not None and (offset or 0) >= ends.get(partition, 0) else ()
         if error.code() in _LOST:
             raise lost(f"{self.topic}[{partition}]: {error.str()}")
+        if error.code() in _LASTING:
+            raise ConfigurationError(
+                f"Kafka does not hand out {self.topic}[{partition}]: {error.str()}. Executors need "
+                "READ on the topic and on the group `cdc-executors`, and a log that is not damaged"
+            )
         raise self._away(f"{self.topic}[{partition}]: {error.str()}")
 
     def _away(self, why: str) -> UnavailableError:
