@@ -152,3 +152,14 @@ def test_events_of_a_replaced_table_are_skipped_and_counted(event, table):
     parser = KafkaParser(table, None, {0: 100})
     found = parser.parse([(KEY, event("c", {"other": 1}), 0, 99), (KEY, event("c", ROW), 0, 100)])
     assert (found.replaced, found.offsets, found.bad, found.until) == (1, [100], [], {0: 101})
+
+
+def test_a_null_beside_deletes_is_told_of_and_they_are_not(run, event):
+    """A delete has no value in that column either."""
+    rows = run(
+        (KEY, event("d", None), 0, 5),
+        (KEY, event("c", {**ROW, "name": None}), 0, 6),
+        (KEY, event("d", None), 0, 7),
+        (KEY, event("u", ROW), 0, 8),
+    )
+    assert [(row["_op"], row["_offset"]) for row in rows[:-1]] == [("d", 5), ("d", 7), ("u", 8), ("!", 6)]
