@@ -76,9 +76,7 @@ def test_slices_cover_the_stretch_once_and_in_order(parts: dict[int, tuple[int, 
 
 def test_a_table_is_not_resumed_while_a_resync_of_it_runs() -> None:
     resync = replace(RUN, kind=RunKind.RESYNC)
-    with pytest.raises(
-        ConfigurationError, match=r"orders is being read anew by a resync .*comes back"
-    ):
+    with pytest.raises(ConfigurationError, match=r"orders is being read anew by a resync .*comes back"):
         refuse_resume("orders", [RUN, resync], AT + timedelta(minutes=59))
     refuse_resume("orders", [RUN, replace(resync, state="failed"), replace(resync, state="done")], AT)
     refuse_resume("customers", [resync], AT)
