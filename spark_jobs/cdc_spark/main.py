@@ -15,6 +15,7 @@ import structlog
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError
 from cdc.ops import OpsStore
+from cdc.services.parked_tables import check_resumable
 from cdc.settings import Settings
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec, load_pipeline, load_pipelines
 from cdc_spark.application import Driver, DriverOptions
@@ -120,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.window:
                 return carry_out(prepared, arguments.window)
             if arguments.resume:
+                for table in tables:
+                    check_resumable(pipeline, table, ops)
                 return max(resume(prepared, t, accept_loss=arguments.accept_loss) for t in tables)
             return drive(prepared, arguments.checkpoint_root or settings.checkpoint_root)
     finally:

@@ -52,7 +52,8 @@ def rebuild(
         told: how far it is.
 
     Raises:
-        ConfigurationError: the table is not parked in every sink, or was never applied.
+        ConfigurationError: the table is not parked in every sink, or was resumed meanwhile, or was never
+            applied.
         SchemaChangedError: it cannot be captured as it is now.
         UnavailableError: a component does not answer.
     """
@@ -79,6 +80,7 @@ def rebuild(
         rows += _build(
             run, new, shadow, sink, generation, begins, told(sink.name, rows) if told else lambda _: None
         )
+    check_still_parked(run, table, parked)
     for sink in run.sinks:
         exchange(run.pipeline, new, shadow.name, sink, run.connections)
         log.info("tables exchanged", sink=sink.name, table=table.name, old=shadow.name)
@@ -111,6 +113,22 @@ def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
             f"{', '.join(flowing) or 'all that are named'}: `cdc table park {table.name}`"
         )
     return found
+
+
+def check_still_parked(run: JobRun, table: TableSpec, parked: dict[str, ParkedTable]) -> None:
+    """A table that was resumed meanwhile has events in the old one that the new one may lack."""
+    now = {item.sink: item for item in run.ops.parked(run.pipeline.name) if item.table == table.name}
+    changed = [
+        sink
+        for sink, before in parked.items()
+        if sink not in now or now[sink].released or now[sink].offsets != before.offsets
+    ]
+    if changed:
+        raise ConfigurationError(
+            f"{table.name} was resumed in {', '.join(changed)} while it was built anew, so the new table may "
+            f"lack what was written to the old one meanwhile. Nothing was exchanged. Park it again "
+            f"(`cdc table park {table.name}`) and begin once more; it comes back by itself"
+        )
 
 
 def _judged(run: JobRun, table: TableSpec, source: Connection) -> Judged:

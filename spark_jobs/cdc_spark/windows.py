@@ -110,13 +110,16 @@ def _replay(run: JobRun, table: TableSpec, asked: BoundedRun) -> None:
     topic, done = run.pipeline.topic(table), asked.done
     until = offsets_of(asked.position["until"])
     generations = checked_generations((topic,), kafka_of(run), run.ops)
-    most = run.pipeline.streaming.max_offsets_per_trigger
+    most, examples = run.pipeline.streaming.max_offsets_per_trigger, list[str]()
     for begin, end in slices(offsets_of(asked.position["since"]), until, most):
+        since, last, bad = Bounds(offsets={topic: begin}), Bounds(offsets={topic: end}), 0
         for sink in run.sinks:
-            reread_into(run, sink, generations, Bounds(offsets={topic: begin}), Bounds(offsets={topic: end}))
+            for summary in reread_into(run, sink, generations, since, last).values():
+                bad += summary.bad
+                examples += summary.examples
         done += sum(end[p] - offset for p, offset in begin.items())
-        run.ops.advance_run(asked.id, done, {"since": end, "until": until})
-    run.ops.end_run(asked.id)
+        run.ops.advance_run(asked.id, done, {"since": end, "until": until}, bad=bad)
+    run.ops.end_run(asked.id, "; ".join(dict.fromkeys(examples)))
 
 
 def _resync(run: JobRun, table: TableSpec, asked: BoundedRun) -> None:

@@ -79,6 +79,7 @@ def resume(
     spec, sinks = target.pipeline.table(table), _sinks(target, sink)
     with target.ops() as ops:
         parked = [item.sink for item in ops.parked(target.pipeline.name) if item.table == spec.name]
+        service.check_resumable(target.pipeline, spec, ops)
     chosen = [name for name in sinks if name in parked]
     if not chosen:
         out.print(f"{spec.name} is not parked in {', '.join(sinks)}", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,9 @@ from cdc.errors import ConfigurationError
 
 CONTINUED_WITHIN = timedelta(days=1)
 """A run that was broken off so long ago begins anew: what it has read is no news any more."""
+
+SILENT_AFTER = timedelta(hours=1)
+"""A run that has said nothing for so long was killed."""
 
 
 class RunKind(StrEnum):
@@ -124,6 +127,22 @@ class BoundedRun:
             "finished_at": self.finished_at.isoformat() if self.finished_at else None,
             "message": self.message,
         }
+
+
+def refuse_resume(table: str, runs: Iterable[BoundedRun], now: datetime) -> None:
+    """A resync has parked its table itself, and resumes it when the new one is there.
+
+    Raises:
+        ConfigurationError: one of this table runs.
+    """
+    for run in runs:
+        under_way = run.state == "running" and now - run.touched_at < SILENT_AFTER
+        if run.table == table and run.kind is RunKind.RESYNC and under_way:
+            raise ConfigurationError(
+                f"{table} is being read anew by a resync ({run.sentence}), and comes back by itself: "
+                "a resume would write to the old table. If the resync was broken off, run it again: "
+                f"`cdc resync {table}`"
+            )
 
 
 def key_of(text: str, columns: Sequence[str]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def replay_window(
         raise ConfigurationError(
             f"received partitions {sorted({*begin, *end})}, expected those of {log.topic}: {sorted(log.ends)}"
         )
-    gone = [p for p in partitions if _is_gone(since, begin[p], end[p], log.earliest[p])]
+    gone = [p for p in partitions if _is_gone(since, begin[p], end[p], log.earliest[p], log.ends[p])]
     if gone:
         raise GenerationError(
             f"Kafka has removed events of {log.topic} that this replay of {table} is about. It has "
@@ -92,11 +92,12 @@ def _resolved(bound: Bounds, topic: str, earliest: Offsets, ends: Offsets, at: O
     return at
 
 
-def _is_gone(since: Bounds, begin: int, end: int, earliest: int) -> bool:
+def _is_gone(since: Bounds, begin: int, end: int, earliest: int, last: int) -> bool:
     if since.offsets is not None:
         return begin < earliest and begin < end
-    # The first record that is left tells nothing of the time of those before it.
-    return since.timestamp_ms is not None and begin == earliest > 0
+    # The first record that is left tells nothing of the time of those before it. A partition that has none
+    # left got none for as long as Kafka keeps them, and must not refuse the days of the others.
+    return since.timestamp_ms is not None and begin == earliest > 0 and earliest < last
 
 
 def _there(log: Log, partitions: list[int]) -> str:

@@ -16,8 +16,9 @@ _NOT_NEWEST = SQL(
     "AND newer.finished_at > old.finished_at)"
 )
 _NOT_LAST = SQL(
-    "EXISTS (SELECT 1 FROM cdc_ops.reconciliations AS newer WHERE newer.pipeline = old.pipeline "
-    'AND newer."table" = old."table" AND newer.id > old.id)'
+    "(old.report ->> 'window' IS NOT NULL OR EXISTS (SELECT 1 FROM cdc_ops.reconciliations AS newer "
+    'WHERE newer.pipeline = old.pipeline AND newer."table" = old."table" AND newer.id > old.id '
+    "AND newer.report ->> 'window' IS NULL))"
 )
 
 
@@ -42,7 +43,8 @@ class HorizonStore(OpsDatabase):
     def purge(self, days: int) -> dict[str, int]:
         """Forget what is older: replayed dead letters, incidents, messages, samples, batches, runs.
 
-        The newest batch of each query, the newest reconciliation of each table and open incidents stay.
+        The newest batch of each query, the newest reconciliation of each whole table and open incidents
+        stay.
 
         Returns:
             How many rows of each went.

@@ -198,12 +198,13 @@ class OverviewStore(OpsStore):
         return [Parked(**row) for row in self.rows(statement, (pipeline,))]
 
     def reconciled(self, pipeline: str) -> list[Reconciled]:
-        """The newest comparison of each table; none where the store keeps no reports."""
+        """The newest comparison of each whole table; none where the store keeps no reports."""
         if not self._has("reconciliations"):
             return []
         statement = (
             'SELECT DISTINCT ON ("table") "table", finished_at, equal FROM cdc_ops.reconciliations '
-            'WHERE pipeline = %s ORDER BY "table", id DESC'
+            "WHERE pipeline = %s AND report ->> 'window' IS NULL "
+            'ORDER BY "table", id DESC'
         )
         return [Reconciled(**row) for row in self.rows(statement, (pipeline,))]
 

@@ -27,10 +27,11 @@ class ReconciliationStore(OpsDatabase):
         )
 
     def last_reconciliations(self, pipeline: str) -> dict[str, dict[str, Any]]:
-        """The newest report of each table, by its name in the sinks."""
+        """The newest report of each whole table, by its name in the sinks; windows' do not count."""
         rows = self.rows(
             'SELECT DISTINCT ON ("table") "table", started_at, finished_at, equal, report '
-            'FROM cdc_ops.reconciliations WHERE pipeline = %s ORDER BY "table", id DESC',
+            "FROM cdc_ops.reconciliations WHERE pipeline = %s AND report ->> 'window' IS NULL "
+            'ORDER BY "table", id DESC',
             (pipeline,),
         )
         return {row["table"]: dict(row) for row in rows}

@@ -28,6 +28,8 @@ Launch = Callable[[StreamSpec, Sequence[str], str], None]
 """Runs a stream's job with these arguments under a purpose, and returns when it has ended."""
 
 WATCH_S = 5.0
+RESYNCED = "being read anew by a resync, which brings it back by itself; do not resume it while that runs"
+"""Why a resync's table is parked, for whoever is told of it."""
 
 
 def ask_backfill(
@@ -148,7 +150,7 @@ def ask_resync(pipeline: Pipeline, connections: Connections, ops: OpsStore, tabl
     for sink in pipeline.sinks:
         known = ops.parked_table(pipeline.name, table.name, sink.name)
         if known is None or known.released:
-            park_table(pipeline, table, [sink.name], "it is built anew by a resync", ops)
+            park_table(pipeline, table, [sink.name], RESYNCED, ops)
     return ops.begin_run(pipeline.name, table.name, RunKind.RESYNC, {}, names, estimate=estimate)
 
 

@@ -72,12 +72,14 @@ class KeyPlaces:
         """
         partitions = len(self._fences.ends())
         generations = self._fences.generations().for_topic(self._fences.topic)
-        newest = max(generation for steps in generations.values() for _, generation in steps)
-        proofs = 0
+        known = [generation for steps in generations.values() for _, generation in steps]
+        newest, proofs = max(known), 0
         for sink in sinks:
             stored: dict[bytes, int] = {}
             doubtful: set[bytes] = set()
-            for *texts, partition in self._sample(sink, newest):
+            # A build that was broken off has begun a generation and left the rows of those before: the same
+            # topic's, so they prove it as well.
+            for *texts, partition in self._sample(sink, newest) or self._sample(sink, min(known)):
                 encoded = self._encoded(tuple(texts))
                 if encoded is None:
                     raise self._refusal("its keys have no plain form")
@@ -95,10 +97,16 @@ class KeyPlaces:
                 )
             proofs += len(stored) - len(wrong)
         if not proofs:
-            raise self._refusal("no sink has a row of it that the stream wrote")
+            raise self._refusal(
+                "no sink has a row of it that the stream wrote (after a resync or a rebuild the first event "
+                "of any row gives one)"
+            )
 
-    def _sample(self, sink: SinkSpec, generation: int) -> list[Sequence[Any]]:
-        """Keys and partitions of rows that came from the topic as it is now, or were repaired since."""
+    def _sample(self, sink: SinkSpec, since: int) -> list[Sequence[Any]]:
+        """Keys and partitions of rows that came from the topic since this generation, or were repaired since.
+
+        Rows that a resync or a rebuild has filled from the source came from no partition and prove nothing.
+        """
         columns = self._table.key_columns
         connection = self._connections.get(sink.connection)
         with contextlib.ExitStack() as stack:
@@ -106,13 +114,15 @@ class KeyPlaces:
                 texts = ", ".join(clickhouse_text(column, nullable=False) for column in columns)
                 query = (
                     f"SELECT {texts}, _partition FROM {clickhouse_raw(sink, self._table)} FINAL "  # noqa: S608
-                    f"WHERE _generation = {generation} LIMIT {SAMPLE}"
+                    f"WHERE _generation >= {since} AND _partition >= 0 LIMIT {SAMPLE}"
                 )
                 return list(clickhouse_rows(stack, connection, query))
-            composed = sql.SQL("SELECT {}, _partition FROM {} WHERE _generation = {} LIMIT {}").format(
+            composed = sql.SQL(
+                "SELECT {}, _partition FROM {} WHERE _generation >= {} AND _partition >= 0 LIMIT {}"
+            ).format(
                 sql.SQL(", ").join(map(postgres_text, columns)),
                 warehouse_raw(sink, self._table),
-                generation,
+                since,
                 SAMPLE,
             )
             return list(postgres_rows(stack, connection, composed))

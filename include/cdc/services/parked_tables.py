@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cdc.clients.kafka import KafkaClient, Offsets
 from cdc.errors import UnavailableError
+from cdc.model.bounded_run import refuse_resume
 from cdc.model.parking import ParkedTable, resume_from
 from cdc.ops import OpsStore
 from cdc.services.submit import run_here
@@ -95,6 +96,15 @@ def park_table(
         newest = ops.latest_progress(pipeline.name, table.stream, sink)
         begins = newest[0].until_offsets.get(topic, {}) if newest else {}
         ops.park(pipeline.name, table.name, sink, reason, begins)
+
+
+def check_resumable(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> None:
+    """A table that a resync has put aside comes back by itself.
+
+    Raises:
+        ConfigurationError: a resync of the table runs.
+    """
+    refuse_resume(table.name, ops.bounded_runs(pipeline.name, limit=1_000), ops.clock())
 
 
 def resume_table(

@@ -63,15 +63,24 @@ def post(pipelines: Sequence[str], alerts: AlertsSpec, message: Message) -> list
 
 
 def deliver(ops: OpsStore, deliveries: Sequence[Delivery], alerts: AlertsSpec) -> list[str]:
-    """Send what is kept, and keep what came of it.
+    """Send what is kept, least recently tried first, and keep what came of it.
+
+    A server that hangs costs minutes for each message, so the first failure of a channel ends it for now.
+    What was not tried comes before that one at the next run: a message that is always refused holds up none.
 
     Returns:
         Why it did not get there, for each one that did not.
     """
-    errors = []
-    for delivery in deliveries:
-        why = _try(delivery.draft, alerts)
-        errors += [why] if why else []
+    errors: list[str] = []
+    failed: dict[str, str] = {}
+    for delivery in sorted(deliveries, key=lambda one: one.tried_at or one.created_at):
+        channel = delivery.draft.channel
+        if channel in failed:
+            errors.append(failed[channel])
+            continue
+        if why := _try(delivery.draft, alerts):
+            failed[channel] = why
+            errors.append(why)
         try:
             ops.record_outcome(delivery, why)
         except CdcError as error:

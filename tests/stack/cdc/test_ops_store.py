@@ -20,6 +20,7 @@ from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
 from cdc.model.parking import ParkedTable
 from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
+from cdc.ops.overview import OverviewStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -222,6 +223,20 @@ class TestReconciliations:
             connection.execute("UPDATE cdc_ops.reconciliations SET finished_at = now() - interval '1 year'")
         assert ops.purge(30)["reconciliations"] == 1
         assert ops.last_reconciliations("p").keys() == {"a", "b"}
+
+    def test_a_report_of_a_window_does_not_stand_for_the_whole_table(self, ops: OpsStore, dsn: str) -> None:
+        whole = {"window": None}
+        window = {"window": ["2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"]}
+        ops.record_reconciliation("p", "a", NOW, equal=False, report=whole)
+        ops.record_reconciliation("p", "a", NOW, equal=True, report=window)
+        ops.record_reconciliation("p", "b", NOW, equal=True, report=window)
+        assert {table: x["equal"] for table, x in ops.last_reconciliations("p").items()} == {"a": False}
+        with OverviewStore(dsn) as overview:
+            assert [(x.table, x.equal) for x in overview.reconciled("p")] == [("a", False)]
+        with psycopg.connect(dsn) as connection:
+            connection.execute("UPDATE cdc_ops.reconciliations SET finished_at = now() - interval '1 year'")
+        assert ops.purge(30)["reconciliations"] == 2
+        assert ops.last_reconciliations("p").keys() == {"a"}
 
     def test_keys_of_a_repair_are_kept_until_it_is_done(self, ops: OpsStore) -> None:
         run, other = uuid4(), uuid4()

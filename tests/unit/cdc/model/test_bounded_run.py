@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.errors import ConfigurationError
-from cdc.model.bounded_run import BoundedRun, RunKind, Scope, key_of, scope_of, slices
+from cdc.model.bounded_run import BoundedRun, RunKind, Scope, key_of, refuse_resume, scope_of, slices
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 RUN = BoundedRun(
@@ -72,3 +72,15 @@ def test_slices_cover_the_stretch_once_and_in_order(parts: dict[int, tuple[int, 
         assert all(end[p] > begin[p] for p in begin)
         at |= end
     assert at == until
+
+
+def test_a_table_is_not_resumed_while_a_resync_of_it_runs() -> None:
+    resync = replace(RUN, kind=RunKind.RESYNC)
+    with pytest.raises(ConfigurationError, match=r"orders is being read anew by a resync .*comes back"):
+        refuse_resume("orders", [RUN, resync], AT + timedelta(minutes=59))
+    refuse_resume("orders", [RUN, replace(resync, state="failed"), replace(resync, state="done")], AT)
+    refuse_resume("customers", [resync], AT)
+
+
+def test_a_resync_that_was_killed_is_in_nobody_s_way() -> None:
+    refuse_resume("orders", [replace(RUN, kind=RunKind.RESYNC)], AT + timedelta(hours=1))

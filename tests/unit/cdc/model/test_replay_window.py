@@ -62,3 +62,8 @@ def test_offsets_that_are_gone_behind_the_end_backwards_or_foreign_are_refused()
         replay_window("x", offsets(p0=50), offsets(p0=49), log())
     with pytest.raises(ConfigurationError, match=r"partitions \[7\], expected those of t: \[0, 1\]"):
         replay_window("x", offsets(p7=0), offsets(p7=5), log())
+
+
+def test_a_partition_that_has_no_record_left_refuses_nothing() -> None:
+    emptied = Log("t", {0: 100, 1: 0}, {0: 100, 1: 50}, {0: 100, 1: 7}, {0: 100, 1: 9})
+    assert replay_window("x", TIME, TIME, emptied) == ({0: 100, 1: 7}, {0: 100, 1: 9})
