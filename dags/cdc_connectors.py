@@ -44,7 +44,12 @@ with DAG(
 ) as dag:
     if pipelines:
         mail: Any = FailureMail.of(pipelines[0])
-        EndOrphansOperator(task_id="end_orphans", on_failure_callback=mail)
+        EndOrphansOperator(
+            task_id="end_orphans",
+            only="{{ params.pipeline }}",
+            plan_only="{{ params.plan_only }}",
+            on_failure_callback=mail,
+        )
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
             common: dict[str, Any] = {

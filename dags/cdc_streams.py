@@ -33,7 +33,7 @@ for pipeline in pipelines:
             # Two at once are harmless (one driver comes of it); more would only wait for each other.
             max_active_runs=2,
             tags=["cdc", "stream", pipeline.name],
-            default_args=TASK_DEFAULTS | {"on_failure_callback": FailureMail.of(pipeline)},
+            default_args=TASK_DEFAULTS | {"on_failure_callback": FailureMail.of(pipeline, once=True)},
             params={
                 "action": Param(
                     "ensure",

@@ -90,7 +90,10 @@ def judge_query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     if promised.level is not Level.BREACH:
         return evaluate(sample, policy)
     sentence = f"{promised.sentence}: its stream was stopped on request"
-    todo = "Run the stream's DAG by hand (action ensure); if the stop is meant, pause DAG cdc_health."
+    todo = (
+        "Run the stream's DAG by hand (action ensure); if the stop is meant, pause the stream "
+        "(its DAG with action pause, or `cdc stream pause`)."
+    )
     return replace(promised, sentence=sentence, todo=todo)
 
 

@@ -20,7 +20,8 @@ For each pipeline, safe to run at any time and as often as you like:
 4. **wait_for_connector**: until its tasks run; a failed task's trace is in the log and in the mail.
 
 Beside them **end_orphans** ends drivers of streams that were taken out of the YAML, second drivers of one
-stream, and leases whose driver has ended (`cdc stream orphans` shows them).
+stream, and leases whose driver has ended (`cdc stream orphans` shows them); with *Plan only* it tells them,
+and a run for one pipeline leaves them to the next run for all.
 
 When it is done, the DAGs `cdc_stream_…` look after their drivers.
 {_MORE}"""

@@ -33,6 +33,7 @@ class Finding:
             "todo": self.verdict.todo,
             "since": since.isoformat() if since else None,
             "alarm": self.verdict.alarm.value,
+            "meant": self.verdict.meant,
             "detail": self.detail,
         }
 
@@ -48,6 +49,7 @@ class Finding:
             todo=payload["todo"],
             since=datetime.fromisoformat(since) if since else None,
             alarm=Alarm(payload["alarm"]),
+            meant=payload["meant"],
         )
         return cls(verdict, payload["detail"])
 

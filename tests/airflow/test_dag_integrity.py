@@ -117,6 +117,14 @@ def test_every_failure_sends_a_mail(dag: DAG) -> None:
         assert [type(callback).__name__ for callback in callbacks] == ["FailureMail"], task.task_id
 
 
+def test_what_runs_every_few_minutes_mails_its_first_failure_only(dag: DAG) -> None:
+    if dag.dag_id == "cdc_health" or dag.dag_id.startswith("cdc_stream_"):
+        for task in dag.tasks:
+            callbacks = task.on_failure_callback
+            assert isinstance(callbacks, Sequence), task.task_id
+            assert [getattr(callback, "once", None) for callback in callbacks] == [True], task.task_id
+
+
 def test_can_be_stored_and_read_back(dag: DAG) -> None:
     stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     assert stored.dag_id == dag.dag_id

@@ -175,9 +175,10 @@ def context(error: BaseException | None = None, previous: str | None = None) -> 
         task_id="ecommerce.check_dead_letters",
         run_id="scheduled__1",
         log_url="http://airflow.example:8080/log",
-        get_previous_ti=lambda: SimpleNamespace(state=previous) if previous else None,
+        get_previous_ti=lambda **_: SimpleNamespace(state=previous) if previous else None,
     )
-    return {"ti": ti, "exception": error}
+    now = datetime.now(UTC)
+    return {"ti": ti, "dag_run": SimpleNamespace(logical_date=now, run_after=now), "exception": error}
 
 
 def plant(ops: OpsStore, offset: int = 7) -> DeadLetter:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from cdc.cli.context import Target, errors, find_target, out
 from cdc.model.bounded_run import BoundedRun, Method, Scope, key_of
@@ -140,11 +142,17 @@ def runs(
     if as_json:
         typer.echo(json.dumps([run.as_document() for run in found], indent=2))
         return
+    out.print(_table(found) if found else "no backfill, replay or resync was run")
+
+
+def _table(found: Sequence[BoundedRun]) -> Table:
     shown = Table("started", "what", "part", "message", box=None)
     for run in found:
         part = ", ".join(f"{name} {value}" for name, value in run.window.items() if value)
-        shown.add_row(f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.sentence, part, run.message)
-    out.print(shown if found else "no backfill, replay or resync was run")
+        started = f"{run.started_at:%Y-%m-%d %H:%M:%S}"
+        # A condition or an error is text, whatever brackets it has.
+        shown.add_row(*map(Text, (started, run.sentence, part, run.message)))
+    return shown
 
 
 def _do(target: Target, ops: OpsStore, run: BoundedRun, as_json: bool) -> None:

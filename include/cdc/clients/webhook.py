@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -30,6 +31,10 @@ class WebhookClient:
         base = connection.host if whole else connection.url()
         self._id = connection.id
         self._url = "/".join(part.strip("/") for part in (base, connection.password) if part)
+        split = urlsplit(self._url)
+        secrets = {self._url, split.path.strip("/"), split.query, (connection.password or "").strip("/")}
+        # Longest first: what is left of a replaced part would be told.
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
 
     def post(self, payload: dict[str, Any]) -> None:
         """Send it once.
@@ -44,5 +49,10 @@ class WebhookClient:
         except requests.RequestException as error:
             raise UnavailableError(f"webhook {self._id} does not answer: {type(error).__name__}") from None
         if not answer.ok or answer.is_redirect:
-            said = " ".join(answer.text.split())[:200].replace(self._url, "…")
+            said = " ".join(self._without_secrets(answer.text).split())[:200]
             raise UnavailableError(f"webhook {self._id} answered {answer.status_code}: {said or 'nothing'}")
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text

@@ -35,3 +35,18 @@ def refusal(desired: str, action: str) -> str:
     if desired == Desired.PAUSED and action != "resume":
         return "it is paused: resume it (action `resume` of its DAG, or `cdc stream resume`)"
     return ""
+
+
+def ended_meanwhile(before: Desired, now: Desired) -> str:
+    """Why a start that was asked for goes no further; empty when it does. Pure.
+
+    Whoever starts waits for a lock, and for the old driver's end. A stop or a pause that somebody asks for in
+    that time is newer, and stays.
+
+    Args:
+        before: what was wanted when the start was asked for.
+        now: what is wanted.
+    """
+    if now.wants_driver or now is before:
+        return ""
+    return f"it was {now} while it was to start: ask for it again if it should run"

@@ -74,7 +74,7 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
     if sample.paused_at is not None:
         todo = "Nothing, as long as that is meant; `cdc stream resume`, or action resume of the stream's DAG."
         said = f"{subject} is paused since {sample.paused_at:%Y-%m-%d %H:%M} UTC"
-        return Verdict(Level.WARN, subject, said, todo=todo, since=sample.paused_at)
+        return Verdict(Level.WARN, subject, said, todo=todo, since=sample.paused_at, meant=True)
     if not sample.wanted:
         todo = "Nothing, if that is meant; else run the stream's DAG or `cdc stream start`."
         return Verdict(
@@ -129,7 +129,8 @@ def _checkpoint(sample: CheckpointSample, policy: PoliciesSpec) -> Verdict:
         return Verdict(Level.BREACH, subject, said, figures, todo, alarm=Alarm.CHECKPOINT_AHEAD)
     if sample.paused:
         said = f"{subject} is {behind} offsets behind Kafka; its stream is paused"
-        return Verdict(Level.WARN, subject, said, figures, "Resume it before Kafka's retention reaches them.")
+        todo = "Resume it before Kafka's retention reaches them."
+        return Verdict(Level.WARN, subject, said, figures, todo, meant=True)
     if behind > policy.max_checkpoint_lag:
         sentence = f"{subject} is {behind} offsets behind Kafka (limit {policy.max_checkpoint_lag})"
         todo = "Read the driver's log and the sink's health; it must catch up before Kafka's retention."

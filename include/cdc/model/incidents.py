@@ -95,7 +95,7 @@ def follow(
 def _follow(known: Incident | None, verdict: Verdict, gap: timedelta, at: datetime) -> Turn | None:
     if known is None:
         return None if verdict.healthy else Turn(_begin(verdict, at), News.BEGUN)
-    if verdict.level is Level.OK:
+    if verdict.level is Level.OK or verdict.meant:
         return _over(known, verdict.sentence, at)
     now = replace(
         known,

@@ -20,6 +20,8 @@ def judge_watermarks(sample: WatermarksSample, policy: PoliciesSpec) -> Verdict:
         return unknown(subject, sample.unreachable)
     if not sample.scheduled:
         return Verdict(Level.OK, subject, f"{subject} are proven by hand only")
+    if not sample.ages:
+        return Verdict(Level.OK, subject, f"{subject} are not proven: every stream is paused")
     ages = {age: _age_s(age, sample.at) for age in sample.ages if age.proven_at is not None}
     if not ages:
         return not_begun(subject, "were never proven", "Run DAG cdc_watermarks.")

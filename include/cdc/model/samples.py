@@ -132,6 +132,7 @@ class WatermarksSample:
     """The watermarks of a pipeline, end to end.
 
     Attributes:
+        ages: those of the tables whose stream is not paused.
         scheduled: False when the pipeline has no schedule for proofs.
     """
 

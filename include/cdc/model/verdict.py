@@ -53,6 +53,7 @@ class Verdict:
         todo: what a person does next; empty when all is well.
         since: since when it has been so, where that is known.
         alarm: the runbook's entry about it.
+        meant: a person wants it so; it ends an incident, though it is shown.
     """
 
     level: Level
@@ -62,6 +63,7 @@ class Verdict:
     todo: str = ""
     since: datetime | None = None
     alarm: Alarm = Alarm.NONE
+    meant: bool = False
 
     @property
     def healthy(self) -> bool:

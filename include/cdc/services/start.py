@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdc.clients.yarn import Application, YarnClient
 from cdc.errors import ConfigurationError, UnavailableError
-from cdc.model.desired import Desired, refusal
+from cdc.model.desired import Desired, ended_meanwhile, refusal
 from cdc.ops import OpsStore
 from cdc.services.orphans import end_doubles
 from cdc.services.streams import Restart, Reuse, ensure_decision, find_live, stop_stream
@@ -39,21 +39,19 @@ def start_stream(
 
     Raises:
         UnavailableError: YARN or the ops store does not answer.
-        ConfigurationError: spark-submit refuses, or the stream is paused.
+        ConfigurationError: spark-submit refuses, or the stream is paused, or was paused or stopped meanwhile.
     """
     wanted = pipeline.spec_hash(stream)
-    why = refusal(ops.desired_state(pipeline.name, stream.name), "resume" if resume else "start")
-    if why:
+    before = ops.desired_state(pipeline.name, stream.name)
+    if why := refusal(before, "resume" if resume else "start"):
         raise ConfigurationError(f"{stream.app_name} is not started: {why}")
     with ops.exclusively(f"launch {stream.app_name}"):
         live, doubles = end_doubles(yarn, ops, stream)
         for orphan in doubles:
             on_step(f"{stream.app_name}: ended, {orphan.sentence}")
         decision = ensure_decision(live, stream.app_name, wanted)
-        if (
-            isinstance(decision, Reuse)
-            and ops.desired_state(pipeline.name, stream.name) is Desired.RESTARTING
-        ):
+        now = _still_wanted(ops, stream, before)
+        if isinstance(decision, Reuse) and now is Desired.RESTARTING:
             # A restart that was broken off has left a driver that may be about to end.
             decision = Restart(decision.application)
         on_step(f"{stream.app_name}: {decision.sentence}")
@@ -62,12 +60,20 @@ def start_stream(
             return decision.application
         if isinstance(decision, Restart):
             on_step(stop_stream(yarn, ops, stream, desired=Desired.RESTARTING).sentence)
+            _still_wanted(ops, stream, Desired.RESTARTING)
         ops.request_run(pipeline.name, stream.name)
         submit(pipeline, stream, pipeline_file, settings)
         application = _appeared(yarn, stream)
         ops.record_launch(pipeline.name, stream.name, application.id, wanted)
         on_step(f"{stream.app_name}: submitted as {application.id}")
         return application
+
+
+def _still_wanted(ops: OpsStore, stream: StreamSpec, before: Desired) -> Desired:
+    now = ops.desired_state(stream.pipeline, stream.name)
+    if why := ended_meanwhile(before, now):
+        raise ConfigurationError(f"{stream.app_name} is not started: {why}")
+    return now
 
 
 def _appeared(

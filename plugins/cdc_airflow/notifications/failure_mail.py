@@ -52,7 +52,7 @@ class FailureMail(BaseNotifier):
         error = self.error(context)
         if isinstance(error, CheckFailedError) and error.told:
             self.log.info("The incident was told already")
-        elif self.once and _failed_before(context["ti"]):
+        elif self.once and _failed_before(context):
             self.log.info("The task's previous run failed too, and that was told")
         else:
             post(self.pipelines, self.alerts, self.message(context))
@@ -77,9 +77,11 @@ def place_of(ti: Any) -> Place:
     return Place(ti.dag_id, ti.task_id, ti.run_id, ti.log_url)
 
 
-def _failed_before(ti: Any) -> bool:
+def _failed_before(context: Any) -> bool:
     try:
-        previous = ti.get_previous_ti()
+        run = context["dag_run"]
+        # A run that an asset has woken has no logical date: without one, Airflow answers with any run.
+        previous = context["ti"].get_previous_ti(logical_date=run.logical_date or run.run_after)
     except Exception:  # noqa: BLE001 - whatever Airflow says here, a message too many is better than none
         return False
     return previous is not None and str(getattr(previous.state, "value", previous.state)) == "failed"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc_airflow.hooks.cdc import YARN, CdcHook
-from cdc_airflow.pipelines import declared_pipelines
+from cdc_airflow.pipelines import ALL, declared_pipelines
 
 
 class EndOrphansOperator(BaseOperator):
@@ -16,10 +18,23 @@ class EndOrphansOperator(BaseOperator):
     A driver of a stream that was taken out of its pipeline file ends between two batches; a second driver of
     one stream is killed; a lease of a driver that YARN reports ended is given back. An application that
     neither the ops store's launches nor its leases name may belong to somebody else: it is told only.
+
+    Args:
+        only: `all`, or the one pipeline that this run is about; then the task is skipped.
+        plan_only: true (or the text of it) tells what is found, and ends nothing.
     """
+
+    template_fields: Sequence[str] = ("only", "plan_only")
+
+    def __init__(self, *, only: str = ALL, plan_only: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.only = only
+        self.plan_only = plan_only
 
     def execute(self, context: Any) -> list[str]:
         """Find and end; returns the sentences."""
+        if self.only != ALL:
+            raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
         from cdc.clients.yarn import YarnClient
         from cdc.services.orphans import orphans_of
 
@@ -27,7 +42,7 @@ class EndOrphansOperator(BaseOperator):
         connections = CdcHook().connections([YARN, *{pipeline.ops.connection for pipeline in pipelines}])
         with orphans_of(pipelines, connections, YarnClient(connections.get(YARN).url())) as orphans:
             found = orphans.find()
-            ended = orphans.end(found)
+            ended = [] if str(self.plan_only).lower() == "true" else orphans.end(found)
         for orphan in found:
             self.log.warning("%s: %s", "ended" if orphan in ended else "left alone", orphan.sentence)
         if not found:

@@ -14,7 +14,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc.errors import ConfigurationError, UnavailableError
-from cdc.model.desired import Desired, refusal
+from cdc.model.desired import Desired, ended_meanwhile, refusal
 from cdc.spec import Pipeline, StreamSpec
 from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids
 from cdc_airflow.intent import context_asked_by_hand
@@ -84,6 +84,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
         self.start_timeout_s = start_timeout_s
         self.only_wanted = only_wanted
         self._target: Target | None = None
+        self._desired = Desired.RUNNING
 
     def execute(self, context: Any) -> Any:
         """Do what `action` says; returns the id of the application that runs, None after a stop."""
@@ -94,7 +95,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
                 stopped = stop_stream(target.yarn, target.ops, target.stream, desired=_ENDS[self.action])
                 self.log.info("%s", stopped.sentence)
                 return None
-            self._require_wanted(target, context)
+            self._desired = self._require_wanted(target, context)
             self._target = target
             with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
                 describe(self, target.stream, Path(folder))
@@ -113,7 +114,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
                 self.log.warning("Ended: %s", orphan.sentence)
             decision = ensure_decision(live, app_name, wanted)
             # A restart that was broken off has left a driver that may be about to end.
-            broken_off = target.ops.desired_state(*target.key) is Desired.RESTARTING
+            broken_off = self._still_wanted(self._desired) is Desired.RESTARTING
             if isinstance(decision, Reuse) and (self.action == "restart" or broken_off):
                 self.log.info("A new driver is asked for, though one with this spec runs")
                 decision = Restart(decision.application)
@@ -121,6 +122,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
             if isinstance(decision, Restart):
                 stopped = stop_stream(target.yarn, target.ops, target.stream, desired=Desired.RESTARTING)
                 self.log.info("%s", stopped.sentence)
+                self._still_wanted(Desired.RESTARTING)
             target.ops.request_run(*target.key)
             if isinstance(decision, Reuse):
                 return decision.application.id
@@ -169,8 +171,12 @@ class EnsureStreamOperator(SparkSubmitOperator):
             yarn = YarnClient(connections.get(YARN).url())
             yield Target(pipeline, pipeline.stream(self.stream), ops, yarn)
 
-    def _require_wanted(self, target: Target, context: Any) -> None:
-        """Skip a run of the schedule that nobody wants: a stream that was stopped, or is not applied yet."""
+    def _require_wanted(self, target: Target, context: Any) -> Desired:
+        """Skip a run of the schedule that nobody wants: a stream that was stopped, or is not applied yet.
+
+        Returns:
+            What is wanted of the stream.
+        """
         by_hand = context_asked_by_hand(context)
         applied = target.ops.applied_tables(target.pipeline.name)
         missing = [table.source for table in target.stream.tables if table.name not in applied]
@@ -184,6 +190,15 @@ class EnsureStreamOperator(SparkSubmitOperator):
             raise AirflowSkipException(f"{target.stream.app_name} is not started: {why}")
         if desired is Desired.STOPPED and (self.only_wanted or not by_hand):
             raise AirflowSkipException("stopped on request: run the stream's DAG by hand to start it again")
+        return desired
+
+    def _still_wanted(self, before: Desired) -> Desired:
+        """Skip when a person has stopped or paused the stream in the meantime."""
+        target = self._reached
+        now = target.ops.desired_state(*target.key)
+        if why := ended_meanwhile(before, now):
+            raise AirflowSkipException(f"{target.stream.app_name} is not started: {why}")
+        return now
 
     def _wait_for(self, application_id: str, states: Sequence[str]) -> None:
         """Wait until YARN reports one of `states`.

@@ -28,12 +28,13 @@ class TestFinding:
         figures=st.dictionaries(st.text(), st.none() | st.integers() | st.text()),
         since=st.none() | st.datetimes(timezones=st.just(UTC)),
         alarm=st.sampled_from(list(Alarm)),
+        meant=st.booleans(),
         detail=st.text(),
     )
     def test_survives_the_way_through_an_event(
-        self, level, sentence, todo, figures, since, alarm, detail
+        self, level, sentence, todo, figures, since, alarm, meant, detail
     ) -> None:
-        sent = Finding(Verdict(level, "s", sentence, figures, todo, since, alarm), detail)
+        sent = Finding(Verdict(level, "s", sentence, figures, todo, since, alarm, meant), detail)
         assert Finding.from_payload(json.loads(json.dumps(sent.to_payload()))) == sent
 
     def test_a_good_one_is_one_line(self) -> None:

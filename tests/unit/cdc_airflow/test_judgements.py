@@ -55,6 +55,9 @@ class TestQueryHealth:
         assert verdict.level is Level.BREACH
         assert "no progress for 210 s" in verdict.sentence
         assert "stopped on request" in verdict.sentence
+        assert "action ensure" in verdict.todo
+        assert "action pause, or `cdc stream pause`" in verdict.todo
+        assert "cdc_health" not in verdict.todo
         assert verdict.since == self.SEEN.seen_at
 
     def test_a_pause_is_meant_and_alarms_nobody(self) -> None:

@@ -24,6 +24,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.status, self.taken = 200, list[tuple[str, Any]]()
+        self.answer = "no_team"
 
     def connection(self, **more: Any) -> Connection:
         values = {"host": "127.0.0.1", "port": self.server_port, "password": TOKEN} | more
@@ -40,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.status == 302:
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
         self.end_headers()
-        self.wfile.write(b"no_team")
+        self.wfile.write(self.server.answer.encode())
 
     def log_message(self, *_: object) -> None:
         pass
@@ -77,6 +78,24 @@ def test_any_other_answer_is_an_error_that_keeps_the_secret(receiver: Receiver, 
         WebhookClient(receiver.connection()).post({})
     assert "secret" not in str(caught.value)
     assert len(receiver.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"POST http://127.0.0.1:PORT/hooks/{TOKEN}",
+        f"no such path: /hooks/{TOKEN}",
+        f"no such team: {TOKEN}",
+        # The cut at 200 characters goes through the secret.
+        f"{'x' * 180} {TOKEN}",
+    ],
+)
+def test_an_answer_that_repeats_the_secret_is_told_without_it(receiver: Receiver, answer: str) -> None:
+    receiver.status, receiver.answer = 404, answer.replace("PORT", str(receiver.server_port))
+    whole = f"http://127.0.0.1:{receiver.server_port}/hooks/"
+    with pytest.raises(UnavailableError, match=r"answered 404: .*…") as caught:
+        WebhookClient(receiver.connection(host=whole, port=None)).post({})
+    assert "services" not in str(caught.value)
 
 
 def test_one_that_is_away_or_silent_is_an_error_that_keeps_the_secret(

@@ -117,6 +117,7 @@ CASES: list[tuple[Sample, Level, str]] = [
     ),
     (DeadLettersSample("p", NOW, unreachable="x"), Level.UNKNOWN, "could not be checked"),
     (WatermarksSample("p", NOW, (), scheduled=False), Level.OK, "by hand only"),
+    (WatermarksSample("p", NOW), Level.OK, "are not proven: every stream is paused"),
     (WatermarksSample("p", NOW, (WatermarkAge("t", "ch"),)), Level.WARN, "never proven"),
     (WatermarksSample("p", NOW, (age(60, 70), age(60, 1700))), Level.OK, "28 min old at most"),
     (WatermarksSample("p", NOW, (age(60, 70), WatermarkAge("u", "ch"))), Level.WARN, "1 were never proven"),

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdc.model.health import evaluate
 from cdc.model.incidents import Incident, News, follow
+from cdc.model.samples import CheckpointSample, QuerySample, Sample
 from cdc.model.verdict import Alarm, Level, Verdict
+from cdc.spec import PoliciesSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GAP = timedelta(minutes=60)
@@ -53,6 +56,25 @@ def test_begins_once_and_ends_once() -> None:
 def test_a_warning_is_no_incident_and_no_end_of_one() -> None:
     assert news((0, WARN), (5, WARN)) == []
     assert news((0, BREACH), (5, WARN), (10, OK)) == [(0, News.BEGUN), (10, News.OVER)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "paused"),
+    [
+        (
+            QuerySample("q", NOW, seen_at=NOW - GAP * 24),
+            QuerySample("q", NOW, wanted=False, seen_at=NOW - GAP * 24, paused_at=NOW),
+        ),
+        (
+            CheckpointSample("q", NOW, {"t": {0: 0}}, {"t": {0: 10**9}}),
+            CheckpointSample("q", NOW, {"t": {0: 0}}, {"t": {0: 10**9}}, paused=True),
+        ),
+    ],
+    ids=lambda sample: type(sample).__name__,
+)
+def test_a_pause_ends_the_incident_of_its_stream(bad: Sample, paused: Sample) -> None:
+    begin, end = (evaluate(sample, PoliciesSpec()) for sample in (bad, paused))
+    assert news((0, begin), (5, end), (90, end)) == [(0, News.BEGUN), (5, News.OVER)]
 
 
 def test_what_goes_on_is_told_again_after_the_gap() -> None:
