@@ -1,4 +1,4 @@
-"""Registers timetables and deadline references with Airflow, which reads stored DAGs back by them."""
+"""Registers the platform's timetables and deadline references with Airflow, which reads stored DAGs by them."""
 
 from __future__ import annotations
 
