@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 from airflow.configuration import conf
-from airflow.sdk import timezone
 from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert, deadline_reference
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from cdc.errors import UnavailableError
 from cdc.model.verdict import Alarm
@@ -21,32 +20,18 @@ from cdc_airflow.notifications.outbox import post
 from cdc_airflow.pipelines import find_pipeline
 
 
-@deadline_reference
-class RunCreated(BaseDeadlineReference):
-    """The moment in which a run is made.
-
-    Airflow's own references are columns of the run, and raise where those are empty: `queued_at` in
-    `airflow dags test`, `logical_date` in a run by hand.
-    """
-
-    required_kwargs: frozenset[str] = frozenset()
-
-    def _evaluate_with(self, **_: Any) -> datetime:
-        return timezone.utcnow()
-
-
 def deadline_of(pipelines: Sequence[Pipeline], minutes: Sequence[int]) -> DeadlineAlert | None:
     """The deadline of a DAG that serves all of these: the longest that one of them allows.
 
     Args:
         pipelines: whom the DAG serves.
-        minutes: each pipeline's limit, from the moment that a run is made.
+        minutes: each pipeline's limit, from the moment that a run is queued.
     """
     if not pipelines:
         return None
     longest = max(minutes)
     return DeadlineAlert(
-        reference=RunCreated(),
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(minutes=longest),
         callback=AsyncCallback(
             tell_missed_deadline, kwargs={"pipelines": [p.name for p in pipelines], "minutes": longest}
