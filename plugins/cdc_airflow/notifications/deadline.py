@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -26,8 +27,11 @@ def deadline_of(pipelines: Sequence[Pipeline], minutes: Sequence[int]) -> Deadli
     Args:
         pipelines: whom the DAG serves.
         minutes: each pipeline's limit, from the moment that a run is queued.
+
+    Returns:
+        None in `airflow dags test`, which nobody waits for elsewhere.
     """
-    if not pipelines:
+    if not pipelines or _in_dags_test():
         return None
     longest = max(minutes)
     return DeadlineAlert(
@@ -37,6 +41,15 @@ def deadline_of(pipelines: Sequence[Pipeline], minutes: Sequence[int]) -> Deadli
             tell_missed_deadline, kwargs={"pipelines": [p.name for p in pipelines], "minutes": longest}
         ),
     )
+
+
+def _in_dags_test() -> bool:
+    """Whether this is `airflow dags test`.
+
+    It ends every run of a DAG with a deadline by an error: Airflow 3.3 looks its deadlines up by an id that a
+    DAG has only once it was stored, which this command does not do.
+    """
+    return sys.argv[1:3] == ["dags", "test"]
 
 
 async def tell_missed_deadline(pipelines: list[str], minutes: int, context: Any = None) -> str:
