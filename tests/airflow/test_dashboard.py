@@ -126,7 +126,6 @@ def served(airflow_home: Path, ops: OpsStore, tmp_path_factory: pytest.TempPathF
         patch.setenv(
             "AIRFLOW__API_AUTH__JWT_SECRET", "another secret of the tests, which signs the logins " * 2
         )
-        patch.setenv("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "False")
         patch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
         command = [sys.executable, "-m", "airflow", "dags", "reserialize"]
         subprocess.run(command, check=True, capture_output=True, timeout=180)
