@@ -57,7 +57,7 @@ def test_a_parked_table_has_none_and_the_others_have(stack):
 
 REVENUE = """
 SELECT (o.ordered_at AT TIME ZONE 'UTC')::date, o.currency::text,
-    count(DISTINCT o.id), sum(i.quantity), sum(i.line_total)
+    count(DISTINCT o.id), sum(i.quantity), sum(i.quantity * i.unit_price)
 FROM orders AS o JOIN order_items AS i ON i.order_id = o.id
 WHERE o.status <> 'cancelled' AND o.ordered_at < %s
 GROUP BY 1, 2"""
