@@ -177,6 +177,7 @@ class TestCommand:
         file.write_text(json.dumps(Connections([database]).to_document()))
         monkeypatch.setenv("CDC_CONNECTIONS_FILE", str(file))
         monkeypatch.setenv("CDC_PIPELINES_DIR", str(SAMPLE.parent))
+        monkeypatch.setenv("COLUMNS", "250")
 
         def run(*arguments: str) -> str:
             done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)

@@ -27,7 +27,8 @@ from cdc.spec import Pipeline
 from local_stack.components.jvm import QUICK_START
 from local_stack.context import REPO
 
-pytestmark = pytest.mark.timeout(600)
+# A rate that a busy machine may not reach, so it is no part of `make test`.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.drill]
 RATE = 1000
 ROUNDS = 3
 
