@@ -26,6 +26,7 @@ from cdc.services.reconcile import Reconciler
 from cdc.spec import Pipeline
 from local_stack.components.jvm import QUICK_START
 from local_stack.context import REPO
+from local_stack.contract import IMPORT_ROOTS
 
 # A rate that a busy machine may not reach, so it is no part of `make test`.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.drill]
@@ -53,7 +54,9 @@ class Shop:
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, *command],
-                env=os.environ | env,
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(str(REPO / root) for root in IMPORT_ROOTS)}
+                | env,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
