@@ -7,13 +7,12 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
-from cdc_airflow.dag_defaults import TASK_DEFAULTS
+from cdc_airflow.dag_defaults import TASK_DEFAULTS, one_table
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.bounded_runs import BackfillOperator
-from cdc_airflow.pipelines import declared_pipelines, table_names
+from cdc_airflow.pipelines import declared_pipelines
 
 pipelines = declared_pipelines()
-names = [pipeline.name for pipeline in pipelines]
 
 with DAG(
     dag_id="cdc_backfill",
@@ -23,16 +22,10 @@ with DAG(
     catchup=False,
     # Each is a Spark application beside the streams: one after the other fits a small cluster.
     max_active_runs=1,
-    tags=["cdc", "backfill", *names],
+    tags=["cdc", "backfill", *(pipeline.name for pipeline in pipelines)],
     default_args=TASK_DEFAULTS | {"execution_timeout": timedelta(hours=24)},
     params={
-        "pipeline": Param(names[0], enum=names, title="Pipeline", description="Whose table it is."),
-        "table": Param(
-            table_names(pipelines)[0],
-            enum=table_names(pipelines),
-            title="Table",
-            description="Its name in the sinks.",
-        ),
+        **one_table(pipelines),
         "scope": Param(
             "everything",
             enum=["everything", "key range", "condition"],

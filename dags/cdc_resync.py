@@ -7,14 +7,13 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
-from cdc_airflow.dag_defaults import TASK_DEFAULTS
+from cdc_airflow.dag_defaults import TASK_DEFAULTS, one_table
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.bounded_runs import ResyncOperator
 from cdc_airflow.operators.rebuild_table import ApproveChangeOperator
-from cdc_airflow.pipelines import declared_pipelines, table_names
+from cdc_airflow.pipelines import declared_pipelines
 
 pipelines = declared_pipelines()
-names = [pipeline.name for pipeline in pipelines]
 
 with DAG(
     dag_id="cdc_resync",
@@ -24,16 +23,10 @@ with DAG(
     catchup=False,
     # Each waits for a person, and holds up none of the others.
     max_active_runs=32,
-    tags=["cdc", "resync", *names],
+    tags=["cdc", "resync", *(pipeline.name for pipeline in pipelines)],
     default_args=TASK_DEFAULTS | {"execution_timeout": timedelta(hours=24)},
     params={
-        "pipeline": Param(names[0], enum=names, title="Pipeline", description="Whose table it is."),
-        "table": Param(
-            table_names(pipelines)[0],
-            enum=table_names(pipelines),
-            title="Table",
-            description="Its name in the sinks.",
-        ),
+        **one_table(pipelines),
         "approved": Param(
             default=False, type="boolean", title="Approved", description="Go on without a question."
         ),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
+
+from cdc.spec import Pipeline
+from cdc_airflow.pipelines import table_names
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -39,3 +43,12 @@ def seconds(default: int, title: str, description: str, *, minimum: int = 0) -> 
     return Param(
         default, type="integer", minimum=minimum, maximum=3600, title=f"{title} (s)", description=description
     )
+
+
+def one_table(pipelines: Sequence[Pipeline]) -> dict[str, Param]:
+    """The form fields `pipeline` and `table` of a DAG whose every run is about one table."""
+    names, tables = [pipeline.name for pipeline in pipelines], table_names(pipelines)
+    return {
+        "pipeline": Param(names[0], enum=names, title="Pipeline", description="Whose table it is."),
+        "table": Param(tables[0], enum=tables, title="Table", description="Its name in the sinks."),
+    }
