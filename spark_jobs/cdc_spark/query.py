@@ -155,7 +155,8 @@ class SinkQuery:
         self._processor = BatchProcessor(context, services.job, services.ops)
         self._offsets = OffsetLog(services.spark, plan.checkpoint)
         reader = KafkaReader(bootstrap, topics, plan.pipeline.streaming.max_offsets_per_trigger)
-        writer = reader.stream(services.spark).writeStream.queryName(plan.name)
+        # Tasks read the records themselves, so a batch's frame need not have any column.
+        writer = reader.stream(services.spark).select().writeStream.queryName(plan.name)
         writer = writer.option("checkpointLocation", plan.checkpoint).foreachBatch(self._on_batch)
         if plan.once:
             writer = writer.trigger(availableNow=True)

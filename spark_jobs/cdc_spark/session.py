@@ -20,16 +20,24 @@ _ALWAYS = {
     "spark.sql.streaming.stopTimeout": "120s",
     # A batch is one stage: there is no shuffle whose figures could change the plan.
     "spark.sql.adaptive.enabled": "false",
+    # A batch's plan is a projection or two: generating code for it takes longer than running it.
+    "spark.sql.codegen.wholeStage": "false",
     # How long an idle stream without a trigger interval rests before it looks for events again.
     "spark.sql.streaming.pollingDelay": "50ms",
 }
+_SMALL_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djdk.lang.Process.launchMechanism=VFORK"
+"""Python does a batch's work: an optimising compiler and a collector with threads cost more than they give.
+Hadoop starts `chmod` for each file of a checkpoint, and Java's own way makes two programs of it."""
 _LOCAL_CHECKPOINTS = {
     # Hadoop's newer interface to local files starts a process for each of the many permissions that it sets.
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
-    # Hadoop keeps and checks a checksum beside each local file already.
     "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
+    # The file system with checksums starts two processes for each file and two for each checksum, the one
+    # below it a single one. Of this session alone: elsewhere Hadoop wants its own class behind `file:`.
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
 }
 
 
@@ -59,6 +67,7 @@ def open_session(name: str, settings: Settings, *, local_master: str = "local[2]
             "spark.driver.bindAddress", "127.0.0.1"
         )
         builder = builder.config("spark.ui.enabled", "false")
+        builder = builder.config("spark.driver.defaultJavaOptions", _SMALL_JVM)
         _share_import_path()
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN")

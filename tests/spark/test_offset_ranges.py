@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 from confluent_kafka import Producer
+from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
@@ -28,12 +29,17 @@ class Topic:
         self._producer.init_transactions(30)
 
     def write(self, partition: int, *values: str | None, commit: bool = True, headers=()) -> None:
+        end = self.ends[partition] + len(values) + 1
         self._producer.begin_transaction()
         for value in values:
             sent = None if value is None else value.encode()
             self._producer.produce(self.name, sent, b"k", partition=partition, headers=list(headers))
         self._producer.flush(30)
         (self._producer.commit_transaction if commit else self._producer.abort_transaction)(30)
+        # The transaction's marker comes a moment after its end is decided.
+        for attempt in Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.02)):
+            with attempt:
+                assert self.ends[partition] == end
 
     @property
     def ends(self) -> dict[int, int]:

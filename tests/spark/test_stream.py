@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 
+import pyarrow as pa
+import pytest
+
 from cdc.spec import Pipeline
+from cdc_spark.readers import batch_records
+from cdc_spark.readers.batch_records import RangeRecords
+from cdc_spark.readers.checkpoint import BatchRanges
 
 CUSTOMERS = (
     "SELECT id, email, tags, phone, email_normalized, _op, _offset, _partition, _version, _lsn "
@@ -76,7 +83,9 @@ def test_tables_that_share_a_stream_get_their_own_derived_columns(lab, rows):
     ]
 
 
-def test_a_table_without_derived_columns_is_parsed_and_written_in_one_step(lab, rows):
+@pytest.mark.parametrize("here", [0, batch_records.HERE], ids=["by tasks", "by the driver"])
+def test_a_table_without_derived_columns_is_parsed_and_written_in_one_step(lab, rows, here, monkeypatch):
+    monkeypatch.setattr(batch_records, "HERE", here)
     # A snapshot's date has two meanings, so the source is asked.
     lab.source("GRANT SELECT ON orders TO debezium")
     document = lab.pipeline.model_dump(by_alias=True)
@@ -105,12 +114,30 @@ def test_a_table_without_derived_columns_is_parsed_and_written_in_one_step(lab, 
     assert lab.both(query) == ([{"order_id": 7, "quantity": 3}], [{"order_id": 7, "quantity": 3}])
 
 
-def test_a_local_checkpoint_has_the_files_of_hadoop_and_none_of_sparks_own_checksums(lab, rows):
+def test_a_local_checkpoint_is_files_alone_and_those_of_hadoops_checksums_are_read_on(lab, rows):
     lab.send("public.customers", "c", rows.customer)
     assert lab.run("customers", sinks=("warehouse",)) == 0
-    names = {path.name for path in lab.checkpoints.rglob("offsets/*")}
-    assert {"0", ".0.crc"} <= names
-    assert not any(name.endswith(".crc") and not name.startswith(".") for name in names)
+    (offsets,) = (path.parent for path in lab.checkpoints.rglob("offsets/0"))
+    assert {path.name for path in offsets.iterdir()} == {"0"}
+    # As a driver that wrote checksums has left it: they are neither needed nor in the way.
+    (offsets / ".0.crc").write_bytes(b"crc\0\0\0\2\0stale")
+    lab.send("public.customers", "c", {**rows.customer, "id": 2})
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    assert {path.name for path in offsets.iterdir()} == {"0", "1", ".0.crc"}
+    assert lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id") == [{"id": 1}, {"id": 2}]
+
+
+def test_only_a_batch_of_many_records_is_a_job(lab):
+    many, few = {0: batch_records.HERE}, {0: batch_records.HERE - 1}
+
+    def process_of(records: dict[int, int]) -> str:
+        found = RangeRecords(lab.spark, "no:1", BatchRanges({}, {"t": records})).summaries(
+            "t", lambda _: iter([pa.RecordBatch.from_pydict({"summary": [str(os.getpid())]})])
+        )
+        return found[0]
+
+    assert process_of(few) == str(os.getpid())
+    assert process_of(many) != str(os.getpid())
 
 
 def test_a_truncate_hides_the_rows_before_it_and_none_after_it(lab, rows):

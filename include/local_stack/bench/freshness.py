@@ -51,9 +51,9 @@ class LiveSource:
     next_key: int = FIRST
     next_probe: int = 0
 
-    def load(self, rate: float) -> Load:
+    def load(self, rate: float, times: int = 1) -> Load:
         """A load that was not started, with rows to update."""
-        load = Load(self.place.postgres("cdc_source_admin"), ORDERS, rate, self.next_key)
+        load = Load(self.place.postgres("cdc_source_admin"), ORDERS, rate, self.next_key, times)
         load.prepare()
         return load
 

@@ -11,7 +11,8 @@ import psycopg
 from local_stack.bench.shapes import Shape
 
 CHANGES = 10
-"""Of a transaction: six rows are inserted, three updated (two of them hot ones), one deleted."""
+"""A transaction has these, or several times as many: six rows are inserted, three updated (two of them hot
+ones), one deleted."""
 HOT_ROWS = 100
 FIRST = 1_000_000
 PROBES = 1 << 41
@@ -35,7 +36,9 @@ class Load(threading.Thread):
         behind_s: how late the last transaction was; a source that cannot keep up shows here.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], shape: Shape, rate: float, first: int) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], shape: Shape, rate: float, first: int, times: int = 1
+    ) -> None:
         """Nothing happens before `start`.
 
         Args:
@@ -43,6 +46,7 @@ class Load(threading.Thread):
             shape: the table, of seven columns.
             rate: changes a second; 0 for as many as the source takes.
             first: the first new key; greater than all that were used before.
+            times: a transaction has ten times so many changes; 50 at the most.
         """
         super().__init__(name="load", daemon=True)
         self._connection, self._table, self._rate = connection, shape.source, rate
@@ -51,8 +55,9 @@ class Load(threading.Thread):
             f"WITH made AS (INSERT INTO {self._table} SELECT k, {_VALUES} "
             "FROM generate_series(%s, %s) AS k), "
             f"changed AS (UPDATE {self._table} AS t SET {_SET} WHERE t.id = ANY(%s)) "
-            f"DELETE FROM {self._table} WHERE id = %s"
+            f"DELETE FROM {self._table} WHERE id = ANY(%s)"
         )
+        self._times = times
         self._end = threading.Event()
         self.next_key, self.made, self.behind_s = first, 0, 0.0
         self.problem: str | None = None
@@ -85,11 +90,14 @@ class Load(threading.Thread):
             self.problem = f"the source does not take the load: {error}"
 
     def transaction(self) -> None:
-        """Ten changes."""
-        key, self.next_key = self.next_key, self.next_key + 6
-        updated = [1 + key % HOT_ROWS, 1 + (key * 7 + 3) % HOT_ROWS, key - 6]
-        self._connection.execute(self._statement, (key, key + 5, updated, key - 5))
-        self.made += CHANGES
+        """Ten changes, or several times as many; of the rows that the one before has made some go on."""
+        key, inserts = self.next_key, 6 * self._times
+        self.next_key += inserts
+        hot = [1 + (key + number) % HOT_ROWS for number in range(2 * self._times)]
+        updated = [*hot, *range(key - inserts, key, 6)]
+        deleted = list(range(key - inserts + 1, key, 6))
+        self._connection.execute(self._statement, (key, key + inserts - 1, updated, deleted))
+        self.made += CHANGES * self._times
 
     def stop(self) -> int:
         """End after the running transaction; returns the changes that were made."""

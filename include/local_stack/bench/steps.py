@@ -23,7 +23,7 @@ from local_stack.bench.freshness import TOPIC, LiveSource, measure_freshness
 from local_stack.bench.peer_jars import Peers
 from local_stack.bench.place import Place, create_source_tables
 from local_stack.bench.shapes import ORDERS, Shape, numbered, wide
-from local_stack.bench.sustained import capture_rate, hold
+from local_stack.bench.sustained import backlog_rate, capture_rate, hold
 from local_stack.bench.timings import median_durations
 from local_stack.component import StackContext
 
@@ -156,14 +156,18 @@ class Steps:
         return found
 
     def _sustained(self) -> dict[str, Any]:
+        def tell(text: str) -> None:
+            self._say(f"  {text}")
+
         self._say(f"what Debezium alone captures, from a backlog of {self._plan.capture_rows:,} changes")
-        capacity = capture_rate(self._source, self._live, self._captures[0], self._plan.capture_rows)
+        backlog = backlog_rate(self._source, self._live, self._captures[0], self._plan.capture_rows)
+        tell(f"Debezium alone: {backlog:,.0f} changes/s")
+        self._say("what it captures while changes are made, and what both sinks hold")
+        capacity = capture_rate(self._source, self._live, backlog, tell)
         self._captures[0].stop()
-        self._say(f"  Debezium alone: {capacity:,.0f} changes/s")
         with self._ours() as (tables, driver):
             held = hold(
-                self._source, tables, capacity, self._plan.sustained_s, driver.problem,
-                lambda text: self._say(f"  {text}"),
+                self._source, tables, backlog, capacity, self._plan.sustained_s, driver.problem, tell
             )  # fmt: skip
         return {**asdict(held), "share": round(held.share, 3)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cdc.errors import ConfigurationError
 from local_stack.component import StackContext
 from local_stack.components.hadoop import HOST, conf_dir
-from local_stack.components.jvm import FLAGS, QUICK_START
+from local_stack.components.jvm import FLAGS, QUICK_FORK, QUICK_START
 from local_stack.envfile import write_atomically
 
 
@@ -42,7 +42,7 @@ def spark_defaults(ctx: StackContext) -> dict[str, str]:
     """What is particular to this machine: jars in place, staging in the stack's folder, small JVMs."""
     staging = ctx.data_dir("spark-staging")
     # A driver that compiles queries needs more room for classes than a server does.
-    flags = " ".join([*(flag for flag in FLAGS if "Metaspace" not in flag), QUICK_START])
+    flags = " ".join([*(flag for flag in FLAGS if "Metaspace" not in flag), QUICK_START, QUICK_FORK])
     return {
         "spark.yarn.jars": f"local:{spark_home()}/jars/*",
         "spark.yarn.stagingDir": staging.as_uri(),

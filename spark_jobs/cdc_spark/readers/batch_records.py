@@ -26,6 +26,8 @@ from cdc_spark.writers.summary import SCHEMA
 
 SMALL_BATCH = 5_000
 """So few records are one task: the cost of a task is more than what it would do."""
+HERE = 2_000
+"""So few are no task at all: the driver reads and writes them while Spark would still be starting a job."""
 Stretches = Iterator[Records]
 Arrows = Iterator[pa.RecordBatch]
 
@@ -62,8 +64,10 @@ class RangeRecords:
         return self.spark.range(0, tasks, 1, tasks).mapInArrow(run, schema)
 
     def summaries(self, topic: str, function: Callable[[Stretches], Arrows]) -> list[str]:
-        """The same tasks without a query's plan, which takes longer than a small batch."""
+        """The same tasks without a query's plan, which takes longer than a small batch; or none."""
         tasks, read = self._tasks(topic)
+        if self.ranges.records(topic) < HERE:
+            return list(_texts(function(read(range(tasks)))))
         numbers = self.spark.sparkContext.parallelize(range(tasks), tasks)
         return numbers.mapPartitions(lambda mine: _texts(function(read(mine)))).collect()
 

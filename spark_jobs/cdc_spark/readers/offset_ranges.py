@@ -15,6 +15,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from cdc.errors import ConfigurationError, GenerationError, UnavailableError
+from cdc_spark.kept import Kept
 from cdc_spark.transformations.records import OLD_KEY_HEADER, Records
 
 PATIENCE_S = 30.0
@@ -55,8 +56,8 @@ _SETTINGS: dict[str, Any] = {
     "log_level": 0,
     "error_cb": lambda _: None,
 }
-_CONSUMERS: dict[str, Consumer] = {}
-"""Consumers of this worker process; Spark uses its Python workers again."""
+_CONSUMERS: Kept[Consumer] = Kept()
+"""By bootstrap servers."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class RangeReader:
             ConfigurationError: it refuses them, or they are damaged.
             UnavailableError: Kafka does not answer.
         """
-        consumer = _CONSUMERS.pop(self.bootstrap, None)
+        consumer = _CONSUMERS.pop(self.bootstrap)
         if consumer is None:
             consumer = Consumer({**_SETTINGS, "bootstrap.servers": self.bootstrap})
         try:
@@ -110,7 +111,7 @@ class RangeReader:
             if isinstance(error, KafkaException):
                 raise self._away(str(error)) from None
             raise
-        _CONSUMERS[self.bootstrap] = consumer
+        _CONSUMERS.put(self.bootstrap, consumer)
 
     def _read(self, consumer: Consumer, ranges: Sequence[OffsetRange]) -> Iterator[list[Message]]:
         ends = {r.partition: r.end for r in ranges}

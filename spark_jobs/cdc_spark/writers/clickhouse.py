@@ -18,6 +18,7 @@ from cdc.ddl.columns import SinkColumn, quote_ch, sink_columns
 from cdc.errors import RefusedError
 from cdc.model.floors import Floor
 from cdc.spec import ClickHouseSink, TableSpec
+from cdc_spark.kept import Kept
 from cdc_spark.transformations.lookups import StoredRows
 from cdc_spark.writers.base import SinkBatch, TableWriter
 from cdc_spark.writers.columns import for_clickhouse
@@ -25,8 +26,8 @@ from cdc_spark.writers.failures import clickhouse_failures
 from cdc_spark.writers.refused import Refused, write_pieces
 from cdc_spark.writers.stored import ARROW_SETTINGS, WANTED, from_clickhouse, newest_rows
 
-_CLIENTS: dict[str, Client] = {}
-"""Clients of this worker process; Spark uses its Python workers again."""
+_CLIENTS: Kept[Client] = Kept()
+"""By the connection's name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ClickHouseWriter(TableWriter):
         except RefusedError:
             raise
         except Exception:
-            _CLIENTS.pop(self.connection.id, None)
+            _CLIENTS.pop(self.connection.id)
             raise
 
     def newest(self, keys: pa.Table) -> StoredRows:
@@ -86,7 +87,7 @@ class ClickHouseWriter(TableWriter):
                     {"name": self.table.name},
                 ).result_rows[0][0]
         except Exception:
-            _CLIENTS.pop(self.connection.id, None)
+            _CLIENTS.pop(self.connection.id)
             raise
         return StoredRows(from_clickhouse(read, columns), Floor(*floor))
 
@@ -135,7 +136,7 @@ class ClickHouseWriter(TableWriter):
         client = _CLIENTS.get(self.connection.id)
         if client is None:
             client = connect_clickhouse(self.connection, send_receive_timeout_s=int(self.deadline_s))
-            _CLIENTS[self.connection.id] = client
+            _CLIENTS.put(self.connection.id, client)
         return client
 
 

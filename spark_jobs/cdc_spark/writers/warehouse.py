@@ -22,6 +22,7 @@ from cdc.model.floors import NO_FLOOR, Floor
 from cdc.model.lease import is_fenced
 from cdc.spec import ColumnSpec, TableSpec, WarehouseSink
 from cdc.types import PgType
+from cdc_spark.kept import Kept
 from cdc_spark.readers.postgres_rows import rows_by_key
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations.beyond import beyond_text
@@ -34,8 +35,8 @@ from cdc_spark.writers.columns import for_warehouse
 from cdc_spark.writers.failures import postgres_failures
 from cdc_spark.writers.refused import Refused, write_pieces
 
-_CONNECTIONS: dict[str, psycopg.Connection] = {}
-"""Connections of this worker process; Spark uses its Python workers again."""
+_CONNECTIONS: Kept[psycopg.Connection] = Kept()
+"""By the connection's name."""
 
 MARKS = {
     "_version": PgType("bigint"),
@@ -103,7 +104,7 @@ class WarehouseWriter(TableWriter):
                 self._raise_floors(cursor, batch.floors)
                 self._advance_ledger(cursor, batch)
         except Exception:
-            _CONNECTIONS.pop(self.connection.id, None)
+            _CONNECTIONS.pop(self.connection.id)
             connection.close()
             raise
 
@@ -119,7 +120,7 @@ class WarehouseWriter(TableWriter):
                 cursor.execute(self._floor_statement(), (self.table.name,))
                 floor = cursor.fetchone()
         except Exception:
-            _CONNECTIONS.pop(self.connection.id, None)
+            _CONNECTIONS.pop(self.connection.id)
             connection.close()
             raise
         rows = {
@@ -214,7 +215,7 @@ class WarehouseWriter(TableWriter):
                 application_name="cdc-spark",
                 statement_timeout_s=int(self.deadline_s),
             )
-            _CONNECTIONS[self.connection.id] = connection
+            _CONNECTIONS.put(self.connection.id, connection)
         return connection
 
 

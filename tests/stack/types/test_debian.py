@@ -12,6 +12,7 @@ from cdc.connections import Connections
 from cdc.errors import CdcError
 from cdc.services.catalogue import entry, read_tables
 from cdc.services.compare import compare_table
+from cdc_spark.kept import Kept
 from cdc_spark.writers import warehouse
 from tests.postgres_types.cases import XML, setup_sql
 from tests.postgres_types.recording import entries, recorded, spec
@@ -20,7 +21,7 @@ from tests.stack.types.debian import debian_postgres
 
 
 def test_xml_is_the_same_in_both_sinks(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    connections: dict[str, psycopg.Connection[Any]] = {}
+    connections: Kept[psycopg.Connection[Any]] = Kept()
     monkeypatch.setattr(warehouse, "_CONNECTIONS", connections)
     with debian_postgres() as server:
         here = Lab(
@@ -48,7 +49,7 @@ def test_xml_is_the_same_in_both_sinks(lab: Lab, monkeypatch: pytest.MonkeyPatch
             report = compare_table(pipeline, here.connections, table)
             assert [difference.sentence() for difference in report.examples] == []
             assert set(report.rows.values()) == {2 * (len(case.values) + 1)}
-        for connection in connections.values():
+        if (connection := connections.pop("cdc_warehouse")) is not None:
             connection.close()
 
 

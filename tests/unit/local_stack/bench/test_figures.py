@@ -48,7 +48,7 @@ DETAILS = {
         },
     },
     "sustained": {
-        "share": 0.75, "rate": 7500.0, "capture_rate": 10_000.0, "seconds": 60.0,
+        "share": 0.75, "rate": 7500.0, "capture_rate": 10_000.0, "backlog_rate": 15_000.0, "seconds": 60.0,
         "lags": [[0.0, 10.0], [1.0, 12.0]], "tried": [[0.9, False], [0.75, True]],
     },
     "environment": {"cores": 2},
