@@ -10,7 +10,7 @@ from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
 from cdc.errors import ConfigurationError
-from cdc.model.bounded_run import CONTINUED_WITHIN, BoundedRun, RunKind, offsets_of
+from cdc.model.bounded_run import CONTINUED_WITHIN, SILENT_AFTER, BoundedRun, RunKind, offsets_of
 from cdc.ops.base import OpsDatabase
 
 _COLUMNS = SQL(
@@ -75,6 +75,17 @@ class BoundedRunStore(OpsDatabase):
         if row is None:
             raise ConfigurationError(f"the ops store has no run {number}: `cdc runs` shows those that it has")
         return _run(row)
+
+    def runs_under_way(self, pipeline: str) -> list[BoundedRun]:
+        """Those that run, the newest first; not those that were killed."""
+        rows = self.rows(
+            SQL(
+                "SELECT {} FROM cdc_ops.bounded_runs WHERE pipeline = %s AND state = 'running' "
+                "AND touched_at > now() - %s ORDER BY started_at DESC"
+            ).format(_COLUMNS),
+            (pipeline, SILENT_AFTER),
+        )
+        return [_run(row) for row in rows]
 
     def bounded_runs(self, pipeline: str, limit: int = 20) -> list[BoundedRun]:
         """The newest first."""
