@@ -345,11 +345,18 @@ def test_a_template_in_a_message_is_never_rendered(ops: OpsStore, mails: Mails) 
     assert "{{ 7*7 }}" in text
 
 
-@pytest.mark.parametrize("dag_id", ["cdc_reconciliation", "cdc_clickhouse_maintenance"])
-def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: Mails, hook: Hook) -> None:
-    """The scheduler's own steps: the run gets its deadline, which is missed, and the triggerer's callback."""
+@pytest.fixture(scope="module")
+def stored_dags(connections: Connections) -> None:
     command = [sys.executable, "-m", "airflow", "dags", "reserialize"]
     subprocess.run(command, check=True, capture_output=True, timeout=180)
+
+
+def miss_deadline(dag_id: str, run_type: str) -> str:
+    """The scheduler's own steps: a run gets its deadline, which is missed, and the triggerer's callback.
+
+    Returns:
+        The run's id.
+    """
     from airflow.models.dagrun import DagRun
     from airflow.models.deadline import Deadline
     from airflow.models.serialized_dag import SerializedDagModel
@@ -358,7 +365,7 @@ def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: 
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    run_id = f"manual__{dag_id}"
+    run_id = f"{run_type}__{dag_id}"
     now = datetime.now(UTC)
     with create_session() as session:
         dag = SerializedDagModel.get_dag(dag_id, session=session)
@@ -368,7 +375,7 @@ def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: 
             logical_date=now,
             data_interval=(now, now),
             run_after=now,
-            run_type=DagRunType.MANUAL,
+            run_type=DagRunType(run_type),
             triggered_by=DagRunTriggeredByType.TEST,
             state=DagRunState.QUEUED,
             session=session,
@@ -388,7 +395,22 @@ def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: 
 
     *_, last = asyncio.run(run_in_triggerer())
     assert last["state"] == "success", last
+    return run_id
+
+
+@pytest.mark.parametrize("dag_id", ["cdc_reconciliation", "cdc_clickhouse_maintenance"])
+def test_a_run_beyond_its_deadline_is_mailed(
+    dag_id: str, stored_dags: None, ops: OpsStore, mails: Mails, hook: Hook
+) -> None:
+    run_id = miss_deadline(dag_id, "manual")
     ((subject, text),) = mails.take()
     assert subject.startswith(f"[CDC ecommerce] BREACH: DAG {dag_id} has not ended after")
     assert f"/dags/{dag_id}/runs/{run_id}" in text
     assert len(hook.take()) == 1
+
+
+def test_a_run_of_a_backfill_that_waits_for_the_others_alarms_nobody(
+    stored_dags: None, ops: OpsStore, mails: Mails, hook: Hook
+) -> None:
+    miss_deadline("cdc_reconciliation", "backfill")
+    assert (mails.take(), hook.take()) == ([], [])
