@@ -104,11 +104,11 @@ class EnsureStreamOperator(SparkSubmitOperator):
     def submit_job(self, context: Any) -> str:
         """Submit, unless a driver of this specification lives; the lock makes two runs at once harmless."""
         from cdc.services.orphans import end_doubles
-        from cdc.services.streams import Restart, Reuse, ensure_decision, stop_stream
+        from cdc.services.streams import Restart, Reuse, ensure_decision, launch_lock, stop_stream
 
         target = self._reached
         app_name, wanted = target.stream.app_name, target.pipeline.spec_hash(target.stream)
-        with target.ops.exclusively(f"launch {app_name}"):
+        with launch_lock(target.ops, app_name):
             live, ended = end_doubles(target.yarn, target.ops, target.stream)
             for orphan in ended:
                 self.log.warning("Ended: %s", orphan.sentence)
