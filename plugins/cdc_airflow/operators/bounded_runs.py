@@ -104,6 +104,11 @@ class BoundedRunOperator(SparkSubmitOperator):
         return self.table
 
 
+def begins_anew(anew: bool | str, context: Any) -> bool:
+    """Whether a run that was broken off is left behind; a second try of the task goes on with its first."""
+    return str(anew).lower() == "true" and context["ti"].try_number == 1
+
+
 class BackfillOperator(BoundedRunOperator):
     """Reads rows again from the source: everything, a range of keys, or those of a condition.
 
@@ -151,7 +156,7 @@ class BackfillOperator(BoundedRunOperator):
             table,
             scope,
             method=Method(self.method),
-            anew=str(self.anew).lower() == "true",
+            anew=begins_anew(self.anew, context),
             say=self.say,
         )
         return [run]
@@ -185,13 +190,16 @@ class ReplayOperator(BoundedRunOperator):
         since: where it begins; empty for the beginning of the run's data interval.
         until: where it ends, excluded; empty for the end of the run's data interval.
         sink: `all`, or the one sink that is written.
+        anew: true (or the text of it) never goes on with a run that was broken off.
     """
 
-    template_fields: Sequence[str] = (*BoundedRunOperator.template_fields, "since", "until", "sink")
+    template_fields: Sequence[str] = (*BoundedRunOperator.template_fields, "since", "until", "sink", "anew")
 
-    def __init__(self, *, since: str = "", until: str = "", sink: str = ALL, **kwargs: Any) -> None:
+    def __init__(
+        self, *, since: str = "", until: str = "", sink: str = ALL, anew: bool | str = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.since, self.until, self.sink = since, until, sink
+        self.since, self.until, self.sink, self.anew = since, until, sink, anew
 
     def ask(
         self, pipeline: Pipeline, connections: Connections, ops: OpsStore, context: Any
@@ -209,7 +217,17 @@ class ReplayOperator(BoundedRunOperator):
         runs: list[BoundedRun] = []
         try:
             for table in tables:
-                asked = ask_replay(pipeline, connections, ops, table, since, until, sinks=sinks, say=self.say)
+                asked = ask_replay(
+                    pipeline,
+                    connections,
+                    ops,
+                    table,
+                    since,
+                    until,
+                    sinks=sinks,
+                    anew=begins_anew(self.anew, context),
+                    say=self.say,
+                )
                 runs.append(asked)
         except CdcError as error:
             for run in runs:
