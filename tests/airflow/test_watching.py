@@ -276,14 +276,14 @@ class TestDelivery:
         again = DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce")
         make_due(ops)
         with pytest.raises(UnavailableError, match=r"1 message\(s\) could not be delivered: mail to"):
-            again.execute({})
+            again.execute(context())
         mails.start()
         make_due(ops)
-        assert again.execute({}) == 1
+        assert again.execute(context()) == 1
         ((subject, _),) = mails.take()
         assert subject.startswith("[CDC ecommerce] BREACH")
         assert ops.undelivered("ecommerce") == []
-        assert again.execute({}) == 0
+        assert again.execute(context()) == 0
 
     def test_a_webhook_that_refuses_is_recorded_without_its_secret(
         self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
@@ -305,13 +305,37 @@ class TestDelivery:
         assert "cannot submit" in lost.draft.subject
         assert hook.take() == []
 
-    def test_incidents_of_streams_that_are_gone_end_with_it(self, ops: OpsStore) -> None:
+    def test_a_message_for_a_webhook_that_was_taken_out_of_the_pipeline_is_given_up(
+        self, ops: OpsStore, check: Callable[[], None], hook: Hook, with_webhook: Path
+    ) -> None:
+        hook.status = 500
+        plant(ops)
+        with pytest.raises(CheckFailedError):
+            check()
+        hook.status = 200
+        with_webhook.write_text(with_webhook.read_text().replace("  webhook: cdc_hook\n", ""))
+        make_due(ops)
+        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute(context())
+        assert hook.take() == []
+        (given_up,) = [one for one in ops.deliveries("ecommerce") if one.draft.channel == "webhook"]
+        assert given_up.delivered_at is None
+        assert given_up.given_up_at is not None
+        assert "no webhook any more, it was to go to cdc_hook" in given_up.error
+        assert ops.undelivered("ecommerce") == []
+
+    def test_incidents_of_streams_that_are_gone_end_with_it_and_people_hear_of_it(
+        self, ops: OpsStore, mails: Mails
+    ) -> None:
         ops.rows(
             'INSERT INTO cdc_ops.incidents (pipeline, "check", subject, level, alarm, sentence, began_at, '
             "told_at) VALUES ('ecommerce', 'queries gone', 'query x', 'breach', '', 'x', now(), now())"
         )
-        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute({})
+        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute(context())
         assert ops.incidents("ecommerce", only_open=True) == []
+        ((subject, text),) = mails.take()
+        assert subject.startswith("[CDC ecommerce] OVER after")
+        assert "query x is checked no more" in subject
+        assert 'href="http://airflow.example:8080/log"' in text
 
 
 class TestWithoutTheOpsStore:

@@ -53,12 +53,13 @@ def deciding(verdicts: Sequence[Verdict], at: datetime) -> Callable[[dict[str, I
     return lambda open_: follow(open_, verdicts, GAP, at)
 
 
+def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
+    return [(DRAFT, [turn]) for turn in turns if turn.news]
+
+
 def look(
     ops: OpsStore, verdict: Verdict, minutes: float = 0, check: str = "slot"
 ) -> tuple[list[Turn], list[Any]]:
-    def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
-        return [(DRAFT, [turn]) for turn in turns if turn.news]
-
     at = NOW + timedelta(minutes=minutes)
     return ops.follow_incidents("p", check, deciding([verdict], at), compose)
 
@@ -113,9 +114,12 @@ class TestIncidents:
 
     def test_what_no_check_looks_at_any_more_ends(self, ops: OpsStore) -> None:
         look(ops, BREACH, check="queries orders")
-        assert ops.end_other_incidents("p", ["queries orders", "slot"], NOW) == 0
-        assert ops.end_other_incidents("p", ["slot"], NOW) == 1
-        assert ops.incidents("p")[0].ending == "slot s is checked no more"
+        assert ops.end_other_incidents("p", ["queries orders", "slot"], NOW, compose) == []
+        (told,) = ops.end_other_incidents("p", ["slot"], NOW, compose)
+        (over,) = ops.incidents("p")
+        assert (over.over_at, over.ending) == (NOW, "slot s is checked no more")
+        assert list(told.incidents) == [over.id]
+        assert ops.end_other_incidents("p", ["slot"], NOW, compose) == []
 
     def test_an_alarm_of_another_version_is_read_all_the_same(self, ops: OpsStore) -> None:
         look(ops, BREACH)
@@ -145,6 +149,15 @@ class TestDeliveries:
         (done,) = ops.deliveries("p")
         assert (done.attempts, done.error) == (2, "")
         assert done.delivered_at is not None
+
+    def test_what_was_given_up_is_told_apart_and_not_sent_again(self, ops: OpsStore) -> None:
+        (kept,) = ops.record_deliveries("p", [DRAFT])
+        ops.give_up(kept, "nobody is there any more")
+        ops.rows("UPDATE cdc_ops.deliveries SET tried_at = now() - interval '5 minutes'")
+        assert (ops.undelivered("p", due=True), ops.undelivered("p")) == ([], [])
+        (shown,) = ops.deliveries("p")
+        assert (shown.delivered_at, shown.error) == (None, "nobody is there any more")
+        assert shown.given_up_at is not None
 
     def test_what_is_a_day_old_is_shown_and_not_sent_again(self, ops: OpsStore) -> None:
         ops.record_deliveries("p", [DRAFT])
