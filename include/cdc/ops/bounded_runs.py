@@ -106,11 +106,11 @@ class BoundedRunStore(OpsDatabase):
         )
 
     def end_run(self, number: UUID, message: str = "", *, failed: bool = False) -> None:
-        """It has ended; one that is done stays so."""
+        """It has ended; one that is done stays so, and the first that says why it failed is right."""
         self.rows(
             "UPDATE cdc_ops.bounded_runs SET state = %s, message = %s, touched_at = now(), "
-            "finished_at = now() WHERE id = %s AND state <> 'done'",
-            ("failed" if failed else "done", message, number),
+            "finished_at = now() WHERE id = %s AND (state = 'running' OR (state = 'failed' AND NOT %s))",
+            ("failed" if failed else "done", message, number, failed),
         )
 
     def replayed_places(self, pipeline: str, table: str) -> list[tuple[int, int]]:

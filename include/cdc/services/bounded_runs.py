@@ -218,6 +218,12 @@ def told(ops: OpsStore, run: BoundedRun, say: Say) -> BoundedRun:
     return ended
 
 
+def failures_of(ops: OpsStore, runs: Sequence[BoundedRun]) -> str:
+    """Why those of the runs that have failed did so; empty when none has said it."""
+    ended = [ops.bounded_run(run.id) for run in runs]
+    return "; ".join(dict.fromkeys(run.message for run in ended if run.state == "failed" and run.message))
+
+
 def launch_here(pipeline: Pipeline, pipeline_file: Path, settings: Settings) -> Launch:
     """By the stream's job on this machine."""
 

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from cdc.errors import CdcError, ConfigurationError
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_airflow.hooks.cdc import CdcHook, connection_ids
-from cdc_airflow.operators.submission import SPARK, describe
+from cdc_airflow.operators.submission import SPARK, describe, terminal_at_once
 from cdc_airflow.pipelines import ALL, find_pipeline
 
 if TYPE_CHECKING:
@@ -82,14 +82,15 @@ class BoundedRunOperator(SparkSubmitOperator):
         context: Any,
     ) -> list[BoundedRun]:
         """Do it on YARN."""
-        from cdc.services.bounded_runs import carry_out
+        from cdc.services.bounded_runs import carry_out, failures_of
 
         def launch(stream: StreamSpec, arguments: Sequence[str], purpose: str) -> None:
             with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
                 describe(self, stream, Path(folder), extra_args=arguments, purpose=purpose)
                 # The hook of the application before has its arguments.
                 self._hook = None
-                SparkSubmitOperator.execute(self, context)
+                with terminal_at_once(lambda: failures_of(ops, runs)):
+                    SparkSubmitOperator.execute(self, context)
 
         return carry_out(pipeline, ops, runs, launch, self.say)
 
