@@ -23,7 +23,7 @@ from cdc.services.key_places import KeyPlaces
 from cdc.services.source_keys import PAGE, SourceKeys
 from cdc.spec import TableSpec
 from cdc_spark.batch import BatchProcessor
-from cdc_spark.bounded import context_of, kafka_of, reread_into
+from cdc_spark.bounded import context_of, reread_into
 from cdc_spark.failures import cause_of
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.generations import checked_generations
@@ -99,7 +99,7 @@ def _backfill(run: JobRun, table: TableSpec, asked: BoundedRun, size: int) -> No
     keys.check()
     fences = Fences(run.pipeline, run.connections, run.ops, table)
     places = KeyPlaces(run.pipeline, run.connections, table, fences)
-    generations = checked_generations((fences.topic,), kafka_of(run), run.ops)
+    generations = checked_generations((fences.topic,), run.kafka, run.ops)
     processors = {
         s.name: BatchProcessor(context_of(run, s, generations), run.job, run.ops) for s in run.sinks
     }
@@ -121,7 +121,7 @@ def _backfill(run: JobRun, table: TableSpec, asked: BoundedRun, size: int) -> No
 def _replay(run: JobRun, table: TableSpec, asked: BoundedRun) -> None:
     topic, done = run.pipeline.topic(table), asked.done
     until = offsets_of(asked.position["until"])
-    generations = checked_generations((topic,), kafka_of(run), run.ops)
+    generations = checked_generations((topic,), run.kafka, run.ops)
     most, examples = run.pipeline.streaming.max_offsets_per_trigger, list[str]()
     for begin, end in slices(offsets_of(asked.position["since"]), until, most):
         since, last, bad = Bounds(offsets={topic: begin}), Bounds(offsets={topic: end}), 0

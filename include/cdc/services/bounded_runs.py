@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, DataError
 from cdc.model.bounded_run import BoundedRun, Method, RunKind, Scope
@@ -19,6 +18,7 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.fences import Fences
 from cdc.services.key_places import KeyPlaces
 from cdc.services.parked_tables import park_table
+from cdc.services.reach import kafka_of
 from cdc.services.source_keys import SourceKeys
 from cdc.services.submit import run_here
 from cdc.settings import Settings
@@ -118,7 +118,7 @@ def ask_replay(
     topic = pipeline.topic(table)
     first, last = parse_bounds(since, (topic,)), parse_bounds(until, (topic,))
     chosen = _writable(pipeline, ops, table, sinks or pipeline.sinks, say)
-    kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(pipeline, connections)
 
     def at(bound: Bounds) -> dict[int, int]:
         moment = bound.timestamp_ms

@@ -10,6 +10,7 @@ from cdc.connections import Connections
 from cdc.errors import TransientError
 from cdc.model.retention import Reader, RetentionSample, lost_events, unread
 from cdc.ops import OpsStore
+from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline, TableSpec
 
 Offsets = Mapping[int, int]
@@ -19,7 +20,7 @@ def sample_retention(pipeline: Pipeline, connections: Connections) -> list[Reten
     """A sample of each topic that exists; when Kafka or the ops store is away, of each a word about that."""
     topics = {pipeline.topic(table): table for table in pipeline.tables}
     try:
-        kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        kafka = kafka_of(pipeline, connections)
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             settings = kafka.topic_settings(topics)
             return [

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.model.horizon import horizons
 from cdc.model.version import pack
 from cdc.ops import OpsStore
+from cdc.services.reach import kafka_of
 from cdc.services.upkeep_clickhouse import keep_up_clickhouse
 from cdc.services.upkeep_report import NO_HORIZON, WAITS, Deadline, Horizon, TableUpkeep, UpkeepReport
 from cdc.services.upkeep_warehouse import keep_up_warehouse
@@ -70,7 +70,7 @@ def record_horizons(
     pipeline: Pipeline, tables: Iterable[TableSpec], connections: Connections, ops: OpsStore
 ) -> None:
     """Note where each topic begins now, for a later run: a writer may still hold what it has just read."""
-    kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(pipeline, connections)
     topics = [pipeline.topic(table) for table in tables]
     generations = ops.generations(topics)
     for topic, earliest in kafka.earliest_offsets(topics).items():
