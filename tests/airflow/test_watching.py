@@ -8,12 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +28,7 @@ from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.deliver_again import DeliverAgainOperator
 from cdc_airflow.sensors.check import DeadLetterHealthSensor, SlotHealthSensor
 from local_stack.context import REPO
+from tests.receiver import Receiver, receiving
 from tests.stack.cdc.conftest import Postgres, free_port
 
 pytestmark = pytest.mark.timeout(240)
@@ -66,32 +65,6 @@ class Mails:
         return taken
 
 
-class Hook(ThreadingHTTPServer):
-    """A webhook that answers as it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _HookHandler)
-        self.status, self.taken = 200, list[Any]()
-
-    def take(self) -> list[Any]:
-        taken, self.taken = self.taken, []
-        return taken
-
-
-class _HookHandler(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.status == 200:
-            self.server.taken.append((self.path, body))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def mails() -> Iterator[Mails]:
     server = Mails()
@@ -100,18 +73,13 @@ def mails() -> Iterator[Mails]:
 
 
 @pytest.fixture(scope="module")
-def hook() -> Iterator[Hook]:
-    server = Hook()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def hook() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def connections(airflow_home: Path, mails: Mails, hook: Hook) -> Iterator[Connections]:
+def connections(airflow_home: Path, mails: Mails, hook: Receiver) -> Iterator[Connections]:
     """As Airflow knows them: the ops store, mail and webhook live."""
     folder = Path(tempfile.mkdtemp(prefix="lib-postgres-", dir="/tmp"))
     server = Postgres(folder)
@@ -138,7 +106,7 @@ def connections(airflow_home: Path, mails: Mails, hook: Hook) -> Iterator[Connec
 
 
 @pytest.fixture
-def ops(connections: Connections, mails: Mails, hook: Hook) -> Iterator[OpsStore]:
+def ops(connections: Connections, mails: Mails, hook: Receiver) -> Iterator[OpsStore]:
     with OpsStore(connections.get("cdc_ops")) as store:
         store.rows("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
         store.ensure_schema()
@@ -200,7 +168,7 @@ def make_due(ops: OpsStore) -> None:
 
 class TestIncident:
     def test_is_one_mail_when_it_begins_and_one_when_it_is_over(
-        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
+        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Receiver
     ) -> None:
         check()
         assert (mails.take(), hook.take()) == ([], [])
@@ -263,7 +231,7 @@ class TestIncident:
 
 class TestDelivery:
     def test_a_mail_server_that_is_away_is_recorded_and_tried_again(
-        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
+        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Receiver
     ) -> None:
         mails.stop()
         plant(ops)
@@ -286,7 +254,7 @@ class TestDelivery:
         assert again.execute(context()) == 0
 
     def test_a_webhook_that_refuses_is_recorded_without_its_secret(
-        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
+        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Receiver
     ) -> None:
         hook.status = 500
         plant(ops)
@@ -297,7 +265,7 @@ class TestDelivery:
         assert "webhook to cdc_hook: UnavailableError: webhook cdc_hook answered 500" in lost.error
         assert "secret" not in str(lost)
 
-    def test_a_callback_s_error_is_not_swallowed(self, ops: OpsStore, mails: Mails, hook: Hook) -> None:
+    def test_a_callback_s_error_is_not_swallowed(self, ops: OpsStore, mails: Mails, hook: Receiver) -> None:
         mails.stop()
         (callback,) = FailureMail.of(*load_pipelines(REPO / "include" / "pipelines", "dev"))
         callback(context(RuntimeError("cannot submit")))
@@ -306,12 +274,13 @@ class TestDelivery:
         assert hook.take() == []
 
     def test_a_message_for_a_webhook_that_was_taken_out_of_the_pipeline_is_given_up(
-        self, ops: OpsStore, check: Callable[[], None], hook: Hook, with_webhook: Path
+        self, ops: OpsStore, check: Callable[[], None], hook: Receiver, with_webhook: Path
     ) -> None:
         hook.status = 500
         plant(ops)
         with pytest.raises(CheckFailedError):
             check()
+        assert len(hook.take()) == 1
         hook.status = 200
         with_webhook.write_text(with_webhook.read_text().replace("  webhook: cdc_hook\n", ""))
         make_due(ops)
@@ -424,7 +393,7 @@ def miss_deadline(dag_id: str, run_type: str) -> str:
 
 @pytest.mark.parametrize("dag_id", ["cdc_reconciliation", "cdc_clickhouse_maintenance"])
 def test_a_run_beyond_its_deadline_is_mailed(
-    dag_id: str, stored_dags: None, ops: OpsStore, mails: Mails, hook: Hook
+    dag_id: str, stored_dags: None, ops: OpsStore, mails: Mails, hook: Receiver
 ) -> None:
     run_id = miss_deadline(dag_id, "manual")
     ((subject, text),) = mails.take()
@@ -434,7 +403,7 @@ def test_a_run_beyond_its_deadline_is_mailed(
 
 
 def test_a_run_of_a_backfill_that_waits_for_the_others_alarms_nobody(
-    stored_dags: None, ops: OpsStore, mails: Mails, hook: Hook
+    stored_dags: None, ops: OpsStore, mails: Mails, hook: Receiver
 ) -> None:
     miss_deadline("cdc_reconciliation", "backfill")
     assert (mails.take(), hook.take()) == ([], [])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from confluent_kafka import Producer
 
@@ -17,14 +14,6 @@ from cdc.services.bounded_runs import ask_backfill, ask_replay
 from cdc.spec import Pipeline
 from local_stack.components.kafka import Kafka
 from tests.stack.cdc.conftest import running
-
-
-@pytest.fixture
-def ops(postgres: Any) -> Iterator[OpsStore]:
-    with OpsStore(postgres.create_database("asked")) as store:
-        store.rows("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
-        store.ensure_schema()
-        yield store
 
 
 @pytest.mark.parametrize(

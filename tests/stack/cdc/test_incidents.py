@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,21 +32,6 @@ GAP = timedelta(minutes=60)
 BREACH = Verdict(Level.BREACH, "slot s", "slot s is lost", {"mb": 9.5}, "look", NOW, Alarm.SLOT_LOST)
 OK = Verdict(Level.OK, "slot s", "slot s is active")
 DRAFT = Draft("mail", "a@b", "subject", "<p>body</p>")
-
-
-@pytest.fixture(scope="module")
-def dsn(postgres: Any) -> str:
-    made: str = postgres.create_database("incidents").dsn()
-    return made
-
-
-@pytest.fixture
-def ops(dsn: str) -> Iterator[OpsStore]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
-    with OpsStore(dsn) as store:
-        store.ensure_schema()
-        yield store
 
 
 def deciding(verdicts: Sequence[Verdict], at: datetime) -> Callable[[dict[str, Incident]], list[Turn]]:
@@ -185,7 +170,7 @@ class TestCommand:
     def cdc(
         self, ops: OpsStore, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[..., str]:
-        database = postgres.connection("incidents").model_copy(update={"id": "cdc_ops"})
+        database = postgres.connection("test_incidents").model_copy(update={"id": "cdc_ops"})
         file = tmp_path / "connections.json"
         file.write_text(json.dumps(Connections([database]).to_document()))
         monkeypatch.setenv("CDC_CONNECTIONS_FILE", str(file))
@@ -255,7 +240,7 @@ class TestRestarts:
 class TestLooks:
     @pytest.fixture
     def connections(self, ops: OpsStore, postgres: Any) -> Connections:
-        database = postgres.connection("incidents")
+        database = postgres.connection("test_incidents")
         names = ("cdc_ops", "cdc_source_admin")
         return Connections(database.model_copy(update={"id": name}) for name in names)
 
@@ -296,7 +281,7 @@ class TestLooks:
                 source.execute("SELECT pg_reload_conf()")
 
     def test_a_slot_is_judged_also_when_nothing_can_be_kept(self, postgres: Any, pipeline: Pipeline) -> None:
-        admin = postgres.connection("incidents").model_copy(update={"id": "cdc_source_admin"})
+        admin = postgres.connection("test_incidents").model_copy(update={"id": "cdc_source_admin"})
         away = admin.model_copy(update={"id": "cdc_ops", "port": 1})
         with psycopg.connect(admin.dsn(), autocommit=True) as source:
             source.execute(
