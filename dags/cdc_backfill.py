@@ -7,7 +7,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
-from cdc_airflow.dag_defaults import TASK_DEFAULTS, one_table
+from cdc_airflow.dag_defaults import ANEW, TASK_DEFAULTS, one_table
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.bounded_runs import BackfillOperator
 from cdc_airflow.pipelines import declared_pipelines
@@ -53,12 +53,7 @@ with DAG(
             title="Method",
             description="direct: the stream's own job reads the rows; snapshot: Debezium does, as events.",
         ),
-        "anew": Param(
-            default=False,
-            type="boolean",
-            title="Anew",
-            description="From the beginning, also where a run of the same rows was broken off.",
-        ),
+        "anew": ANEW,
     },
 ) as dag:
     for pipeline in pipelines:

@@ -43,7 +43,7 @@ with DAG(
             type=["null", "integer"],
             minimum=0,
             title="Horizon's age (min)",
-            description="Instead of the policy's; 0 is right only when no replay, repair or resume runs.",
+            description="Instead of the policy's; 0 is right only when no repair or resume runs.",
         ),
     },
 ) as dag:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
-from cdc_airflow.dag_defaults import TASK_DEFAULTS
+from cdc_airflow.dag_defaults import ANEW, TASK_DEFAULTS
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.bounded_runs import ReplayOperator
 from cdc_airflow.pipelines import ALL, declared_pipelines, table_names
@@ -52,6 +52,7 @@ with DAG(
             description="The same, excluded; empty is latest, or the end of the run's data interval.",
         ),
         "sink": Param(ALL, enum=[ALL, *sinks], title="Sink", description="Into this sink only."),
+        "anew": ANEW,
     },
 ) as dag:
     for pipeline in pipelines:
@@ -64,5 +65,6 @@ with DAG(
                 since="{{ params['from'] }}",
                 until="{{ params.until }}",
                 sink="{{ params.sink }}",
+                anew="{{ params.anew }}",
                 on_failure_callback=FailureMail.of(pipeline),
             )

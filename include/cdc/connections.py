@@ -18,6 +18,9 @@ from cdc.errors import ConfigurationError
 TLS_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 """libpq's parameters (PostgreSQL documentation, "Parameter Key Words"); Debezium has them as `database.*`."""
 
+YARN = "cdc_yarn"
+"""The connection of YARN's ResourceManager (its web address)."""
+
 
 class Connection(BaseModel):
     """One service.

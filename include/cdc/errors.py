@@ -19,6 +19,9 @@ Every message says what was received, what was expected and what to do.
 
 from __future__ import annotations
 
+TERMINAL_EXIT_CODE = 65
+"""With which an application ends for a terminal error; for any other it is 1."""
+
 
 class CdcError(Exception):
     """Base of every error that the platform raises on purpose."""

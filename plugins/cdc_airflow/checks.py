@@ -14,7 +14,7 @@ from cdc.model.samples import ConnectorSample, QuerySample
 from cdc.settings import Settings
 from cdc.spec import Pipeline, PoliciesSpec
 from cdc_airflow.findings import Finding
-from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids
+from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.pipelines import find_pipeline
 
 
@@ -194,15 +194,15 @@ def _first_progress(pipeline: Pipeline, stream: str, connections: Connections) -
 
 def _driver(pipeline: Pipeline, stream: str, connections: Connections) -> Driver | None:
     """The application that was launched last; None when that cannot be said now."""
-    from cdc.clients.yarn import YarnClient
     from cdc.ops import OpsStore
+    from cdc.services.reach import yarn_of
 
     try:
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             launch = ops.launch(pipeline.name, stream)
         if launch is None or launch.application_id is None:
             return None
-        found = YarnClient(connections.get(YARN).url()).application(launch.application_id)
+        found = yarn_of(connections).application(launch.application_id)
     except TransientError:
         return None
     if found is None:

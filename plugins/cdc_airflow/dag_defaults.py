@@ -38,6 +38,15 @@ TASK_DEFAULTS: dict[str, Any] = {
 }
 
 
+ANEW = Param(
+    default=False,
+    type="boolean",
+    title="Anew",
+    description="From the beginning, also where a run of the same part was broken off.",
+)
+"""The form field of a DAG whose runs go on where one was broken off."""
+
+
 def seconds(default: int, title: str, description: str, *, minimum: int = 0) -> Param:
     """A form field for a number of seconds, up to an hour."""
     return Param(

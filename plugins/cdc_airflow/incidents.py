@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from cdc_airflow.pipelines import find_pipeline
 
 if TYPE_CHECKING:
     from cdc.ops import Draft
+    from cdc.ops.incidents import Compose
 
 
 def follow_check(check: Check, findings: Sequence[Finding], place: Place) -> list[Turn]:
@@ -46,19 +47,21 @@ def follow_check(check: Check, findings: Sequence[Finding], place: Place) -> lis
     def decide(open_: dict[str, Incident]) -> list[Turn]:
         return follow(open_, verdicts, gap, at)
 
-    def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
-        news = build_news(pipeline.name, turns, details, place, at)
-        return [(draft, about) for message, about in news for draft in drafts_of(message, pipeline.alerts)]
-
     with OpsStore(_ops(pipeline)) as ops:
         ops.ensure_schema()
+        compose = _composer(pipeline, details, place, at)
         turns, deliveries = ops.follow_incidents(pipeline.name, check.name, decide, compose)
         deliver(ops, deliveries, pipeline.alerts)
     return turns
 
 
-def deliver_again(pipeline: Pipeline, checks: Sequence[Check]) -> tuple[int, list[str]]:
-    """Send what did not get there, and end incidents that no check looks at any more.
+def deliver_again(pipeline: Pipeline, checks: Sequence[Check], place: Place) -> tuple[int, list[str]]:
+    """Send what did not get there, and end incidents that no check looks at any more, which is told.
+
+    Args:
+        pipeline: the pipeline.
+        checks: those that look.
+        place: the task.
 
     Returns:
         How many messages were due, and why some did not get there again.
@@ -70,9 +73,19 @@ def deliver_again(pipeline: Pipeline, checks: Sequence[Check]) -> tuple[int, lis
 
     with OpsStore(_ops(pipeline)) as ops:
         ops.ensure_schema()
-        ops.end_other_incidents(pipeline.name, [check.name for check in checks], datetime.now(UTC))
+        at = datetime.now(UTC)
         due = ops.undelivered(pipeline.name, due=True)
-        return len(due), deliver(ops, due, pipeline.alerts)
+        names = [check.name for check in checks]
+        over = ops.end_other_incidents(pipeline.name, names, at, _composer(pipeline, {}, place, at))
+        return len(due), deliver(ops, [*due, *over], pipeline.alerts)
+
+
+def _composer(pipeline: Pipeline, details: Mapping[str, str], place: Place, at: datetime) -> Compose:
+    def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
+        news = build_news(pipeline.name, turns, details, place, at)
+        return [(draft, about) for message, about in news for draft in drafts_of(message, pipeline.alerts)]
+
+    return compose
 
 
 def _ops(pipeline: Pipeline) -> Connection:

@@ -14,7 +14,6 @@ import pyarrow as pa
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 
-from cdc.clients.kafka import KafkaClient
 from cdc.errors import ConflictError, GenerationError
 from cdc.model.bounds import Bounds, parse_bounds
 from cdc.model.generations import Generations
@@ -52,7 +51,7 @@ def reread(run: JobRun, since_text: str, until_text: str) -> int:
     """
     topics = _topics(run)
     since, until = parse_bounds(since_text, topics), parse_bounds(until_text, topics)
-    generations = checked_generations(topics, kafka_of(run), run.ops)
+    generations = checked_generations(topics, run.kafka, run.ops)
     for sink in run.sinks:
         reread_into(run, sink, generations, since, until)
     return 0
@@ -88,7 +87,7 @@ def repair(run: JobRun, number: UUID, tables: Sequence[TableSpec]) -> int:
             repairs = run.ops.repairs(number, run.pipeline.name, table.name, sink.name)
             if not repairs:
                 continue
-            generations = checked_generations((run.pipeline.topic(table),), kafka_of(run), run.ops)
+            generations = checked_generations((run.pipeline.topic(table),), run.kafka, run.ops)
             processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
             keys = pa.Table.from_pylist([{"key": r.key, "partition": r.partition} for r in repairs], KEYS)
             summary = processor.repair(table, run.spark.createDataFrame(keys).coalesce(1))
@@ -126,7 +125,7 @@ def resume(run: JobRun, table: TableSpec, *, accept_loss: bool) -> int:
 def _resume(run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, *, accept_loss: bool) -> None:
     place = run.pipeline.name, table.name, sink.name
     topic = run.pipeline.topic(table)
-    generations = checked_generations((topic,), kafka_of(run), run.ops)
+    generations = checked_generations((topic,), run.kafka, run.ops)
     start = _available(run, topic, parked, accept_loss=accept_loss)
     if not parked.released:
         end = _ends(run, topic)
@@ -144,7 +143,7 @@ def _resume(run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, 
 
 def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: bool) -> dict[int, int]:
     """Where the re-read of each partition begins: where parking began, if Kafka still has that."""
-    earliest = kafka_of(run).earliest_offsets([topic])[topic]
+    earliest = run.kafka.earliest_offsets([topic])[topic]
     start = resume_from(parked, earliest)
     lost = {p: (start[p], offset) for p, offset in earliest.items() if start[p] < offset}
     if any(p in parked.offsets for p in lost) and not accept_loss:
@@ -161,7 +160,7 @@ def reread_into(
     run: JobRun, sink: SinkSpec, generations: Generations, since: Bounds, until: Bounds
 ) -> Outcome:
     """Read a stretch of the topics of the run's tables again into one sink."""
-    frame = KafkaReader(kafka_of(run).bootstrap, _topics(run)).batch(run.spark, since, until)
+    frame = KafkaReader(run.kafka.bootstrap, _topics(run)).batch(run.spark, since, until)
     outcome = BatchProcessor(context_of(run, sink, generations), run.job, run.ops).reread(frame)
     for table, summary in outcome.items():
         figures = {"events": summary.events, "bad": summary.bad, "until": summary.until}
@@ -221,13 +220,8 @@ def _topics(run: JobRun) -> tuple[str, ...]:
     return tuple(run.pipeline.topic(table) for table in run.stream.tables)
 
 
-def kafka_of(run: JobRun) -> KafkaClient:
-    """The run's Kafka."""
-    return KafkaClient(run.connections.get(run.pipeline.kafka.connection).bootstrap_servers())
-
-
 def _ends(run: JobRun, topic: str) -> dict[int, int]:
-    return kafka_of(run).end_offsets([topic])[topic]
+    return run.kafka.end_offsets([topic])[topic]
 
 
 def _parked_again(table: TableSpec, sink: SinkSpec) -> ConflictError:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
+from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.ops import OpsStore
+from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_spark.jobs import BaseJob
 
@@ -30,3 +32,8 @@ class JobRun:
     job: BaseJob
     debug: bool = False
     once: bool = False
+
+    @property
+    def kafka(self) -> KafkaClient:
+        """The pipeline's Kafka."""
+        return kafka_of(self.pipeline, self.connections)

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from cdc.connections import Connections
-from cdc.errors import CdcError, ConfigurationError
+from cdc.errors import TERMINAL_EXIT_CODE, CdcError, ConfigurationError, TerminalError
 from cdc.ops import OpsStore
 from cdc.services.parked_tables import check_resumable
 from cdc.settings import Settings
@@ -77,7 +77,7 @@ def fail(error: CdcError) -> int:
     """Tell the error; returns the exit code."""
     log.error("job failed", error=str(error), kind=type(error).__name__)
     say(str(error))
-    return 1
+    return TERMINAL_EXIT_CODE if isinstance(error, TerminalError) else 1
 
 
 def say(sentence: str) -> None:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import psutil
 from pyspark.sql import SparkSession
 
-from cdc.clients.yarn import YarnClient
 from cdc.connections import Connections
 from cdc.errors import CdcError
+from cdc.services.reach import yarn_of
 
 _YARN = re.compile(r"^(?P<application>application_\d+_\d+)/(?P<attempt>\d+)$")
 _PROCESS = re.compile(r"^(?P<host>.+)/(?P<pid>\d+)/(?P<started>\d+)$")
-YARN_CONNECTION = "cdc_yarn"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def has_ended(before: str, me: Owner, connections: Connections) -> bool:
 
 def _application_ended(application_id: str, connections: Connections) -> bool:
     try:
-        application = YarnClient(connections.get(YARN_CONNECTION).url()).application(application_id)
+        application = yarn_of(connections).application(application_id)
     except CdcError:
         return False
     return application is not None and not application.live

@@ -21,7 +21,7 @@ from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import SinkSpec, SourceSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
 from cdc_spark.batch import QueryContext
-from cdc_spark.bounded import kafka_of, resume
+from cdc_spark.bounded import resume
 from cdc_spark.builder import TableBuilder
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.generations import checked_generations
@@ -68,7 +68,7 @@ def rebuild(
         raise SchemaChangedError(f"{item.verdict.sentence}. {plan_of(item.verdict.changes, item.table)}")
     new = rebuilt(item.table, item.schema.built, item.found)
     captured(source, run.pipeline.source, new)
-    topic, kafka = run.pipeline.topic(table), kafka_of(run)
+    topic, kafka = run.pipeline.topic(table), run.kafka
     checked_generations((topic,), kafka, run.ops)
     begins = kafka.end_offsets([topic], "read_uncommitted")[topic]
     generation = _begin_generation(run, topic, begins)
@@ -141,7 +141,7 @@ def _judged(run: JobRun, table: TableSpec, source: Connection) -> Judged:
 
 
 def _begin_generation(run: JobRun, topic: str, begins: dict[int, int]) -> int:
-    identity = kafka_of(run).topic_identity(topic)
+    identity = run.kafka.topic_identity(topic)
     if identity is None:
         raise UnavailableError(f"topic {topic} is not in Kafka: run `cdc apply`")
     return run.ops.raise_generation(identity, begins)
@@ -156,7 +156,7 @@ def _build(
     begins: dict[int, int],
     told: Callable[[int], None],
 ) -> int:
-    topic, kafka = run.pipeline.topic(table), kafka_of(run)
+    topic, kafka = run.pipeline.topic(table), run.kafka
     prepare(run.pipeline, table, shadow, sink, run.connections)
     stream = run.stream.model_copy(update={"tables": (shadow,)})
     query, deadline_s = run.stream.query_name(sink.name), run.pipeline.streaming.lease_s / 3

@@ -13,7 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 import structlog
 
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import CdcError, ConfigurationError, UnavailableError
 from cdc.model.bounded_run import BoundedRun, RunKind, Scope, offsets_of, slices
 from cdc.model.bounds import Bounds
 from cdc.ops import OpsStore
@@ -23,7 +23,8 @@ from cdc.services.key_places import KeyPlaces
 from cdc.services.source_keys import PAGE, SourceKeys
 from cdc.spec import TableSpec
 from cdc_spark.batch import BatchProcessor
-from cdc_spark.bounded import context_of, kafka_of, reread_into
+from cdc_spark.bounded import context_of, reread_into
+from cdc_spark.failures import cause_of
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.rebuild import rebuild
@@ -67,17 +68,28 @@ def carry_out(run: JobRun, numbers: Sequence[UUID], page: int = PAGE) -> int:
             raise ConfigurationError(
                 f"run {number} is about {asked.table}, which stream {run.stream.name} has not"
             )
-        sinks = tuple(sink for sink in run.pipeline.sinks if sink.name in asked.sinks)
-        if asked.kind is RunKind.RESYNC:
-            _resync(run, declared, asked)
-        else:
-            alone = replace(run, stream=run.stream.model_copy(update={"tables": (declared,)}), sinks=sinks)
-            if asked.kind is RunKind.BACKFILL:
-                _backfill(alone, declared, asked, page)
-            else:
-                _replay(alone, declared, asked)
+        try:
+            _carry_out(run, declared, asked, page)
+        except Exception as error:
+            # Whoever asked sees no more of this application than how it has ended.
+            if (cause := error if isinstance(error, CdcError) else cause_of(str(error))) is not None:
+                with contextlib.suppress(UnavailableError):
+                    run.ops.end_run(number, str(cause), failed=True)
+            raise
         log.info("run ended", run=str(number), **_figures(run.ops.bounded_run(number)))
     return 0
+
+
+def _carry_out(run: JobRun, table: TableSpec, asked: BoundedRun, page: int) -> None:
+    if asked.kind is RunKind.RESYNC:
+        _resync(run, table, asked)
+        return
+    sinks = tuple(sink for sink in run.pipeline.sinks if sink.name in asked.sinks)
+    alone = replace(run, stream=run.stream.model_copy(update={"tables": (table,)}), sinks=sinks)
+    if asked.kind is RunKind.BACKFILL:
+        _backfill(alone, table, asked, page)
+    else:
+        _replay(alone, table, asked)
 
 
 def _backfill(run: JobRun, table: TableSpec, asked: BoundedRun, size: int) -> None:
@@ -87,7 +99,7 @@ def _backfill(run: JobRun, table: TableSpec, asked: BoundedRun, size: int) -> No
     keys.check()
     fences = Fences(run.pipeline, run.connections, run.ops, table)
     places = KeyPlaces(run.pipeline, run.connections, table, fences)
-    generations = checked_generations((fences.topic,), kafka_of(run), run.ops)
+    generations = checked_generations((fences.topic,), run.kafka, run.ops)
     processors = {
         s.name: BatchProcessor(context_of(run, s, generations), run.job, run.ops) for s in run.sinks
     }
@@ -109,7 +121,7 @@ def _backfill(run: JobRun, table: TableSpec, asked: BoundedRun, size: int) -> No
 def _replay(run: JobRun, table: TableSpec, asked: BoundedRun) -> None:
     topic, done = run.pipeline.topic(table), asked.done
     until = offsets_of(asked.position["until"])
-    generations = checked_generations((topic,), kafka_of(run), run.ops)
+    generations = checked_generations((topic,), run.kafka, run.ops)
     most, examples = run.pipeline.streaming.max_offsets_per_trigger, list[str]()
     for begin, end in slices(offsets_of(asked.position["since"]), until, most):
         since, last, bad = Bounds(offsets={topic: begin}), Bounds(offsets={topic: end}), 0

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import mailbox
 import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.header import decode_header, make_header
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from cdc.clients.yarn import YarnClient
+from cdc.connections import Connections
+from cdc.ops import OpsStore
+from cdc.services.reach import yarn_of
 from local_stack.component import StackContext
 from local_stack.context import REPO, Places
 from local_stack.stack import LocalStack
 
 _environment = runpy.run_path(str(Path(__file__).parent / "environment.py"))
 HOME: Path = _environment["set_environment"]()
+ReadMails = Callable[[], list[tuple[str, str]]]
 
 
 def pytest_unconfigure() -> None:
@@ -44,6 +52,11 @@ class AirflowCli:
         return subprocess.Popen(
             command, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+
+    def store(self) -> None:
+        """Store the DAGs, as the DAG processor does; a DAG that triggers another looks there for it."""
+        command = [sys.executable, "-m", "airflow", "dags", "reserialize"]
+        subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=180)
 
     def run(self, dag_id: str, **params: object) -> tuple[bool, str]:
         """Run the DAG to its end; whether it succeeded, and its log."""
@@ -101,3 +114,43 @@ def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> Air
             "SPARK_SUBMIT_OPTS": "-Xmx256m -XX:TieredStopAtLevel=1",
         }
     )
+
+
+@pytest.fixture(scope="module")
+def connections(stack: StackContext) -> Connections:
+    """Of the stack."""
+    return Connections.from_file(stack.connections_file)
+
+
+@pytest.fixture
+def ops(connections: Connections) -> Iterator[OpsStore]:
+    """The stack's ops store."""
+    with OpsStore(connections.get("cdc_ops")) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def yarn(connections: Connections) -> YarnClient:
+    """The stack's YARN."""
+    return yarn_of(connections)
+
+
+@pytest.fixture
+def mails(stack: StackContext) -> ReadMails:
+    """Subject and text of every mail caught so far, taken out of the box."""
+    box = mailbox.Maildir(stack.stack_env()["MAIL_DIR"])
+
+    def read() -> list[tuple[str, str]]:
+        found = []
+        for key in list(box.keys()):
+            mail = box[key]
+            parts = [
+                cast("bytes", part.get_payload(decode=True)).decode()
+                for part in mail.walk()
+                if not part.is_multipart()
+            ]
+            found.append((str(make_header(decode_header(mail["Subject"]))), "".join(parts)))
+            box.remove(key)
+        return found
+
+    return read

@@ -196,6 +196,16 @@ def test_a_broken_pipeline_file_is_named_in_the_import_error(
     assert "kafka.partitions" in error
 
 
+@pytest.mark.parametrize("name", ["cdc_backfill", "cdc_resync", "cdc_connectors", "cdc_streams"])
+def test_a_folder_without_pipelines_is_said_in_words(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDC_PIPELINES_DIR", str(tmp_path))
+    bag = DagBag(dag_folder=str(REPO / "dags" / f"{name}.py"))
+    (error,) = bag.import_errors.values()
+    assert f"{tmp_path}:0: -: holds no *.yaml file; expected one for each pipeline" in error
+
+
 def test_airflow_takes_no_module_of_the_package_for_a_plugin(airflow_home: Path) -> None:
     """Airflow imports every plugin file under its bare name, where it could shadow another module."""
     script = (
@@ -233,7 +243,7 @@ def test_backfill_and_resync_are_run_by_hand_and_a_resync_asks_first(dagbag: Dag
 
 def test_days_are_replayed_when_somebody_asks_and_the_scheduler_asks_for_none(dagbag: DagBag) -> None:
     dag = dagbag.dags["cdc_replay"]
-    assert set(dag.params) == {"pipeline", "table", "from", "until", "sink"}
+    assert set(dag.params) == {"pipeline", "table", "from", "until", "sink", "anew"}
     stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     assert stored.next_dagrun_info(last_automated_run_info=None) is None
 

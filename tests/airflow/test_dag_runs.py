@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import mailbox
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.header import decode_header, make_header
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -23,43 +19,6 @@ from local_stack.component import StackContext
 pytestmark = pytest.mark.timeout(900)
 APP = "cdc-ecommerce-products"
 DAG = "cdc_stream_products"
-
-
-@pytest.fixture(scope="module")
-def connections(stack: StackContext) -> Connections:
-    return Connections.from_file(stack.connections_file)
-
-
-@pytest.fixture
-def ops(connections: Connections):
-    with OpsStore(connections.get("cdc_ops")) as store:
-        yield store
-
-
-@pytest.fixture
-def yarn(connections: Connections) -> YarnClient:
-    return YarnClient(connections.get("cdc_yarn").url())
-
-
-@pytest.fixture
-def mails(stack: StackContext) -> Callable[[], list[tuple[str, str]]]:
-    """Subject and text of every mail caught so far, taken out of the box."""
-    box = mailbox.Maildir(stack.stack_env()["MAIL_DIR"])
-
-    def read() -> list[tuple[str, str]]:
-        found = []
-        for key in list(box.keys()):
-            mail = box[key]
-            parts = [
-                cast("bytes", part.get_payload(decode=True)).decode()
-                for part in mail.walk()
-                if not part.is_multipart()
-            ]
-            found.append((str(make_header(decode_header(mail["Subject"]))), "".join(parts)))
-            box.remove(key)
-        return found
-
-    return read
 
 
 def test_a_wrong_setting_is_named_and_mailed(airflow, mails, stack: StackContext) -> None:

@@ -8,12 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +28,7 @@ from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.deliver_again import DeliverAgainOperator
 from cdc_airflow.sensors.check import DeadLetterHealthSensor, SlotHealthSensor
 from local_stack.context import REPO
+from tests.receiver import Receiver, receiving
 from tests.stack.cdc.conftest import Postgres, free_port
 
 pytestmark = pytest.mark.timeout(240)
@@ -66,32 +65,6 @@ class Mails:
         return taken
 
 
-class Hook(ThreadingHTTPServer):
-    """A webhook that answers as it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _HookHandler)
-        self.status, self.taken = 200, list[Any]()
-
-    def take(self) -> list[Any]:
-        taken, self.taken = self.taken, []
-        return taken
-
-
-class _HookHandler(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.status == 200:
-            self.server.taken.append((self.path, body))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def mails() -> Iterator[Mails]:
     server = Mails()
@@ -100,18 +73,13 @@ def mails() -> Iterator[Mails]:
 
 
 @pytest.fixture(scope="module")
-def hook() -> Iterator[Hook]:
-    server = Hook()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def hook() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def connections(airflow_home: Path, mails: Mails, hook: Hook) -> Iterator[Connections]:
+def connections(airflow_home: Path, mails: Mails, hook: Receiver) -> Iterator[Connections]:
     """As Airflow knows them: the ops store, mail and webhook live."""
     folder = Path(tempfile.mkdtemp(prefix="lib-postgres-", dir="/tmp"))
     server = Postgres(folder)
@@ -138,7 +106,7 @@ def connections(airflow_home: Path, mails: Mails, hook: Hook) -> Iterator[Connec
 
 
 @pytest.fixture
-def ops(connections: Connections, mails: Mails, hook: Hook) -> Iterator[OpsStore]:
+def ops(connections: Connections, mails: Mails, hook: Receiver) -> Iterator[OpsStore]:
     with OpsStore(connections.get("cdc_ops")) as store:
         store.rows("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
         store.ensure_schema()
@@ -200,7 +168,7 @@ def make_due(ops: OpsStore) -> None:
 
 class TestIncident:
     def test_is_one_mail_when_it_begins_and_one_when_it_is_over(
-        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
+        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Receiver
     ) -> None:
         check()
         assert (mails.take(), hook.take()) == ([], [])
@@ -263,7 +231,7 @@ class TestIncident:
 
 class TestDelivery:
     def test_a_mail_server_that_is_away_is_recorded_and_tried_again(
-        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
+        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Receiver
     ) -> None:
         mails.stop()
         plant(ops)
@@ -276,17 +244,17 @@ class TestDelivery:
         again = DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce")
         make_due(ops)
         with pytest.raises(UnavailableError, match=r"1 message\(s\) could not be delivered: mail to"):
-            again.execute({})
+            again.execute(context())
         mails.start()
         make_due(ops)
-        assert again.execute({}) == 1
+        assert again.execute(context()) == 1
         ((subject, _),) = mails.take()
         assert subject.startswith("[CDC ecommerce] BREACH")
         assert ops.undelivered("ecommerce") == []
-        assert again.execute({}) == 0
+        assert again.execute(context()) == 0
 
     def test_a_webhook_that_refuses_is_recorded_without_its_secret(
-        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Hook
+        self, ops: OpsStore, check: Callable[[], None], mails: Mails, hook: Receiver
     ) -> None:
         hook.status = 500
         plant(ops)
@@ -297,7 +265,7 @@ class TestDelivery:
         assert "webhook to cdc_hook: UnavailableError: webhook cdc_hook answered 500" in lost.error
         assert "secret" not in str(lost)
 
-    def test_a_callback_s_error_is_not_swallowed(self, ops: OpsStore, mails: Mails, hook: Hook) -> None:
+    def test_a_callback_s_error_is_not_swallowed(self, ops: OpsStore, mails: Mails, hook: Receiver) -> None:
         mails.stop()
         (callback,) = FailureMail.of(*load_pipelines(REPO / "include" / "pipelines", "dev"))
         callback(context(RuntimeError("cannot submit")))
@@ -305,13 +273,38 @@ class TestDelivery:
         assert "cannot submit" in lost.draft.subject
         assert hook.take() == []
 
-    def test_incidents_of_streams_that_are_gone_end_with_it(self, ops: OpsStore) -> None:
+    def test_a_message_for_a_webhook_that_was_taken_out_of_the_pipeline_is_given_up(
+        self, ops: OpsStore, check: Callable[[], None], hook: Receiver, with_webhook: Path
+    ) -> None:
+        hook.status = 500
+        plant(ops)
+        with pytest.raises(CheckFailedError):
+            check()
+        assert len(hook.take()) == 1
+        hook.status = 200
+        with_webhook.write_text(with_webhook.read_text().replace("  webhook: cdc_hook\n", ""))
+        make_due(ops)
+        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute(context())
+        assert hook.take() == []
+        (given_up,) = [one for one in ops.deliveries("ecommerce") if one.draft.channel == "webhook"]
+        assert given_up.delivered_at is None
+        assert given_up.given_up_at is not None
+        assert "no webhook any more, it was to go to cdc_hook" in given_up.error
+        assert ops.undelivered("ecommerce") == []
+
+    def test_incidents_of_streams_that_are_gone_end_with_it_and_people_hear_of_it(
+        self, ops: OpsStore, mails: Mails
+    ) -> None:
         ops.rows(
             'INSERT INTO cdc_ops.incidents (pipeline, "check", subject, level, alarm, sentence, began_at, '
             "told_at) VALUES ('ecommerce', 'queries gone', 'query x', 'breach', '', 'x', now(), now())"
         )
-        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute({})
+        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute(context())
         assert ops.incidents("ecommerce", only_open=True) == []
+        ((subject, text),) = mails.take()
+        assert subject.startswith("[CDC ecommerce] OVER after")
+        assert "query x is checked no more" in subject
+        assert 'href="http://airflow.example:8080/log"' in text
 
 
 class TestWithoutTheOpsStore:
@@ -345,11 +338,18 @@ def test_a_template_in_a_message_is_never_rendered(ops: OpsStore, mails: Mails) 
     assert "{{ 7*7 }}" in text
 
 
-@pytest.mark.parametrize("dag_id", ["cdc_reconciliation", "cdc_clickhouse_maintenance"])
-def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: Mails, hook: Hook) -> None:
-    """The scheduler's own steps: the run gets its deadline, which is missed, and the triggerer's callback."""
+@pytest.fixture(scope="module")
+def stored_dags(connections: Connections) -> None:
     command = [sys.executable, "-m", "airflow", "dags", "reserialize"]
     subprocess.run(command, check=True, capture_output=True, timeout=180)
+
+
+def miss_deadline(dag_id: str, run_type: str) -> str:
+    """The scheduler's own steps: a run gets its deadline, which is missed, and the triggerer's callback.
+
+    Returns:
+        The run's id.
+    """
     from airflow.models.dagrun import DagRun
     from airflow.models.deadline import Deadline
     from airflow.models.serialized_dag import SerializedDagModel
@@ -358,7 +358,7 @@ def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: 
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    run_id = f"manual__{dag_id}"
+    run_id = f"{run_type}__{dag_id}"
     now = datetime.now(UTC)
     with create_session() as session:
         dag = SerializedDagModel.get_dag(dag_id, session=session)
@@ -368,7 +368,7 @@ def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: 
             logical_date=now,
             data_interval=(now, now),
             run_after=now,
-            run_type=DagRunType.MANUAL,
+            run_type=DagRunType(run_type),
             triggered_by=DagRunTriggeredByType.TEST,
             state=DagRunState.QUEUED,
             session=session,
@@ -388,7 +388,22 @@ def test_a_run_beyond_its_deadline_is_mailed(dag_id: str, ops: OpsStore, mails: 
 
     *_, last = asyncio.run(run_in_triggerer())
     assert last["state"] == "success", last
+    return run_id
+
+
+@pytest.mark.parametrize("dag_id", ["cdc_reconciliation", "cdc_clickhouse_maintenance"])
+def test_a_run_beyond_its_deadline_is_mailed(
+    dag_id: str, stored_dags: None, ops: OpsStore, mails: Mails, hook: Receiver
+) -> None:
+    run_id = miss_deadline(dag_id, "manual")
     ((subject, text),) = mails.take()
     assert subject.startswith(f"[CDC ecommerce] BREACH: DAG {dag_id} has not ended after")
     assert f"/dags/{dag_id}/runs/{run_id}" in text
     assert len(hook.take()) == 1
+
+
+def test_a_run_of_a_backfill_that_waits_for_the_others_alarms_nobody(
+    stored_dags: None, ops: OpsStore, mails: Mails, hook: Receiver
+) -> None:
+    miss_deadline("cdc_reconciliation", "backfill")
+    assert (mails.take(), hook.take()) == ([], [])

@@ -173,6 +173,17 @@ def stack(launched: WholeStack) -> WholeStack:
     return launched
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program; without it the test is skipped, and fails in CI."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail("chromium is not installed: .ci/run installs it with apt-get install chromium")
+    if found is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    return found
+
+
 @pytest.fixture
 def eventually() -> Callable[..., None]:
     """Wait until a condition holds; its last answer is in the failure."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from pathlib import Path
 
@@ -12,26 +10,16 @@ import pytest
 from local_stack.mail import read_mails
 
 
-def _browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("chromium is not installed: .ci/run installs it with apt-get install chromium")
-    if found is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    return found
-
-
 @pytest.mark.timeout(400)
-def test_the_dags_are_green_in_a_browser(stack):
+def test_the_dags_are_green_in_a_browser(stack, chromium):
     from playwright.sync_api import sync_playwright
 
-    path = _browser()
     for dag_id in ("cdc_connectors", "cdc_health"):
         run = stack.run_dag(dag_id)
         assert run.state == "success", stack.api.explain(run)
     env = stack.ctx.stack_env()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1100})
         page.goto(env["AIRFLOW_URL"])
         page.get_by_label("Username").fill(env["AIRFLOW_USER"])

@@ -55,5 +55,5 @@ def test_a_backfill_compares_each_day_by_itself(stack, eventually):
 
 
 def test_nothing_is_left_over_of_any_stream(stack):
-    done = stack.shell("cdc stream orphans --json")
+    done = stack.shell("cdc stream orphans --json --end --yes")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 
 import pytest
 
 
-def _browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("chromium is not installed: .ci/run installs it with apt-get install chromium")
-    if found is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    return found
-
-
 @pytest.fixture
-def page(stack):
+def page(stack, chromium):
     """A page of a browser that is logged in to Airflow; what its scripts complain of fails the test."""
     from playwright.sync_api import sync_playwright
 
-    path = _browser()
     env = stack.ctx.stack_env()
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     flags += ["--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         opened = browser.new_page(viewport={"width": 1280, "height": 1000})
         opened.set_default_timeout(60_000)
         opened.goto(env["AIRFLOW_URL"])

@@ -93,6 +93,7 @@ def test_a_downstream_dag_builds_each_day_that_is_over_once(stack, eventually):
     assert in_clickhouse == expected
     again = stack.run_dag("example_daily_revenue")
     assert {task["state"] for task in stack.api.tasks(again)} == {"skipped"}
+    assert stack.shell("airflow dags test example_daily_revenue").returncode == 0
 
 
 def _number(lsn: str) -> int:

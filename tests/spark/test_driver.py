@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from cdc.errors import ConflictError, FencedError
+from cdc.errors import TERMINAL_EXIT_CODE, ConflictError, FencedError
 from cdc_spark.main import drive
 from cdc_spark.schemas import row_schema
 from cdc_spark.writers.base import SinkBatch
@@ -103,7 +103,7 @@ def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
 
     wrong = [*program[:2], "--job-type", "nonsense", "--pipeline", lab.pipeline.name]
     done = subprocess.run(wrong, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
+    assert done.returncode == TERMINAL_EXIT_CODE
     assert "no stream 'nonsense'; it has: customers, products, orders" in done.stderr
     assert "Traceback" not in done.stderr
 

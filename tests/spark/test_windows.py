@@ -240,6 +240,14 @@ def test_a_replay_that_was_broken_off_goes_on_where_it_was_and_holds_back_the_pu
     lose(lab, "id > 0")
     again = replay(lab, "earliest")
     assert again.id == run.id
+    lab.ops.rows("UPDATE cdc_ops.topics SET partitions = partitions + 1")
+    with pytest.raises(GenerationError) as refused:
+        do(lab, again)
+    told = lab.ops.bounded_run(run.id)
+    assert (told.state, told.message) == ("failed", str(refused.value))
+    lab.ops.end_run(run.id, "its application has failed", failed=True)
+    assert service.failures_of(lab.ops, [run]) == str(refused.value)
+    lab.ops.rows("UPDATE cdc_ops.topics SET partitions = partitions - 1")
     do(lab, again)
     assert {row["_partition"] for row in lab.warehouse("SELECT _partition FROM VIEW.customers")} == {1, 2}
     assert lab.ops.replayed_places(lab.pipeline.name, "customers") == []

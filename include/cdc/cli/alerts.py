@@ -102,6 +102,8 @@ def _deliveries(deliveries: Sequence[Delivery]) -> Table:
     for one in deliveries:
         if one.delivered_at is not None:
             outcome = Text("delivered", style="green")
+        elif one.given_up_at is not None:
+            outcome = Text(f"given up after {one.attempts} time(s): {one.error}", style="yellow")
         elif one.attempts:
             outcome = Text(f"failed {one.attempts} time(s): {one.error}", style="red")
         else:

@@ -216,8 +216,8 @@ def maintain(
         int | None,
         typer.Option(
             min=0,
-            help="Remove tombstones behind Kafka's beginning of so long ago; 0 only when no replay, repair "
-            "or resume runs. By default the policy's.",
+            help="Remove tombstones behind Kafka's beginning of so long ago; 0 only when no repair or "
+            "resume runs. By default the policy's.",
         ),
     ] = None,
     pipeline: PipelineOption = None,

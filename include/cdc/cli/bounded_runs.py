@@ -20,6 +20,9 @@ TableArgument = Annotated[
     str, typer.Argument(metavar="TABLE", help="schema.table at the source, or its name in the sinks.")
 ]
 SinkOption = Annotated[list[str] | None, typer.Option("--sink", help="Only into this sink.")]
+AnewOption = Annotated[
+    bool, typer.Option("--anew", help="From the beginning, also where one was broken off.")
+]
 PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
 EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -38,9 +41,7 @@ def backfill(
         Literal["direct", "snapshot"],
         typer.Option(help="direct: the stream's job reads the rows; snapshot: Debezium does, as events."),
     ] = "direct",
-    anew: Annotated[
-        bool, typer.Option("--anew", help="From the beginning, also where one was broken off.")
-    ] = False,
+    anew: AnewOption = False,
     sink: SinkOption = None,
     pipeline: PipelineOption = None,
     env: EnvOption = None,
@@ -83,6 +84,7 @@ def replay(
         typer.Option("--from", help="A time, partition offsets (topic:0:120,…) or earliest."),
     ],
     until: Annotated[str, typer.Option("--until", help="The same, excluded; or latest.")] = "latest",
+    anew: AnewOption = False,
     sink: SinkOption = None,
     pipeline: PipelineOption = None,
     env: EnvOption = None,
@@ -103,6 +105,7 @@ def replay(
             since,
             until,
             sinks=_sinks(target, sink),
+            anew=anew,
             say=_say,
         )
         _do(target, ops, run, as_json)

@@ -14,7 +14,7 @@ from cdc.clients.yarn import YarnClient
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.ops import OpsStore
-from cdc.services.apply import YARN_CONNECTION
+from cdc.services.reach import yarn_of
 from cdc.settings import Settings
 from cdc.spec import Pipeline, load_pipelines
 
@@ -38,7 +38,7 @@ class Target:
     @cached_property
     def yarn(self) -> YarnClient:
         """YARN's ResourceManager."""
-        return YarnClient(self.connections.get(YARN_CONNECTION).url())
+        return yarn_of(self.connections)
 
     @contextlib.contextmanager
     def ops(self) -> Iterator[OpsStore]:

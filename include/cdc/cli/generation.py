@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from cdc.cli.context import Target, find_target, out
-from cdc.clients.connect import ConnectClient
-from cdc.clients.kafka import KafkaClient
 from cdc.errors import ConfigurationError, ConflictError
+from cdc.services.reach import connect_of, kafka_of
 
 app = typer.Typer(no_args_is_help=True, help="Generations of topics.")
 
@@ -32,7 +31,7 @@ def raise_(
             f"pipeline {target.pipeline.name} has no topic {topic!r}; it has: {', '.join(declared)}"
         )
     _check_stopped(target, declared[topic].stream)
-    kafka = KafkaClient(target.connections.get(target.pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(target.pipeline, target.connections)
     actual = kafka.topic_identity(topic)
     if actual is None:
         raise ConfigurationError(
@@ -45,7 +44,7 @@ def raise_(
 
 
 def _check_stopped(target: Target, stream_name: str) -> None:
-    connect = ConnectClient(target.connections.get(target.pipeline.connect.connection).url())
+    connect = connect_of(target.pipeline, target.connections)
     status = connect.status(target.pipeline.source.connector)
     if status is not None and any(task.state == "RUNNING" for task in status.tasks):
         raise ConflictError(

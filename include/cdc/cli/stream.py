@@ -57,23 +57,26 @@ def orphans(
     With --end a driver of a stream that is gone ends after its batch, a second driver is killed, and a lease
     whose driver has ended is given back.
     """
+    if as_json and end and not yes:
+        raise typer.BadParameter("with --json nobody is asked: add --yes")
     target = find_target(None, None, any_of_several=True)
     pipelines = load_pipelines(target.settings.cdc_pipelines_dir, target.settings.cdc_env)
     with orphans_of(pipelines, target.connections, target.yarn) as left:
         found = left.find()
-        if as_json and not end:
-            typer.echo(json.dumps([asdict(orphan) | {"sentence": orphan.sentence} for orphan in found]))
-            return
-        for orphan in found:
-            out.print(orphan.sentence, highlight=False, markup=False)
-        if not found:
-            out.print("every driver and every lease belongs to a stream")
-        if not end or not found:
-            return
-        if not yes:
+        if not as_json:
+            for orphan in found:
+                out.print(orphan.sentence, highlight=False, markup=False)
+            if not found:
+                out.print("every driver and every lease belongs to a stream")
+        wanted = end and bool(found)
+        if wanted and not yes:
             typer.confirm("End them?", abort=True)
-        ended = left.end(found, by_person=True)
-    out.print(f"{len(ended)} of {len(found)} ended", highlight=False)
+        ended = left.end(found, by_person=True) if wanted else []
+    if as_json:
+        told = [asdict(o) | {"sentence": o.sentence, "ended": o in ended} for o in found]
+        typer.echo(json.dumps(told))
+    elif wanted:
+        out.print(f"{len(ended)} of {len(found)} ended", highlight=False)
 
 
 def _start(target: Target, names: list[str] | None, *, resume: bool) -> None:

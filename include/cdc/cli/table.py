@@ -10,9 +10,9 @@ import typer
 
 from cdc.cli import render
 from cdc.cli.context import Target, errors, find_target, out
-from cdc.clients.kafka import KafkaClient
 from cdc.services import parked_tables as service
 from cdc.services.changelog_snapshot import ChangelogSnapshot
+from cdc.services.reach import kafka_of
 
 app = typer.Typer(no_args_is_help=True, help="Park and resume tables.")
 
@@ -32,7 +32,7 @@ def list_(
 ) -> None:
     """Show which tables flow, which are parked since where and why, and how much waits."""
     target = find_target(pipeline, env)
-    kafka = KafkaClient(target.connections.get(target.pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(target.pipeline, target.connections)
     with target.ops() as ops:
         states = service.table_states(target.pipeline, ops, kafka)
     if as_json:

@@ -109,6 +109,10 @@ class BoundedRun:
         where = f" into {', '.join(self.sinks)}" if self.sinks else ""
         return f"{self.kind} of {self.table}{where}: {self.state}, {self.done:,}{of} {unit}{bad}"
 
+    def is_under_way(self, now: datetime) -> bool:
+        """It runs, and was not killed."""
+        return self.state == "running" and now - self.touched_at < SILENT_AFTER
+
     def as_document(self) -> dict[str, Any]:
         """JSON-able."""
         return {
@@ -136,8 +140,7 @@ def refuse_resume(table: str, runs: Iterable[BoundedRun], now: datetime) -> None
         ConfigurationError: one of this table runs.
     """
     for run in runs:
-        under_way = run.state == "running" and now - run.touched_at < SILENT_AFTER
-        if run.table == table and run.kind is RunKind.RESYNC and under_way:
+        if run.table == table and run.kind is RunKind.RESYNC and run.is_under_way(now):
             raise ConfigurationError(
                 f"{table} is being read anew by a resync ({run.sentence}), and comes back by itself: "
                 "a resume would write to the old table. If the resync was broken off, run it again: "

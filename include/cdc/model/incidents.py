@@ -6,7 +6,7 @@ the same incidents; whoever mends something need tell nobody, the next look ends
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -84,12 +84,13 @@ def follow(
     """
     turns = [_follow(open_.get(verdict.subject), verdict, gap, at) for verdict in verdicts]
     seen = {verdict.subject for verdict in verdicts}
-    gone = [
-        _over(known, f"{known.subject} is checked no more", at)
-        for known in open_.values()
-        if known.subject not in seen
-    ]
+    gone = leave([known for known in open_.values() if known.subject not in seen], at)
     return [turn for turn in (*turns, *gone) if turn is not None]
+
+
+def leave(open_: Iterable[Incident], at: datetime) -> list[Turn]:
+    """What becomes of incidents whose subjects nobody looks at any more: they are over, and that is told."""
+    return [_over(known, f"{known.subject} is checked no more", at) for known in open_]
 
 
 def _follow(known: Incident | None, verdict: Verdict, gap: timedelta, at: datetime) -> Turn | None:

@@ -10,7 +10,7 @@ from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
 from cdc.errors import ConfigurationError
-from cdc.model.bounded_run import CONTINUED_WITHIN, BoundedRun, RunKind, offsets_of
+from cdc.model.bounded_run import CONTINUED_WITHIN, SILENT_AFTER, BoundedRun, RunKind, offsets_of
 from cdc.ops.base import OpsDatabase
 
 _COLUMNS = SQL(
@@ -76,6 +76,17 @@ class BoundedRunStore(OpsDatabase):
             raise ConfigurationError(f"the ops store has no run {number}: `cdc runs` shows those that it has")
         return _run(row)
 
+    def runs_under_way(self, pipeline: str) -> list[BoundedRun]:
+        """Those that run, the newest first; not those that were killed."""
+        rows = self.rows(
+            SQL(
+                "SELECT {} FROM cdc_ops.bounded_runs WHERE pipeline = %s AND state = 'running' "
+                "AND touched_at > now() - %s ORDER BY started_at DESC"
+            ).format(_COLUMNS),
+            (pipeline, SILENT_AFTER),
+        )
+        return [_run(row) for row in rows]
+
     def bounded_runs(self, pipeline: str, limit: int = 20) -> list[BoundedRun]:
         """The newest first."""
         rows = self.rows(
@@ -95,11 +106,11 @@ class BoundedRunStore(OpsDatabase):
         )
 
     def end_run(self, number: UUID, message: str = "", *, failed: bool = False) -> None:
-        """It has ended; one that is done stays so."""
+        """It has ended; one that is done stays so, and the first that says why it failed is right."""
         self.rows(
             "UPDATE cdc_ops.bounded_runs SET state = %s, message = %s, touched_at = now(), "
-            "finished_at = now() WHERE id = %s AND state <> 'done'",
-            ("failed" if failed else "done", message, number),
+            "finished_at = now() WHERE id = %s AND (state = 'running' OR (state = 'failed' AND NOT %s))",
+            ("failed" if failed else "done", message, number, failed),
         )
 
     def replayed_places(self, pipeline: str, table: str) -> list[tuple[int, int]]:

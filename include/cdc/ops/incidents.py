@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
-from cdc.model.incidents import Incident, Turn
+from cdc.model.incidents import Incident, Turn, leave
 from cdc.model.restarts import Restart
 from cdc.model.slot_health import SlotPoint
 from cdc.model.verdict import Alarm, Level
@@ -24,7 +24,7 @@ _INCIDENT = SQL(
 )
 _DELIVERY = SQL(
     "id, pipeline, incidents, channel, target, subject, body, created_at, tried_at, attempts, error, "
-    "delivered_at"
+    "delivered_at, given_up_at"
 )
 Decide = Callable[[dict[str, Incident]], Sequence[Turn]]
 Compose = Callable[[Sequence[Turn]], Sequence[tuple[Draft, Sequence[Turn]]]]
@@ -49,11 +49,16 @@ class IncidentStore(OpsDatabase):
                 "SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))",
                 ("cdc incidents", f"{pipeline} {check}"),
             )
-            turns = [self._keep(pipeline, check, turn) for turn in decide(self._open(pipeline, check))]
-            made = [
-                self._record_delivery(pipeline, draft, [t.incident.id for t in about if t.incident.id])
-                for draft, about in compose(turns)
-            ]
+            return self._record_turns(pipeline, check, decide(self._open(pipeline, check)), compose)
+
+    def _record_turns(
+        self, pipeline: str, check: str, decided: Sequence[Turn], compose: Compose
+    ) -> tuple[list[Turn], list[Delivery]]:
+        turns = [self._keep(pipeline, check, turn) for turn in decided]
+        made = [
+            self._record_delivery(pipeline, draft, [t.incident.id for t in about if t.incident.id])
+            for draft, about in compose(turns)
+        ]
         return turns, made
 
     def _open(self, pipeline: str, check: str) -> dict[str, Incident]:
@@ -101,15 +106,27 @@ class IncidentStore(OpsDatabase):
         )[0]
         return Turn(Incident(**{**vars(one), "id": row["id"]}), turn.news)
 
-    def end_other_incidents(self, pipeline: str, checks: Sequence[str], at: datetime) -> int:
-        """End what no check looks at any more, such as of a stream that was taken out of the pipeline."""
-        return len(
-            self.rows(
-                "UPDATE cdc_ops.incidents SET over_at = %s, ending = subject || ' is checked no more' "
-                'WHERE pipeline = %s AND over_at IS NULL AND NOT "check" = ANY(%s) RETURNING id',
-                (at, pipeline, list(checks)),
-            )
-        )
+    def end_other_incidents(
+        self, pipeline: str, checks: Sequence[str], at: datetime, compose: Compose
+    ) -> list[Delivery]:
+        """End what no check looks at any more, such as of a stream that was taken out of the pipeline.
+
+        Args:
+            pipeline: the pipeline.
+            checks: those that look.
+            at: when it is over.
+            compose: as in `follow_incidents`.
+
+        Returns:
+            What is to be sent.
+        """
+        statement = SQL(
+            "SELECT {} FROM cdc_ops.incidents WHERE pipeline = %s AND over_at IS NULL "
+            'AND NOT "check" = ANY(%s) ORDER BY id FOR UPDATE'
+        ).format(_INCIDENT)
+        with self.transaction():
+            left = [_incident(row) for row in self.rows(statement, (pipeline, list(checks)))]
+            return self._record_turns(pipeline, "", leave(left, at), compose)[1]
 
     def incidents(self, pipeline: str, *, only_open: bool = False, limit: int = 50) -> list[Incident]:
         """The newest incidents, those that go on first."""
@@ -139,8 +156,15 @@ class IncidentStore(OpsDatabase):
             (_text(error), not error, delivery.id),
         )
 
+    def give_up(self, delivery: Delivery, why: str) -> None:
+        """It is not tried again, for a reason that no further try changes."""
+        self.rows(
+            "UPDATE cdc_ops.deliveries SET error = %s, given_up_at = clock_timestamp() WHERE id = %s",
+            (_text(why), delivery.id),
+        )
+
     def undelivered(self, pipeline: str, *, lately: bool = False, due: bool = False) -> list[Delivery]:
-        """What did not get there, oldest first.
+        """What did not get there and was not given up, oldest first.
 
         Args:
             pipeline: the pipeline.
@@ -149,8 +173,8 @@ class IncidentStore(OpsDatabase):
         """
         statement = SQL(
             "SELECT {} FROM cdc_ops.deliveries WHERE pipeline = %s AND delivered_at IS NULL "
-            "AND (NOT %s OR created_at > now() - %s) AND (NOT %s OR tried_at < now() - %s) "
-            "ORDER BY id LIMIT 200"
+            "AND given_up_at IS NULL AND (NOT %s OR created_at > now() - %s) "
+            "AND (NOT %s OR tried_at < now() - %s) ORDER BY id LIMIT 200"
         ).format(_DELIVERY)
         return [
             _delivery(row)

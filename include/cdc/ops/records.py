@@ -173,6 +173,7 @@ class Delivery:
         incidents: what it is about, by id.
         tried_at: when it was sent last.
         error: why that failed; empty when it was not tried or got there.
+        given_up_at: when it was seen that nobody is there any more to send it to.
     """
 
     id: int
@@ -184,3 +185,4 @@ class Delivery:
     tried_at: datetime | None = None
     error: str = ""
     delivered_at: datetime | None = None
+    given_up_at: datetime | None = None

@@ -195,8 +195,10 @@ CREATE TABLE IF NOT EXISTS cdc_ops.deliveries (
   tried_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
   attempts     integer NOT NULL DEFAULT 0,
   error        text NOT NULL DEFAULT '',
-  delivered_at timestamptz
+  delivered_at timestamptz,
+  given_up_at  timestamptz
 );
+ALTER TABLE cdc_ops.deliveries ADD COLUMN IF NOT EXISTS given_up_at timestamptz;
 CREATE INDEX IF NOT EXISTS deliveries_open ON cdc_ops.deliveries (pipeline, id) WHERE delivered_at IS NULL;
 CREATE INDEX IF NOT EXISTS deliveries_newest ON cdc_ops.deliveries (pipeline, created_at DESC);
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from cdc.clients.yarn import YarnClient
 from cdc.connections import Connections
 from cdc.ddl.columns import sink_columns
 from cdc.errors import ConfigurationError
@@ -18,6 +17,7 @@ from cdc.services.changes import Change, Part, Plan, Report
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.connector_object import ConnectorObject
 from cdc.services.effective import effective_pipeline
+from cdc.services.reach import yarn_of
 from cdc.services.schema_changes import compared, record_built, settle, waiting
 from cdc.services.source_objects import SourceObjects
 from cdc.services.source_schema import Judged
@@ -26,8 +26,6 @@ from cdc.services.topics import Topics
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline
 from cdc.spec.definitions import with_tables
-
-YARN_CONNECTION = "cdc_yarn"
 
 
 def plan(pipeline: Pipeline, connections: Connections) -> Plan:
@@ -127,7 +125,7 @@ def _parts(
 
 def _stream_changes(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> list[Change]:
     try:
-        yarn = YarnClient(connections.get(YARN_CONNECTION).url())
+        yarn = yarn_of(connections)
     except ConfigurationError:
         return []  # not every deployment runs its streams on YARN
     changes = []

@@ -7,17 +7,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, DataError
 from cdc.model.bounded_run import BoundedRun, Method, RunKind, Scope
 from cdc.model.bounds import Bounds, parse_bounds
+from cdc.model.desired import Desired
 from cdc.model.replay_window import Log, replay_window
 from cdc.ops import OpsStore
 from cdc.services.effective import effective_pipeline
 from cdc.services.fences import Fences
 from cdc.services.key_places import KeyPlaces
 from cdc.services.parked_tables import park_table
+from cdc.services.reach import kafka_of
 from cdc.services.source_keys import SourceKeys
 from cdc.services.submit import run_here
 from cdc.settings import Settings
@@ -58,7 +59,8 @@ def ask_backfill(
         say: is told what is left out.
 
     Raises:
-        ConfigurationError: the table has no key, or the scope is not what it has to be.
+        ConfigurationError: the table has no key, the scope is not what it has to be, or no stream would write
+            what an incremental snapshot reads.
         UnsupportedSourceError: nothing proves where the table's keys live; an incremental snapshot does it.
         UnavailableError: a component does not answer.
     """
@@ -70,6 +72,8 @@ def ask_backfill(
         )
     if method is Method.SNAPSHOT and sinks:
         raise ConfigurationError("an incremental snapshot reaches every sink: leave the sinks out")
+    if method is Method.SNAPSHOT:
+        _require_stream(pipeline, ops, table)
     chosen = _writable(pipeline, ops, table, sinks or pipeline.sinks, say)
     estimate = SourceKeys(connections.get(pipeline.source.connection), table, scope).check()
     if method is Method.DIRECT:
@@ -90,6 +94,7 @@ def ask_replay(
     until: str = "latest",
     *,
     sinks: Sequence[SinkSpec] = (),
+    anew: bool = False,
     say: Say = lambda _: None,
 ) -> BoundedRun:
     """Find the offsets that are asked for, see that Kafka has them, and begin.
@@ -102,6 +107,7 @@ def ask_replay(
         since: offsets, a time, or `earliest` (`cdc.model.bounds`).
         until: the same, or `latest`; excluded.
         sinks: where the events are written; all by default.
+        anew: never go on with one that was broken off.
         say: is told what is left out.
 
     Raises:
@@ -112,7 +118,7 @@ def ask_replay(
     topic = pipeline.topic(table)
     first, last = parse_bounds(since, (topic,)), parse_bounds(until, (topic,))
     chosen = _writable(pipeline, ops, table, sinks or pipeline.sinks, say)
-    kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(pipeline, connections)
 
     def at(bound: Bounds) -> dict[int, int]:
         moment = bound.timestamp_ms
@@ -131,6 +137,7 @@ def ask_replay(
         [sink.name for sink in chosen],
         estimate=sum(end[p] - offset for p, offset in begin.items()),
         position={"since": begin, "until": end},
+        anew=anew,
     )
 
 
@@ -211,6 +218,12 @@ def told(ops: OpsStore, run: BoundedRun, say: Say) -> BoundedRun:
     return ended
 
 
+def failures_of(ops: OpsStore, runs: Sequence[BoundedRun]) -> str:
+    """Why those of the runs that have failed did so; empty when none has said it."""
+    ended = [ops.bounded_run(run.id) for run in runs]
+    return "; ".join(dict.fromkeys(run.message for run in ended if run.state == "failed" and run.message))
+
+
 def launch_here(pipeline: Pipeline, pipeline_file: Path, settings: Settings) -> Launch:
     """By the stream's job on this machine."""
 
@@ -241,6 +254,18 @@ def _watching(ops: OpsStore, runs: Sequence[BoundedRun], say: Say) -> Iterator[N
     finally:
         ended.set()
         watcher.join()
+
+
+def _require_stream(pipeline: Pipeline, ops: OpsStore, table: TableSpec) -> None:
+    """Debezium's events are written by the table's stream, and by nobody else."""
+    desired = ops.desired_state(pipeline.name, table.stream)
+    if not desired.wants_driver:
+        start = "resume" if desired is Desired.PAUSED else "start"
+        raise ConfigurationError(
+            f"stream {table.stream} is {desired}, and nobody else would write what Debezium reads of "
+            f"{table.name}: `cdc stream {start} {table.stream}` first, or take method {Method.DIRECT}, which "
+            "needs no stream"
+        )
 
 
 def _writable(

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from cdc.clients.connect import ConnectClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
@@ -18,6 +17,7 @@ from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config, snapshot_kind, snapshot_signals
+from cdc.services.reach import connect_of
 from cdc.spec import Pipeline, TableSpec
 from cdc.spec.names import split_qualified
 
@@ -37,7 +37,7 @@ class ConnectorObject:
     def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
         self._pipeline, self._source, self._ops = pipeline, pipeline.source, ops
         self._admin = connections.get(self._source.admin_connection)
-        self._connect = ConnectClient(connections.get(pipeline.connect.connection).url())
+        self._connect = connect_of(pipeline, connections)
         self._config = connector_config(pipeline, connections)
         self._connections = connections
 

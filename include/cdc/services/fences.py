@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import psycopg
 
-from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.generations import Generations, check_topic
 from cdc.model.reconcile import fence_version
 from cdc.ops import OpsStore
+from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline, TableSpec
 
 Ends = Mapping[int, int]
@@ -61,7 +61,7 @@ class Fences:
     ) -> None:
         self._pipeline, self._connections, self._ops = pipeline, connections, ops
         self._table, self._patience = table, patience or Patience()
-        self._kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        self._kafka = kafka_of(pipeline, connections)
         self.topic = pipeline.topic(table)
 
     def ends(self) -> Ends:

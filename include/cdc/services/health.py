@@ -10,14 +10,13 @@ from urllib.parse import unquote, urlparse
 
 import psycopg
 
-from cdc.clients.connect import ConnectClient
-from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, TransientError
 from cdc.model.desired import Desired
 from cdc.model.samples import CheckpointSample, ConnectorSample, QuerySample, SlotSample
 from cdc.ops import OpsStore
+from cdc.services.reach import connect_of, kafka_of
 from cdc.spec import Pipeline, StreamSpec
 
 Offsets = dict[str, dict[int, int]]
@@ -36,7 +35,7 @@ def sample_connector(pipeline: Pipeline, connections: Connections) -> ConnectorS
     """The connector and its tasks as Kafka Connect reports them."""
     name = pipeline.source.connector
     try:
-        status = ConnectClient(connections.get(pipeline.connect.connection).url()).status(name)
+        status = connect_of(pipeline, connections).status(name)
     except TransientError as error:
         return ConnectorSample(name, _now(), unreachable=str(error))
     if status is None:
@@ -74,7 +73,7 @@ def sample_checkpoint(
     query = stream.query_name(sink)
     topics = [pipeline.topic(table) for table in stream.tables]
     try:
-        kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        kafka = kafka_of(pipeline, connections)
         committed, at = read_checkpoint(stream.checkpoint(checkpoint_root, sink))
         paused = _is_paused(pipeline, stream, connections)
         return CheckpointSample(query, _now(), committed, kafka.end_offsets(topics), at, paused)

@@ -19,7 +19,7 @@ from cdc.model.orphans import (
     owning_application,
 )
 from cdc.ops import Launch, OpsStore
-from cdc.services.streams import GRACE_S, end_applications
+from cdc.services.streams import GRACE_S, end_applications, launch_lock
 from cdc.spec import Pipeline, StreamSpec
 
 
@@ -59,9 +59,14 @@ class Orphans:
         """End those that are this platform's own, as far as that is known without a person; returns them.
 
         A driver of a stream that is gone ends between two batches; a double is killed, since whoever asked it
-        to stop would ask the other one as well.
+        to stop would ask the other one as well. Whoever launches the stream at this moment is waited for: of
+        its two drivers the new one may be the one that stays.
+
+        Raises:
+            UnavailableError: YARN or an ops store does not answer, or a launch takes longer than 300 s.
         """
         mine = [orphan for orphan in found if orphan.may_be_ended(by_person=by_person)]
+        doubles = [orphan for orphan in mine if orphan.why is Why.DOUBLE]
         drained = [orphan for orphan in mine if orphan.why in (Why.UNDECLARED, Why.GONE)]
         launches = self._launches()
         for orphan in drained:
@@ -71,9 +76,19 @@ class Orphans:
         for orphan in mine:
             if orphan.why is Why.LEASE:
                 self._release(orphan)
-        end_applications(self._yarn, {o.name for o in mine if o.why is Why.DOUBLE}, grace_s=0)
         end_applications(self._yarn, {o.name for o in drained}, grace_s)
-        return mine
+        return [*(orphan for orphan in mine if orphan.why is not Why.DOUBLE), *self._end_doubles(doubles)]
+
+    def _end_doubles(self, found: Sequence[Orphan]) -> list[Orphan]:
+        ended: list[Orphan] = []
+        for stream in dict.fromkeys(orphan.stream for orphan in found):
+            with ExitStack() as locks:
+                for store in self._stores:
+                    locks.enter_context(launch_lock(store, stream))
+                still = [o for o in self.find() if o.why is Why.DOUBLE and o.stream == stream]
+                end_applications(self._yarn, {orphan.name for orphan in still}, grace_s=0)
+                ended += still
+        return ended
 
     def _launches(self) -> dict[str, tuple[OpsStore, Launch]]:
         return {

@@ -10,9 +10,8 @@ import psycopg
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from cdc.clients.clickhouse import connect_clickhouse
-from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
-from cdc.clients.yarn import Application, YarnClient
+from cdc.clients.yarn import Application
 from cdc.connections import Connections
 from cdc.errors import CdcError
 from cdc.model.desired import Desired
@@ -30,7 +29,7 @@ from cdc.ops.overview import (
     Reconciled,
     TableTotals,
 )
-from cdc.services.apply import YARN_CONNECTION
+from cdc.services.reach import kafka_of, yarn_of
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, StreamSpec
 
 Place = tuple[str, str]
@@ -161,7 +160,7 @@ def read_ends(pipeline: Pipeline, connections: Connections) -> Offsets:
     Raises:
         UnavailableError: Kafka does not answer.
     """
-    kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers(), timeout_s=3)
+    kafka = kafka_of(pipeline, connections, timeout_s=3)
     return kafka.end_offsets([pipeline.topic(table) for table in pipeline.tables])
 
 
@@ -171,7 +170,7 @@ def read_applications(pipeline: Pipeline, connections: Connections) -> dict[str,
     Raises:
         UnavailableError: YARN does not answer.
     """
-    yarn = YarnClient(connections.get(YARN_CONNECTION).url(), timeout_s=3)
+    yarn = yarn_of(connections, timeout_s=3)
     by_tag = {stream.app_name.lower(): stream.name for stream in pipeline.streams}
     found = yarn.applications(tags=[stream.app_name for stream in pipeline.streams])
     return {

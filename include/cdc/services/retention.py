@@ -10,6 +10,7 @@ from cdc.connections import Connections
 from cdc.errors import TransientError
 from cdc.model.retention import Reader, RetentionSample, lost_events, unread
 from cdc.ops import OpsStore
+from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline, TableSpec
 
 Offsets = Mapping[int, int]
@@ -19,7 +20,7 @@ def sample_retention(pipeline: Pipeline, connections: Connections) -> list[Reten
     """A sample of each topic that exists; when Kafka or the ops store is away, of each a word about that."""
     topics = {pipeline.topic(table): table for table in pipeline.tables}
     try:
-        kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        kafka = kafka_of(pipeline, connections)
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             settings = kafka.topic_settings(topics)
             return [
@@ -33,17 +34,16 @@ def sample_retention(pipeline: Pipeline, connections: Connections) -> list[Reten
 
 
 def _places(pipeline: Pipeline, table: TableSpec, topic: str, ops: OpsStore) -> dict[str, Offsets]:
-    """By reader, up to where it has read the topic. A query without a batch has read nothing.
+    """By reader, up to where it has read the topic. A query without a batch has read nothing, and will.
 
     A table that is parked is read again from where that began, whatever its query has passed since.
     """
     stream = pipeline.stream(table.stream)
     known = {p.query: p.until_offsets for p in ops.latest_progress(pipeline.name, stream.name)}
-    places: dict[str, Offsets] = {
-        query: known[query].get(topic, {})
-        for sink in pipeline.sinks
-        if (query := stream.query_name(sink.name)) in known
-    }
+    places: dict[str, Offsets] = {}
+    for query in (stream.query_name(sink.name) for sink in pipeline.sinks):
+        name = query if query in known else f"{query}, which has no batch yet,"
+        places[name] = known.get(query, {}).get(topic, {})
     for parked in ops.parked(pipeline.name):
         if parked.table == table.name:
             places[f"{table.name}, parked in {parked.sink},"] = parked.offsets

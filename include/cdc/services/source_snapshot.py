@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from psycopg.sql import SQL, Identifier
 
-from cdc.clients.connect import ConnectClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
@@ -17,6 +16,7 @@ from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
 from cdc.ops import OpsStore
 from cdc.services.connector import snapshot_signals
 from cdc.services.fences import Ends, Fences, Patience
+from cdc.services.reach import connect_of
 from cdc.services.source_keys import SourceKeys
 from cdc.services.watermarks import unfinished_snapshots
 from cdc.spec import Pipeline, TableSpec
@@ -53,7 +53,7 @@ def snapshot_part(
     ops.advance_run(run.id, run.done, position)
     scope = Scope.from_document(run.window)
     fences.wait_captured(_ask(pipeline, connections, table, scope, signal))
-    connect = ConnectClient(connections.get(pipeline.connect.connection).url())
+    connect = connect_of(pipeline, connections)
     done, still = run.done, 0.0
     while {"", table.source} & set(unfinished_snapshots(connect.offsets(pipeline.source.connector))):
         before, done = done, max(done, _since(since, fences.ends()))

@@ -11,7 +11,7 @@ from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.desired import Desired, ended_meanwhile, refusal
 from cdc.ops import OpsStore
 from cdc.services.orphans import end_doubles
-from cdc.services.streams import Restart, Reuse, ensure_decision, find_live, stop_stream
+from cdc.services.streams import Restart, Reuse, ensure_decision, find_live, launch_lock, stop_stream
 from cdc.services.submit import submit
 from cdc.settings import Settings
 from cdc.spec import Pipeline, StreamSpec
@@ -45,7 +45,7 @@ def start_stream(
     before = ops.desired_state(pipeline.name, stream.name)
     if why := refusal(before, "resume" if resume else "start"):
         raise ConfigurationError(f"{stream.app_name} is not started: {why}")
-    with ops.exclusively(f"launch {stream.app_name}"):
+    with launch_lock(ops, stream.app_name):
         live, doubles = end_doubles(yarn, ops, stream)
         for orphan in doubles:
             on_step(f"{stream.app_name}: ended, {orphan.sentence}")

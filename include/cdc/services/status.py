@@ -12,9 +12,8 @@ import psycopg
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from cdc.clients.clickhouse import connect_clickhouse
-from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
-from cdc.clients.yarn import Application, YarnClient
+from cdc.clients.yarn import Application
 from cdc.connections import Connections
 from cdc.ddl.columns import quote_ch, rows_of_view
 from cdc.errors import CdcError
@@ -24,8 +23,8 @@ from cdc.model.parking import ParkedTable
 from cdc.model.samples import ConnectorSample, Offsets, lag
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, Delivery, Launch, OpsStore
-from cdc.services.apply import YARN_CONNECTION
 from cdc.services.health import sample_connector
+from cdc.services.reach import kafka_of, yarn_of
 from cdc.spec import ClickHouseSink, Pipeline, StreamSpec, TableSpec
 
 State = Literal["running", "starting", "stopped", "paused", "parked", "failed"]
@@ -168,7 +167,7 @@ def _since(launch: Launch, progress: Sequence[BatchProgress]) -> bool:
 
 def _facts(pipeline: Pipeline, stream: StreamSpec, connections: Connections, ops: OpsStore) -> StreamFacts:
     try:
-        yarn = YarnClient(connections.get(YARN_CONNECTION).url())
+        yarn = yarn_of(connections)
         applications: Sequence[Application] | None = yarn.applications(tags=[stream.app_name])
     except CdcError:
         applications = None
@@ -225,7 +224,7 @@ def backlog(topic: str, progress: Sequence[BatchProgress], ends: Offsets, sinks:
 
 def _ends(pipeline: Pipeline, connections: Connections) -> Offsets:
     try:
-        kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        kafka = kafka_of(pipeline, connections)
         return kafka.end_offsets([pipeline.topic(table) for table in pipeline.tables])
     except CdcError:
         return {}

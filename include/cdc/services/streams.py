@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cdc.clients.yarn import Application, YarnClient
@@ -63,6 +64,11 @@ class Stopped:
         if self.killed:
             return f"{self.stream}: {self.application_id} did not stop in time and was killed"
         return f"{self.stream}: {self.application_id} has stopped after its batch"
+
+
+def launch_lock(ops: OpsStore, app_name: str) -> AbstractContextManager[None]:
+    """Held by whoever looks for a stream's driver and then submits or ends one (`OpsStore.exclusively`)."""
+    return ops.exclusively(f"launch {app_name}")
 
 
 def find_live(yarn: YarnClient, stream: StreamSpec) -> Application | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.model.generations import TopicIdentity, check_topic
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import platform_topics
+from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline
 
 HOUR_MS = 3_600_000
@@ -21,7 +21,7 @@ class Topics:
 
     def __init__(self, pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
         self._pipeline, self._ops = pipeline, ops
-        self._kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        self._kafka = kafka_of(pipeline, connections)
         self._tables = tuple(pipeline.topic(table) for table in pipeline.tables)
         self._changelogs = {pipeline.topic(table) for table in pipeline.tables if table.changelog}
 

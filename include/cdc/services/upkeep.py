@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.model.horizon import horizons
 from cdc.model.version import pack
 from cdc.ops import OpsStore
+from cdc.services.reach import kafka_of
 from cdc.services.upkeep_clickhouse import keep_up_clickhouse
-from cdc.services.upkeep_report import Deadline, Horizon, TableUpkeep, UpkeepReport
+from cdc.services.upkeep_report import NO_HORIZON, WAITS, Deadline, Horizon, TableUpkeep, UpkeepReport
 from cdc.services.upkeep_warehouse import keep_up_warehouse
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 
@@ -36,7 +36,8 @@ def keep_up(
         connections: of Kafka, the ops store and the sinks.
         sinks: only these; all by default.
         tables: only these; all by default.
-        horizon_age_minutes: instead of the policy's; 0 is right only when no replay or repair runs.
+        horizon_age_minutes: instead of the policy's; 0 is right only when no repair or resume runs. A table
+            keeps its tombstones while a backfill, replay or resync of it is under way, whatever this says.
         on_step: called after each table.
 
     Raises:
@@ -52,6 +53,8 @@ def keep_up(
         record_horizons(pipeline, chosen, connections, ops)
         for sink in wanted:
             ready = {table.name: horizon_of(pipeline, table, sink.name, ops, age) for table in chosen}
+            # After the horizons: what begins from here on writes nothing that lies below them.
+            ready |= {run.table: WAITS.format(run.sentence) for run in ops.runs_under_way(pipeline.name)}
             if isinstance(sink, ClickHouseSink):
                 steps = keep_up_clickhouse(pipeline, sink, chosen, ready, connections, deadline)
             else:
@@ -67,7 +70,7 @@ def record_horizons(
     pipeline: Pipeline, tables: Iterable[TableSpec], connections: Connections, ops: OpsStore
 ) -> None:
     """Note where each topic begins now, for a later run: a writer may still hold what it has just read."""
-    kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(pipeline, connections)
     topics = [pipeline.topic(table) for table in tables]
     generations = ops.generations(topics)
     for topic, earliest in kafka.earliest_offsets(topics).items():
@@ -77,15 +80,16 @@ def record_horizons(
 
 def horizon_of(
     pipeline: Pipeline, table: TableSpec, sink: str, ops: OpsStore, age_minutes: int
-) -> Horizon | None:
-    """The table's horizon in a sink; None when none is old enough yet.
+) -> Horizon | str:
+    """The table's horizon in a sink, or why there is none.
 
-    Open dead letters and replays under way hold it back to the first event that they may write once more.
+    Open dead letters, and replays that were broken off, hold it back to the first event that they may write
+    once more.
     """
     topic = pipeline.topic(table)
     earliest = ops.horizon(topic, timedelta(minutes=age_minutes))
     if earliest is None:
-        return None
+        return NO_HORIZON
     held = [(p, pack(g, offset)) for g, p, offset in ops.open_places(pipeline.name, table.name, sink)]
     generations = ops.generations([topic])
     held += [

@@ -13,7 +13,7 @@ from cdc.ddl.clickhouse import FLOORS, raw_name
 from cdc.ddl.columns import quote_ch, quote_ch_string
 from cdc.errors import UnavailableError
 from cdc.model.upkeep import Budget, MergePlan, PartitionSample, plan_merges
-from cdc.services.upkeep_report import NO_HORIZON, TIME_IS_UP, Deadline, Horizon, TableUpkeep
+from cdc.services.upkeep_report import TIME_IS_UP, Deadline, Horizon, TableUpkeep
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 
 TIMEOUT_S = 3600
@@ -24,7 +24,7 @@ def keep_up_clickhouse(
     pipeline: Pipeline,
     sink: ClickHouseSink,
     tables: Sequence[TableSpec],
-    ready: Mapping[str, Horizon | None],
+    ready: Mapping[str, Horizon | str],
     connections: Connections,
     deadline: Deadline,
 ) -> Iterator[TableUpkeep]:
@@ -90,7 +90,7 @@ def _remove(
     client: Client,
     sink: ClickHouseSink,
     table: TableSpec,
-    horizon: Horizon | None,
+    horizon: Horizon | str,
     deadline: Deadline,
     done: list[str],
     left: list[str],
@@ -102,8 +102,8 @@ def _remove(
         left.append(f"tombstones: {TIME_IS_UP}")
         return
     conditions = [("truncated rows", _alone(raw, table, _below_floor(sink, table)))]
-    if horizon is None:
-        left.append(NO_HORIZON)
+    if isinstance(horizon, str):
+        left.append(horizon)
     else:
         conditions.insert(0, ("tombstones", _alone(raw, table, _behind(horizon))))
     for what, condition in conditions:

@@ -10,6 +10,8 @@ Horizon = dict[int, int]
 """For each Kafka partition the version below which tombstones may go."""
 
 NO_HORIZON = "tombstones: no horizon is old enough yet, a later run removes them"
+WAITS = "tombstones: {}; they stay meanwhile, and a later run removes them"
+"""While a backfill, replay or resync of the table is under way."""
 TIME_IS_UP = "the time of this run is used up"
 
 

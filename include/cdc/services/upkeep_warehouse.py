@@ -12,14 +12,14 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.ddl.warehouse import FLOORS, raw_name
 from cdc.errors import UnavailableError
-from cdc.services.upkeep_report import NO_HORIZON, TIME_IS_UP, Deadline, Horizon, TableUpkeep
+from cdc.services.upkeep_report import TIME_IS_UP, Deadline, Horizon, TableUpkeep
 from cdc.spec import TableSpec, WarehouseSink
 
 
 def keep_up_warehouse(
     sink: WarehouseSink,
     tables: Sequence[TableSpec],
-    ready: Mapping[str, Horizon | None],
+    ready: Mapping[str, Horizon | str],
     connections: Connections,
     deadline: Deadline,
 ) -> Iterator[TableUpkeep]:
@@ -52,15 +52,15 @@ def _remove(
     session: psycopg.Connection[Any],
     sink: WarehouseSink,
     table: TableSpec,
-    horizon: Horizon | None,
+    horizon: Horizon | str,
     done: list[str],
     left: list[str],
 ) -> None:
     if table.changelog:  # keeps every event
         return
     conditions: list[tuple[str, Composable]] = []
-    if horizon is None:
-        left.append(NO_HORIZON)
+    if isinstance(horizon, str):
+        left.append(horizon)
     else:
         behind: list[Composable] = [
             SQL("(_partition = {} AND _version < {})").format(Literal(p), Literal(v))

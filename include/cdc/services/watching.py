@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cdc.clients.connect import ConnectClient
 from cdc.clients.http import HttpError
 from cdc.connections import Connections
 from cdc.errors import TransientError
@@ -23,6 +22,7 @@ from cdc.model.samples import (
 from cdc.model.slot_health import GROWTH_WINDOW, retained_growth
 from cdc.ops import OpsStore
 from cdc.services.health import sample_connector, sample_slot
+from cdc.services.reach import connect_of
 from cdc.spec import Pipeline
 
 
@@ -79,7 +79,7 @@ def _restart(
     cause = next((task.cause[:500] for task in sample.tasks if task.trace), "no trace")
     one = Restart(sample.connector, what_failed(sample), cause, now)
     ops.record_restart(pipeline.name, one)
-    ConnectClient(connections.get(pipeline.connect.connection).url()).restart(sample.connector)
+    connect_of(pipeline, connections).restart(sample.connector)
     return one
 
 

@@ -12,13 +12,12 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from cdc.clients.connect import ConnectClient
-from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.model.watermark import Fence, SinkFacts, Watermark, behind, doubt_of, lsn_number, lsn_text
 from cdc.ops import OpsStore
+from cdc.services.reach import connect_of, kafka_of
 from cdc.spec import Pipeline
 from cdc.spec.names import join_qualified, split_qualified
 
@@ -90,12 +89,12 @@ def read_fence(
             lsn = _wait_for_capture(connection, pipeline.source.slot, end, patience_s, clock)
     except psycopg.OperationalError as error:
         raise UnavailableError(f"the source does not answer: {str(error).strip()}") from error
-    connect = ConnectClient(connections.get(pipeline.connect.connection).url())
+    connect = connect_of(pipeline, connections)
     snapshots = unfinished_snapshots(connect.offsets(pipeline.source.connector))
     for table in pipeline.tables:
         if table.source not in asked:
             snapshots.setdefault(table.source, "it is not captured yet: run DAG cdc_connectors")
-    kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+    kafka = kafka_of(pipeline, connections)
     ends = kafka.end_offsets([pipeline.topic(table) for table in pipeline.tables], "read_uncommitted")
     return Fence(lsn, complete_until, ends, snapshots)
 

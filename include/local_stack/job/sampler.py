@@ -10,11 +10,11 @@ import psycopg
 from psycopg import sql
 
 from cdc.clients.clickhouse import connect_clickhouse
-from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.ddl.columns import quote_ch, rows_of_view
 from cdc.model.samples import Offsets
 from cdc.ops import BatchProgress, OpsStore
+from cdc.services.reach import kafka_of
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
 from local_stack.job.sample import Sample, SinkSample, TableSample, measure_lag
 
@@ -37,7 +37,7 @@ class Sampler:
         """Nothing is asked before the first sample."""
         self._pipeline, self._connections, self._states = pipeline, connections, states
         self._ops = OpsStore(connections.get(pipeline.ops.connection))
-        self._kafka = KafkaClient(connections.get(pipeline.kafka.connection).bootstrap_servers())
+        self._kafka = kafka_of(pipeline, connections)
         self._postgres: dict[str, psycopg.Connection[Any]] = {}
         self._clickhouse: dict[str, Any] = {}
         self._problems: dict[str, str] = {}

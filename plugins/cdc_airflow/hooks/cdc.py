@@ -12,12 +12,11 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from cdc.connections import Connection, Connections
+from cdc.connections import YARN, Connection, Connections
 from cdc.errors import ConfigurationError
 from cdc.spec import Pipeline
 
-YARN = "cdc_yarn"
-"""The connection of YARN's ResourceManager (its web address)."""
+__all__ = ["YARN", "CdcHook", "connection_ids", "driver_connection_ids"]
 
 
 def driver_connection_ids(pipeline: Pipeline) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ def deliver(ops: OpsStore, deliveries: Sequence[Delivery], alerts: AlertsSpec) -
 
     A server that hangs costs minutes for each message, so the first failure of a channel ends it for now.
     What was not tried comes before that one at the next run: a message that is always refused holds up none.
+    One for a webhook that was taken out of the pipeline is given up.
 
     Returns:
         Why it did not get there, for each one that did not.
@@ -75,6 +76,9 @@ def deliver(ops: OpsStore, deliveries: Sequence[Delivery], alerts: AlertsSpec) -
     failed: dict[str, str] = {}
     for delivery in sorted(deliveries, key=lambda one: one.tried_at or one.created_at):
         channel = delivery.draft.channel
+        if channel == "webhook" and alerts.webhook is None:
+            _give_up(ops, delivery)
+            continue
         if channel in failed:
             errors.append(failed[channel])
             continue
@@ -86,6 +90,16 @@ def deliver(ops: OpsStore, deliveries: Sequence[Delivery], alerts: AlertsSpec) -
         except CdcError as error:
             log.error("what came of %r cannot be kept: %s", delivery.draft.subject, error)
     return errors
+
+
+def _give_up(ops: OpsStore, delivery: Delivery) -> None:
+    draft = delivery.draft
+    why = f"the pipeline has no webhook any more, it was to go to {draft.target}"
+    log.warning("%r is given up: %s", draft.subject, why)
+    try:
+        ops.give_up(delivery, why)
+    except CdcError as error:
+        log.error("that %r is given up cannot be kept: %s", draft.subject, error)
 
 
 def _try(draft: Draft, alerts: AlertsSpec) -> str:
@@ -113,7 +127,7 @@ def _send(draft: Draft, alerts: AlertsSpec) -> None:
         return
     from cdc.clients.webhook import WebhookClient
 
-    if alerts.webhook is None:
-        return
-    connection = CdcHook().connections([alerts.webhook]).get(alerts.webhook)
+    # Whom the pipeline names now: the connection that it named then may have been wrong.
+    name = alerts.webhook or draft.target
+    connection = CdcHook().connections([name]).get(name)
     WebhookClient(connection).post(json.loads(draft.body))

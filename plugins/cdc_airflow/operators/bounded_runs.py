@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from cdc.errors import CdcError, ConfigurationError
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_airflow.hooks.cdc import CdcHook, connection_ids
-from cdc_airflow.operators.submission import SPARK, describe
+from cdc_airflow.operators.submission import SPARK, describe, terminal_at_once
 from cdc_airflow.pipelines import ALL, find_pipeline
 
 if TYPE_CHECKING:
@@ -82,14 +82,15 @@ class BoundedRunOperator(SparkSubmitOperator):
         context: Any,
     ) -> list[BoundedRun]:
         """Do it on YARN."""
-        from cdc.services.bounded_runs import carry_out
+        from cdc.services.bounded_runs import carry_out, failures_of
 
         def launch(stream: StreamSpec, arguments: Sequence[str], purpose: str) -> None:
             with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
                 describe(self, stream, Path(folder), extra_args=arguments, purpose=purpose)
                 # The hook of the application before has its arguments.
                 self._hook = None
-                SparkSubmitOperator.execute(self, context)
+                with terminal_at_once(lambda: failures_of(ops, runs)):
+                    SparkSubmitOperator.execute(self, context)
 
         return carry_out(pipeline, ops, runs, launch, self.say)
 
@@ -102,6 +103,11 @@ class BoundedRunOperator(SparkSubmitOperator):
             names = ", ".join(table.name for table in pipeline.tables)
             raise ConfigurationError(f"received no table, expected one of {names}")
         return self.table
+
+
+def begins_anew(anew: bool | str, context: Any) -> bool:
+    """Whether a run that was broken off is left behind; a second try of the task goes on with its first."""
+    return str(anew).lower() == "true" and context["ti"].try_number == 1
 
 
 class BackfillOperator(BoundedRunOperator):
@@ -151,7 +157,7 @@ class BackfillOperator(BoundedRunOperator):
             table,
             scope,
             method=Method(self.method),
-            anew=str(self.anew).lower() == "true",
+            anew=begins_anew(self.anew, context),
             say=self.say,
         )
         return [run]
@@ -185,13 +191,16 @@ class ReplayOperator(BoundedRunOperator):
         since: where it begins; empty for the beginning of the run's data interval.
         until: where it ends, excluded; empty for the end of the run's data interval.
         sink: `all`, or the one sink that is written.
+        anew: true (or the text of it) never goes on with a run that was broken off.
     """
 
-    template_fields: Sequence[str] = (*BoundedRunOperator.template_fields, "since", "until", "sink")
+    template_fields: Sequence[str] = (*BoundedRunOperator.template_fields, "since", "until", "sink", "anew")
 
-    def __init__(self, *, since: str = "", until: str = "", sink: str = ALL, **kwargs: Any) -> None:
+    def __init__(
+        self, *, since: str = "", until: str = "", sink: str = ALL, anew: bool | str = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.since, self.until, self.sink = since, until, sink
+        self.since, self.until, self.sink, self.anew = since, until, sink, anew
 
     def ask(
         self, pipeline: Pipeline, connections: Connections, ops: OpsStore, context: Any
@@ -209,7 +218,17 @@ class ReplayOperator(BoundedRunOperator):
         runs: list[BoundedRun] = []
         try:
             for table in tables:
-                asked = ask_replay(pipeline, connections, ops, table, since, until, sinks=sinks, say=self.say)
+                asked = ask_replay(
+                    pipeline,
+                    connections,
+                    ops,
+                    table,
+                    since,
+                    until,
+                    sinks=sinks,
+                    anew=begins_anew(self.anew, context),
+                    say=self.say,
+                )
                 runs.append(asked)
         except CdcError as error:
             for run in runs:

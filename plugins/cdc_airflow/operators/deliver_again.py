@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from cdc.errors import UnavailableError
 from cdc_airflow.checks import health_checks
 from cdc_airflow.incidents import deliver_again
+from cdc_airflow.notifications.failure_mail import place_of
 from cdc_airflow.pipelines import find_pipeline
 
 
@@ -26,7 +27,7 @@ class DeliverAgainOperator(BaseOperator):
     def execute(self, context: Any) -> int:
         """Send; returns how many got there."""
         pipeline, _ = find_pipeline(self.pipeline)
-        due, errors = deliver_again(pipeline, health_checks(pipeline))
+        due, errors = deliver_again(pipeline, health_checks(pipeline), place_of(context["ti"]))
         self.log.info("%d message(s) were to be sent again, %d of them in vain", due, len(errors))
         if errors:
             raise UnavailableError(

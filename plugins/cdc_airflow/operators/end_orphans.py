@@ -35,12 +35,12 @@ class EndOrphansOperator(BaseOperator):
         """Find and end; returns the sentences."""
         if self.only != ALL:
             raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
-        from cdc.clients.yarn import YarnClient
         from cdc.services.orphans import orphans_of
+        from cdc.services.reach import yarn_of
 
         pipelines = declared_pipelines()
         connections = CdcHook().connections([YARN, *{pipeline.ops.connection for pipeline in pipelines}])
-        with orphans_of(pipelines, connections, YarnClient(connections.get(YARN).url())) as orphans:
+        with orphans_of(pipelines, connections, yarn_of(connections)) as orphans:
             found = orphans.find()
             ended = [] if str(self.plan_only).lower() == "true" else orphans.end(found)
         for orphan in found:

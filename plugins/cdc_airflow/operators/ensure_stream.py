@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.desired import Desired, ended_meanwhile, refusal
 from cdc.spec import Pipeline, StreamSpec
-from cdc_airflow.hooks.cdc import YARN, CdcHook, connection_ids
+from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.intent import context_asked_by_hand
 from cdc_airflow.operators.submission import SPARK, describe
 from cdc_airflow.pipelines import find_pipeline
@@ -104,11 +104,11 @@ class EnsureStreamOperator(SparkSubmitOperator):
     def submit_job(self, context: Any) -> str:
         """Submit, unless a driver of this specification lives; the lock makes two runs at once harmless."""
         from cdc.services.orphans import end_doubles
-        from cdc.services.streams import Restart, Reuse, ensure_decision, stop_stream
+        from cdc.services.streams import Restart, Reuse, ensure_decision, launch_lock, stop_stream
 
         target = self._reached
         app_name, wanted = target.stream.app_name, target.pipeline.spec_hash(target.stream)
-        with target.ops.exclusively(f"launch {app_name}"):
+        with launch_lock(target.ops, app_name):
             live, ended = end_doubles(target.yarn, target.ops, target.stream)
             for orphan in ended:
                 self.log.warning("Ended: %s", orphan.sentence)
@@ -160,15 +160,15 @@ class EnsureStreamOperator(SparkSubmitOperator):
 
     @contextmanager
     def _reach(self) -> Iterator[Target]:
-        from cdc.clients.yarn import YarnClient
         from cdc.ops import OpsStore
+        from cdc.services.reach import yarn_of
 
         pipeline, _ = find_pipeline(self.pipeline)
         connections = CdcHook().connections(connection_ids(pipeline))
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             # The first run of all may come before the first `cdc apply`.
             ops.ensure_schema()
-            yarn = YarnClient(connections.get(YARN).url())
+            yarn = yarn_of(connections)
             yield Target(pipeline, pipeline.stream(self.stream), ops, yarn)
 
     def _require_wanted(self, target: Target, context: Any) -> Desired:

@@ -11,7 +11,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from cdc_airflow.operators.submission import SPARK, describe
+from cdc_airflow.operators.submission import SPARK, describe, terminal_at_once
 from cdc_airflow.pipelines import find_pipeline
 
 
@@ -73,4 +73,5 @@ class RebuildTableOperator(SparkSubmitOperator):
             arguments = rebuild_arguments(table.name)
             stream = pipeline.stream(table.stream)
             describe(self, stream, Path(folder), extra_args=arguments, purpose=f"rebuild-{table.name}")
-            return super().execute(context)
+            with terminal_at_once():
+                return super().execute(context)

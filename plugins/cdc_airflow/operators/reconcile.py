@@ -15,7 +15,7 @@ from cdc.errors import DataError
 from cdc.spec import Pipeline, TableSpec
 from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.notifications.difference_mail import DifferenceMail
-from cdc_airflow.operators.submission import SPARK, describe
+from cdc_airflow.operators.submission import SPARK, describe, terminal_at_once
 from cdc_airflow.pipelines import ALL, find_pipeline
 from cdc_airflow.run_window import Run, chosen_window, run_of
 
@@ -151,7 +151,8 @@ class ReconcileOperator(SparkSubmitOperator):
             describe(self, stream, Path(folder), extra_args=arguments, purpose="repair")
             # The hook of the repair before has its arguments.
             self._hook = None
-            super().execute(context)
+            with terminal_at_once():
+                super().execute(context)
 
     def _tell(self, pipeline: Pipeline, reports: Sequence[TableReconciliation], context: Any) -> None:
         from cdc.services.reconcile_run import sentences

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from cdc.errors import DataError
 from cdc.spec import Pipeline
 from cdc_airflow.hooks.cdc import CdcHook
-from cdc_airflow.operators.submission import SPARK, describe
+from cdc_airflow.operators.submission import SPARK, describe, terminal_at_once
 from cdc_airflow.pipelines import ALL, find_pipeline
 
 
@@ -67,7 +67,8 @@ class ReplayDeadLettersOperator(SparkSubmitOperator):
         with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
             stream = pipeline.stream(self.stream)
             describe(self, stream, Path(folder), extra_args=arguments, purpose="replay")
-            super().execute(context)
+            with terminal_at_once():
+                super().execute(context)
         report = replay_report(before, self._waiting(pipeline))
         for sentence in report.sentences:
             self.log.info("%s", sentence)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk.exceptions import AirflowFailException
 
+from cdc.errors import TERMINAL_EXIT_CODE
 from cdc.settings import Settings
 from cdc.spec import StreamSpec
 from cdc_airflow.hooks.cdc import CdcHook, driver_connection_ids
@@ -14,6 +18,29 @@ from cdc_airflow.pipelines import find_pipeline
 
 SPARK = "cdc_spark"
 """The Spark connection: `yarn`, cluster deploy mode, and the ResourceManager's web address."""
+
+
+_EXITED = re.compile(r"exited with status (\d+)")
+
+
+@contextmanager
+def terminal_at_once(explain: Callable[[], str] = str) -> Iterator[None]:
+    """Fail the task without another try when its application has ended by a terminal error.
+
+    The provider raises the same error for every failed application; YARN's diagnostics have its exit code.
+
+    Args:
+        explain: says what the application has left as its reason; empty when that is not known.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        found = _EXITED.search(str(error))
+        if found is None or int(found[1]) != TERMINAL_EXIT_CODE:
+            raise
+        raise AirflowFailException(
+            explain() or f"{error}\nIt ends so again until a person changes something: its log says what"
+        ) from error
 
 
 def describe(

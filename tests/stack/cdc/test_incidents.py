@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,31 +34,17 @@ OK = Verdict(Level.OK, "slot s", "slot s is active")
 DRAFT = Draft("mail", "a@b", "subject", "<p>body</p>")
 
 
-@pytest.fixture(scope="module")
-def dsn(postgres: Any) -> str:
-    made: str = postgres.create_database("incidents").dsn()
-    return made
-
-
-@pytest.fixture
-def ops(dsn: str) -> Iterator[OpsStore]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
-    with OpsStore(dsn) as store:
-        store.ensure_schema()
-        yield store
-
-
 def deciding(verdicts: Sequence[Verdict], at: datetime) -> Callable[[dict[str, Incident]], list[Turn]]:
     return lambda open_: follow(open_, verdicts, GAP, at)
+
+
+def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
+    return [(DRAFT, [turn]) for turn in turns if turn.news]
 
 
 def look(
     ops: OpsStore, verdict: Verdict, minutes: float = 0, check: str = "slot"
 ) -> tuple[list[Turn], list[Any]]:
-    def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
-        return [(DRAFT, [turn]) for turn in turns if turn.news]
-
     at = NOW + timedelta(minutes=minutes)
     return ops.follow_incidents("p", check, deciding([verdict], at), compose)
 
@@ -113,9 +99,12 @@ class TestIncidents:
 
     def test_what_no_check_looks_at_any_more_ends(self, ops: OpsStore) -> None:
         look(ops, BREACH, check="queries orders")
-        assert ops.end_other_incidents("p", ["queries orders", "slot"], NOW) == 0
-        assert ops.end_other_incidents("p", ["slot"], NOW) == 1
-        assert ops.incidents("p")[0].ending == "slot s is checked no more"
+        assert ops.end_other_incidents("p", ["queries orders", "slot"], NOW, compose) == []
+        (told,) = ops.end_other_incidents("p", ["slot"], NOW, compose)
+        (over,) = ops.incidents("p")
+        assert (over.over_at, over.ending) == (NOW, "slot s is checked no more")
+        assert list(told.incidents) == [over.id]
+        assert ops.end_other_incidents("p", ["slot"], NOW, compose) == []
 
     def test_an_alarm_of_another_version_is_read_all_the_same(self, ops: OpsStore) -> None:
         look(ops, BREACH)
@@ -146,6 +135,15 @@ class TestDeliveries:
         assert (done.attempts, done.error) == (2, "")
         assert done.delivered_at is not None
 
+    def test_what_was_given_up_is_told_apart_and_not_sent_again(self, ops: OpsStore) -> None:
+        (kept,) = ops.record_deliveries("p", [DRAFT])
+        ops.give_up(kept, "nobody is there any more")
+        ops.rows("UPDATE cdc_ops.deliveries SET tried_at = now() - interval '5 minutes'")
+        assert (ops.undelivered("p", due=True), ops.undelivered("p")) == ([], [])
+        (shown,) = ops.deliveries("p")
+        assert (shown.delivered_at, shown.error) == (None, "nobody is there any more")
+        assert shown.given_up_at is not None
+
     def test_what_is_a_day_old_is_shown_and_not_sent_again(self, ops: OpsStore) -> None:
         ops.record_deliveries("p", [DRAFT])
         ops.rows("UPDATE cdc_ops.deliveries SET created_at = now() - interval '25 h', tried_at = created_at")
@@ -172,7 +170,7 @@ class TestCommand:
     def cdc(
         self, ops: OpsStore, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[..., str]:
-        database = postgres.connection("incidents").model_copy(update={"id": "cdc_ops"})
+        database = postgres.connection("test_incidents").model_copy(update={"id": "cdc_ops"})
         file = tmp_path / "connections.json"
         file.write_text(json.dumps(Connections([database]).to_document()))
         monkeypatch.setenv("CDC_CONNECTIONS_FILE", str(file))
@@ -242,7 +240,7 @@ class TestRestarts:
 class TestLooks:
     @pytest.fixture
     def connections(self, ops: OpsStore, postgres: Any) -> Connections:
-        database = postgres.connection("incidents")
+        database = postgres.connection("test_incidents")
         names = ("cdc_ops", "cdc_source_admin")
         return Connections(database.model_copy(update={"id": name}) for name in names)
 
@@ -283,7 +281,7 @@ class TestLooks:
                 source.execute("SELECT pg_reload_conf()")
 
     def test_a_slot_is_judged_also_when_nothing_can_be_kept(self, postgres: Any, pipeline: Pipeline) -> None:
-        admin = postgres.connection("incidents").model_copy(update={"id": "cdc_source_admin"})
+        admin = postgres.connection("test_incidents").model_copy(update={"id": "cdc_source_admin"})
         away = admin.model_copy(update={"id": "cdc_ops", "port": 1})
         with psycopg.connect(admin.dsn(), autocommit=True) as source:
             source.execute(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,21 +22,6 @@ from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 from cdc.ops.overview import OverviewStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def dsn(postgres: Any) -> str:
-    made: str = postgres.create_database("ops").dsn()
-    return made
-
-
-@pytest.fixture
-def ops(dsn: str) -> Iterator[OpsStore]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS cdc_ops CASCADE")
-    with OpsStore(dsn) as store:
-        store.ensure_schema()
-        yield store
 
 
 def progress(batch: int, at: datetime = NOW, query: str = "p.s.warehouse") -> BatchProgress:

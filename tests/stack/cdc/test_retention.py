@@ -61,6 +61,12 @@ class Place:
                 )
             )  # fmt: skip
 
+    def remove(self, table: str, until: int) -> None:
+        """As Kafka's retention does."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for done in admin.delete_records([TopicPartition(self.topic(table), 0, until)]).values():
+            done.result(30)
+
     def judged(self) -> dict[str, Verdict]:
         policy = self.pipeline.policies.maintenance
         samples = sample_retention(self.pipeline, self.connections)
@@ -77,6 +83,18 @@ def place(postgres: Any, pipeline: Pipeline) -> Iterator[Place]:
 
 def test_a_topic_that_was_not_made_yet_is_no_verdict(place: Place) -> None:
     assert place.judged() == {}
+
+
+def test_a_query_without_a_batch_has_everything_to_read(place: Place) -> None:
+    place.make("orders_fact", 168 * HOUR, 9 * HOUR, 3 * HOUR)
+    place.read("orders_fact", 2, "clickhouse")
+    verdict = place.judged()[place.topic("orders_fact")]
+    assert verdict.level is Level.OK
+    assert "for 7 d, ecommerce.orders.warehouse, which has no batch yet, is 9 h behind" in verdict.sentence
+    place.remove("orders_fact", 1)
+    verdict = place.judged()[place.topic("orders_fact")]
+    assert verdict.level is Level.BREACH
+    assert "1 of ecommerce.orders.warehouse, which has no batch yet," in verdict.sentence
 
 
 def test_events_that_all_have_been_read_need_only_the_time_of_a_replay(place: Place) -> None:
@@ -110,9 +128,7 @@ def test_a_parked_table_holds_on_to_where_its_parking_began(place: Place) -> Non
 
 
 def test_what_was_removed_unread_is_counted(place: Place) -> None:
-    admin = AdminClient({"bootstrap.servers": place.bootstrap})
-    for done in admin.delete_records([TopicPartition(place.topic("products"), 0, 2)]).values():
-        done.result(30)
+    place.remove("products", 2)
     verdict = place.judged()[place.topic("products")]
     assert verdict.level is Level.BREACH
     assert "removed events that were not read yet: 2 of products, parked in clickhouse," in verdict.sentence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def start(
     stream = pipeline.stream("orders")
     with OpsStore(dsn_of._dsn) as ops:
         return start_stream(pipeline, stream, FILE, settings, yarn, ops, lambda _: None, resume=resume)
+
+
+def waits_for_a_lock(ops: OpsStore) -> bool:
+    return bool(ops.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_1_two_starts_at_once_leave_one_driver(
@@ -123,8 +135,17 @@ def test_6_a_second_driver_of_a_stream_is_found_and_the_next_ensure_ends_it(
     (second,) = {a.id for a in yarn.applications([stream.app_name])} - {first.id}
     (orphan,) = Orphans([pipeline], yarn, [ops]).find()
     assert (orphan.why, orphan.name, orphan.kept) == (Why.DOUBLE, second, first.id)
-    assert start(pipeline, settings, yarn, ops).id == first.id
-    assert [a.id for a in yarn.applications([stream.app_name])] == [first.id]
+    with OpsStore(ops._dsn) as other, other.exclusively(f"launch {stream.app_name}"):
+        # A launch under way, which has submitted the second one and will end the first.
+        ending = threading.Thread(target=Orphans([pipeline], yarn, [ops]).end, args=([orphan],))
+        ending.start()
+        wait_until(lambda: len(yarn.applications([stream.app_name])) < 2 or waits_for_a_lock(other))
+        other.record_launch("ecommerce", "orders", second, pipeline.spec_hash(stream))
+    ending.join()
+    assert [a.id for a in yarn.applications([stream.app_name])] == [second]
+    submit(pipeline, stream, FILE, settings)
+    assert start(pipeline, settings, yarn, ops).id == second
+    assert [a.id for a in yarn.applications([stream.app_name])] == [second]
     assert Orphans([pipeline], yarn, [ops]).find() == []
 
 

@@ -119,7 +119,10 @@ def sinks(services: RunningStack, pipeline: Pipeline) -> Iterator[Sinks]:
         OpsStore(connections.get("cdc_ops")) as ops,
     ):
         ops.ensure_schema()
-        ops.rows("TRUNCATE cdc_ops.topics, cdc_ops.generations, cdc_ops.horizons, cdc_ops.dead_letters")
+        ops.rows(
+            "TRUNCATE cdc_ops.topics, cdc_ops.generations, cdc_ops.horizons, cdc_ops.dead_letters, "
+            "cdc_ops.bounded_runs"
+        )
         for statement in clickhouse.statements(pipeline, one, table):
             client.command(statement)
         client.command("TRUNCATE TABLE cdc_raw.order_items")
@@ -195,11 +198,45 @@ def test_a_replay_under_way_keeps_the_tombstones_above_what_it_may_write_again(s
     run = sinks.ops.begin_run(
         sinks.pipeline.name, sinks.table.name, RunKind.REPLAY, {}, ["clickhouse"], position=begun
     )
+    sinks.ops.end_run(run.id, "broken off", failed=True)  # it may be run again, and goes on where it was
     said = sinks.keep_up()
     assert all("tombstones" not in text for text in said.values())
     sinks.event(2, key=1)
     assert sinks.readers() == ([], [])
     sinks.ops.end_run(run.id)
+    assert all("removed 1 tombstones" in text for text in sinks.keep_up().values())
+
+
+@pytest.mark.parametrize("kind", RunKind)
+@pytest.mark.parametrize("age", [0, 60])
+def test_no_tombstone_goes_while_a_bounded_run_of_its_table_is_under_way(
+    sinks: Sinks, kind: RunKind, age: int
+) -> None:
+    sinks.event(3, key=1, deleted=True)
+    sinks.log_begins_at(5)
+    sinks.keep_up(age=60)
+    sinks.ops.rows("UPDATE cdc_ops.horizons SET recorded_at = now() - interval '61 minutes'")
+    position = {"since": {0: 5}, "until": {0: 9}}
+    run = sinks.ops.begin_run(
+        sinks.pipeline.name, sinks.table.name, kind, {}, ["warehouse"], position=position
+    )
+    said = sinks.keep_up(age=age)
+    assert all(f"tombstones: {kind} of order_items into warehouse: running" in text for text in said.values())
+    assert all("removed" not in text for text in said.values())
+    assert sinks.stored() == ({1}, {1})
+    sinks.ops.end_run(run.id)
+    assert all("removed 1 tombstones" in text for text in sinks.keep_up(age=age).values())
+
+
+def test_a_run_of_another_table_or_one_that_was_killed_holds_nothing_back(sinks: Sinks) -> None:
+    sinks.event(3, key=1, deleted=True)
+    sinks.log_begins_at(5)
+    killed = sinks.ops.begin_run(sinks.pipeline.name, sinks.table.name, RunKind.RESYNC, {}, ["warehouse"])
+    sinks.ops.begin_run(sinks.pipeline.name, "customers", RunKind.BACKFILL, {}, ["warehouse"])
+    sinks.ops.rows(
+        "UPDATE cdc_ops.bounded_runs SET touched_at = now() - interval '61 minutes' WHERE id = %s",
+        (killed.id,),
+    )
     assert all("removed 1 tombstones" in text for text in sinks.keep_up().values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -41,7 +42,7 @@ def ops(monkeypatch: pytest.MonkeyPatch) -> Ops:
 
 
 def deliver(ops: Ops, *deliveries: Delivery) -> list[str]:
-    return outbox.deliver(cast("OpsStore", ops), deliveries, cast("AlertsSpec", None))
+    return outbox.deliver(cast("OpsStore", ops), deliveries, cast("AlertsSpec", SimpleNamespace(webhook="x")))
 
 
 def test_the_first_failure_of_a_channel_ends_it_and_no_other(ops: Ops) -> None:

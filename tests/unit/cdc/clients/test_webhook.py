@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,68 +11,41 @@ import pytest
 from cdc.clients.webhook import WebhookClient
 from cdc.connections import Connection
 from cdc.errors import ConfigurationError, UnavailableError
+from tests.receiver import Receiver, receiving
 
 TOKEN = "services/T0/B0/very-secret"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted, and answers with `status`."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.status, self.taken = 200, list[tuple[str, Any]]()
-        self.answer = "no_team"
-
-    def connection(self, **more: Any) -> Connection:
-        values = {"host": "127.0.0.1", "port": self.server_port, "password": TOKEN} | more
-        return Connection(id="cdc_hook", conn_type="http", **values)
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((self.path, json.loads(body)))
-        self.send_response(self.server.status)
-        if self.server.status == 302:
-            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.end_headers()
-        self.wfile.write(self.server.answer.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with receiving() as server:
+        server.answer = "no_team"
+        yield server
+
+
+def to(receiver: Receiver, **more: Any) -> Connection:
+    values = {"host": "127.0.0.1", "port": receiver.server_port, "password": TOKEN} | more
+    return Connection(id="cdc_hook", conn_type="http", **values)
 
 
 def test_posts_json_to_the_secret_address(receiver: Receiver) -> None:
-    WebhookClient(receiver.connection()).post({"text": "größer"})
+    WebhookClient(to(receiver)).post({"text": "größer"})
     assert receiver.taken == [(f"/{TOKEN}", {"text": "größer"})]
 
 
 def test_the_address_may_be_the_host_as_in_airflow_s_connections_to_slack(receiver: Receiver) -> None:
     whole = f"http://127.0.0.1:{receiver.server_port}/hooks/"
-    WebhookClient(receiver.connection(host=whole, port=None)).post({})
+    WebhookClient(to(receiver, host=whole, port=None)).post({})
     assert receiver.taken == [(f"/hooks/{TOKEN}", {})]
     with pytest.raises(ConfigurationError, match="write the port into the address"):
-        WebhookClient(receiver.connection(host=whole))
+        WebhookClient(to(receiver, host=whole))
 
 
 @pytest.mark.parametrize("status", [302, 404, 500, 503])
 def test_any_other_answer_is_an_error_that_keeps_the_secret(receiver: Receiver, status: int) -> None:
     receiver.status = status
     with pytest.raises(UnavailableError, match=f"webhook cdc_hook answered {status}: no_team") as caught:
-        WebhookClient(receiver.connection()).post({})
+        WebhookClient(to(receiver)).post({})
     assert "secret" not in str(caught.value)
     assert len(receiver.taken) == 1
 
@@ -94,7 +64,7 @@ def test_an_answer_that_repeats_the_secret_is_told_without_it(receiver: Receiver
     receiver.status, receiver.answer = 404, answer.replace("PORT", str(receiver.server_port))
     whole = f"http://127.0.0.1:{receiver.server_port}/hooks/"
     with pytest.raises(UnavailableError, match=r"answered 404: .*…") as caught:
-        WebhookClient(receiver.connection(host=whole, port=None)).post({})
+        WebhookClient(to(receiver, host=whole, port=None)).post({})
     assert "services" not in str(caught.value)
 
 
@@ -105,8 +75,8 @@ def test_one_that_is_away_or_silent_is_an_error_that_keeps_the_secret(
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         with pytest.raises(UnavailableError, match="does not answer: ConnectionError") as refused:
-            WebhookClient(receiver.connection(port=silent.getsockname()[1])).post({})
+            WebhookClient(to(receiver, port=silent.getsockname()[1])).post({})
         silent.listen()
         with pytest.raises(UnavailableError, match="does not answer: ReadTimeout") as late:
-            WebhookClient(receiver.connection(port=silent.getsockname()[1])).post({})
+            WebhookClient(to(receiver, port=silent.getsockname()[1])).post({})
     assert "secret" not in f"{refused.value} {late.value}"
