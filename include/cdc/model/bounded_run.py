@@ -109,6 +109,21 @@ class BoundedRun:
         where = f" into {', '.join(self.sinks)}" if self.sinks else ""
         return f"{self.kind} of {self.table}{where}: {self.state}, {self.done:,}{of} {unit}{bad}"
 
+    @property
+    def part(self) -> str:
+        """Which part of the table it is about."""
+        if self.kind is RunKind.BACKFILL:
+            scope = Scope.from_document({"from_key": (), "until_key": (), "where": "", **self.window})
+            by = ", by incremental snapshot" if self.window.get("method") == Method.SNAPSHOT else ""
+            return f"{scope.sentence}{by}"
+        if self.kind is RunKind.REPLAY:
+            return f"events from {self.window.get('from', '?')} until {self.window.get('until', '?')}"
+        return "every row"
+
+    def broken_off(self, now: datetime) -> bool:
+        """It says that it runs, and has said nothing for so long that it was killed."""
+        return self.state == "running" and now - self.touched_at >= SILENT_AFTER
+
     def as_document(self) -> dict[str, Any]:
         """JSON-able."""
         return {
@@ -136,7 +151,7 @@ def refuse_resume(table: str, runs: Iterable[BoundedRun], now: datetime) -> None
         ConfigurationError: one of this table runs.
     """
     for run in runs:
-        under_way = run.state == "running" and now - run.touched_at < SILENT_AFTER
+        under_way = run.state == "running" and not run.broken_off(now)
         if run.table == table and run.kind is RunKind.RESYNC and under_way:
             raise ConfigurationError(
                 f"{table} is being read anew by a resync ({run.sentence}), and comes back by itself: "
