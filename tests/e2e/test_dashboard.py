@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, inside Airflow's UI: a stream stalls and recovers, a button runs a DAG."""
+"""The dashboard in a browser, inside Airflow: a stream stalls and recovers, a question is answered."""
 
 from __future__ import annotations
 
@@ -79,6 +79,22 @@ def test_a_button_inside_airflow_runs_a_dag(stack, page, eventually):
     run = stack.finish(manual()[0])
     assert run.state == "success", stack.api.explain(run)
     frame.get_by_text("cdc_watermarks: success").first.wait_for()
+
+
+@pytest.mark.timeout(300)
+def test_a_question_is_answered_where_its_link_leads(stack, page):
+    """A refusal changes nothing, so the table of the other tests stays as it is."""
+    run = stack.api.trigger("cdc_resync", {"pipeline": "ecommerce", "table": "products"})
+    page.goto(f"{stack.ctx.stack_env()['AIRFLOW_URL']}/cdc/pipelines/ecommerce?window=15m")
+    question = page.locator("[data-approval=products]")
+    question.wait_for(timeout=120_000)
+    with page.context.expect_page() as opened:
+        question.get_by_role("link").click()
+    opened.value.get_by_role("button", name="Reject", exact=True).click()
+    ended = stack.finish(run, 120)
+    assert ended.state == "success", stack.api.explain(ended)
+    opened.value.close()
+    question.wait_for(state="detached")
 
 
 @pytest.mark.timeout(300)

@@ -113,6 +113,21 @@ class BoundedRun:
         """It runs, and was not killed."""
         return self.state == "running" and now - self.touched_at < SILENT_AFTER
 
+    @property
+    def part(self) -> str:
+        """Which part of the table it is about."""
+        if self.kind is RunKind.BACKFILL:
+            scope = Scope.from_document({"from_key": (), "until_key": (), "where": "", **self.window})
+            by = ", by incremental snapshot" if self.window.get("method") == Method.SNAPSHOT else ""
+            return f"{scope.sentence}{by}"
+        if self.kind is RunKind.REPLAY:
+            return f"events from {self.window.get('from', '?')} until {self.window.get('until', '?')}"
+        return "every row"
+
+    def broken_off(self, now: datetime) -> bool:
+        """It says that it runs, and has said nothing for so long that it was killed."""
+        return self.state == "running" and not self.is_under_way(now)
+
     def as_document(self) -> dict[str, Any]:
         """JSON-able."""
         return {

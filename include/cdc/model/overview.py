@@ -36,6 +36,7 @@ class Dot:
     Attributes:
         at: when it was looked at; None when it never was.
         stale: the look is too old to be believed, so that `level` is at least a warning.
+        meant: nothing is the matter but what a person wants so, such as a pause.
     """
 
     stage: Stage
@@ -44,6 +45,7 @@ class Dot:
     todo: str = ""
     at: datetime | None = None
     stale: bool = False
+    meant: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def dots(samples: PipelineSamples, policy: PoliciesSpec, now: datetime, stale_s:
 def headline(found: Iterable[Dot]) -> Dot:
     """The worst dot, and of equals the one nearest to the source, which explains the others."""
     order = (Level.BREACH, Level.UNKNOWN, Level.WARN, Level.OK)
-    return min(found, key=lambda dot: order.index(dot.level))
+    return min(found, key=lambda dot: (order.index(dot.level), dot.meant))
 
 
 def _dot(
@@ -118,7 +120,7 @@ def _dot(
     if first is None:
         return Dot(stage, Level.UNKNOWN, f"{stage}: nothing was looked at yet", at=at, stale=True)
     sentence = first.sentence if len(bad) < 2 else f"{first.sentence} (and {len(bad) - 1} more)"
-    dot = Dot(stage, first.level, sentence, first.todo, at)
+    dot = Dot(stage, first.level, sentence, first.todo, at, meant=first.meant)
     if not is_stale(at, now, stale_s):
         return dot
     if at is None:
@@ -126,7 +128,7 @@ def _dot(
     why = late or "it was not looked at since"
     level = Level.UNKNOWN if dot.level in (Level.OK, Level.WARN) else dot.level
     said = f"{sentence} {duration((now - at).total_seconds())} ago; {why}"
-    return replace(dot, level=level, sentence=said, stale=True)
+    return replace(dot, level=level, sentence=said, stale=True, meant=False)
 
 
 def _slot(samples: PipelineSamples, policy: PoliciesSpec) -> Verdict:
@@ -174,9 +176,8 @@ def _topic(query: QueryView, policy: PoliciesSpec, now: datetime) -> Verdict:
     limit = policy.max_progress_age_s
     if query.sample.paused_at is not None:
         said = f"{place}: {backlog:,} events wait in its topics while its stream is paused"
-        return Verdict(
-            Level.WARN if backlog else Level.OK, place, said, figures, "Resume it when it is time."
-        )
+        level = Level.WARN if backlog else Level.OK
+        return Verdict(level, place, said, figures, "Resume it when it is time.", meant=bool(backlog))
     late = f", the oldest up to {duration(seconds)}" if seconds else ""
     said = f"{place}: {backlog:,} events wait in its topics{late}"
     if backlog > policy.max_offsets_behind:

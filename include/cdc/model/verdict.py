@@ -84,6 +84,6 @@ def not_begun(subject: str, said: str, todo: str) -> Verdict:
 
 
 def worst(verdicts: tuple[Verdict, ...]) -> Verdict | None:
-    """The verdict to speak of first: a breach before what is unknown, before a warning."""
+    """The verdict to speak of first: a breach, then what is unknown, then a warning, then what is meant."""
     order = (Level.BREACH, Level.UNKNOWN, Level.WARN, Level.OK)
-    return min(verdicts, key=lambda verdict: order.index(verdict.level), default=None)
+    return min(verdicts, key=lambda verdict: (order.index(verdict.level), verdict.meant), default=None)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg.sql import SQL
 
+from cdc.ops.history import HistoryStore
 from cdc.ops.records import BatchProgress, Launch
 from cdc.ops.store import OpsStore
 
@@ -71,6 +71,19 @@ _EVENTS = """
       UNION ALL
       SELECT applied_at, 'applied', 'table ' || "table" || ' applied' FROM cdc_ops.applied_tables
         WHERE pipeline = %(pipeline)s
+      UNION ALL
+      SELECT finished_at, 'difference', "table" || ' differed from the source'
+        FROM cdc_ops.reconciliations WHERE pipeline = %(pipeline)s AND NOT equal
+      UNION ALL
+      SELECT started_at, 'run', kind || ' of ' || "table" || ' began'
+        FROM cdc_ops.bounded_runs WHERE pipeline = %(pipeline)s
+      UNION ALL
+      SELECT finished_at, CASE state WHEN 'failed' THEN 'failed run' ELSE 'run' END,
+        kind || ' of ' || "table" || ': ' || state
+        FROM cdc_ops.bounded_runs WHERE pipeline = %(pipeline)s
+      UNION ALL
+      SELECT created_at, 'not told', 'a message could not be delivered: ' || subject
+        FROM cdc_ops.deliveries WHERE pipeline = %(pipeline)s AND delivered_at IS NULL AND attempts > 0
     ) AS every WHERE at > %(since)s ORDER BY at DESC LIMIT %(limit)s
 """
 
@@ -155,7 +168,7 @@ class PastEvent:
     text: str
 
 
-class OverviewStore(OpsStore):
+class OverviewStore(HistoryStore, OpsStore):
     """Reads by index only, so that a screen may ask every few seconds."""
 
     def newest_batches(self, queries: Sequence[str]) -> dict[str, BatchProgress]:
@@ -198,9 +211,7 @@ class OverviewStore(OpsStore):
         return [Parked(**row) for row in self.rows(statement, (pipeline,))]
 
     def reconciled(self, pipeline: str) -> list[Reconciled]:
-        """The newest comparison of each whole table; none where the store keeps no reports."""
-        if not self._has("reconciliations"):
-            return []
+        """The newest comparison of each whole table."""
         statement = (
             'SELECT DISTINCT ON ("table") "table", finished_at, equal FROM cdc_ops.reconciliations '
             "WHERE pipeline = %s AND report ->> 'window' IS NULL "
@@ -209,12 +220,6 @@ class OverviewStore(OpsStore):
         return [Reconciled(**row) for row in self.rows(statement, (pipeline,))]
 
     def past_events(self, pipeline: str, since: datetime, limit: int = 100) -> list[PastEvent]:
-        """Incidents, launches, failures, parked tables and dead letters since then, newest first."""
+        """Incidents, launches, parked tables, dead letters, runs and differences since then, newest first."""
         values = {"pipeline": pipeline, "since": since, "limit": limit}
         return [PastEvent(**row) for row in self.rows(_EVENTS, values)]
-
-    def _has(self, table: str) -> bool:
-        row: dict[str, Any] | None = self.one(
-            "SELECT to_regclass(%s) IS NOT NULL AS there", (f"cdc_ops.{table}",)
-        )
-        return bool(row and row["there"])

@@ -14,12 +14,15 @@ from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import Application
 from cdc.connections import Connections
 from cdc.errors import CdcError
+from cdc.model.bounded_run import BoundedRun
 from cdc.model.desired import Desired
+from cdc.model.incidents import Incident
 from cdc.model.lag import LastBatch, QueryView
 from cdc.model.overview import SinkSample
 from cdc.model.samples import Offsets, QuerySample, lag
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, Launch
+from cdc.ops.history import Report, Told
 from cdc.ops.overview import (
     Bucket,
     OpenLetters,
@@ -38,7 +41,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class OpsFacts:
-    """The present, as the ops store has it; by query, by stream, by table."""
+    """The present, as the ops store has it; by query, by stream, by table. `incidents` are open ones."""
 
     batches: Mapping[str, BatchProgress]
     seen_at: Mapping[str, datetime]
@@ -47,6 +50,22 @@ class OpsFacts:
     letters: Sequence[OpenLetters]
     watermarks: Sequence[Watermark]
     reconciled: Sequence[Reconciled]
+    incidents: Sequence[Incident] = ()
+
+
+@dataclass(frozen=True)
+class RecordFacts:
+    """What the ops store has of incidents, comparisons and bounded runs, newest first.
+
+    Attributes:
+        incidents: open ones first, then some that are over.
+        told: messages about them, and all that did not get there.
+    """
+
+    incidents: Sequence[Incident] = ()
+    told: Sequence[Told] = ()
+    runs: Sequence[BoundedRun] = ()
+    reports: Sequence[Report] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,22 @@ def read_present(pipeline: Pipeline, store: OverviewStore) -> OpsFacts:
         letters=store.open_letters(pipeline.name),
         watermarks=store.watermarks(pipeline.name),
         reconciled=store.reconciled(pipeline.name),
+        incidents=store.incidents(pipeline.name, only_open=True),
+    )
+
+
+def read_records(pipeline: Pipeline, store: OverviewStore) -> RecordFacts:
+    """What the ops store has of incidents, comparisons and bounded runs.
+
+    Raises:
+        UnavailableError: it does not answer.
+    """
+    incidents = store.incidents(pipeline.name, limit=30)
+    return RecordFacts(
+        incidents,
+        store.told(pipeline.name, [one.id for one in incidents if one.id is not None]),
+        store.bounded_runs(pipeline.name),
+        store.reports(pipeline.name),
     )
 
 

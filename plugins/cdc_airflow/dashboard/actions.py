@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cdc.spec import Pipeline
-from cdc_airflow.pipelines import stream_dag_ids
+from cdc_airflow.pipelines import reconciliation_dags, stream_dag_ids
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,35 @@ def actions_of(pipeline: Pipeline, every: Iterable[Pipeline]) -> tuple[Action, .
         every: all of them, since they decide how the streams' DAGs are named.
     """
     own = {"pipeline": pipeline.name}
-    dag_ids = stream_dag_ids(every)
+    known = tuple(every)
+    dag_ids = stream_dag_ids(known)
+    (reconciliation,) = (
+        dag_id for dag_id, theirs in reconciliation_dags(known).items() if pipeline in theirs
+    )
     general = (
         Action("cdc_connectors", "Apply", "Make true what the YAML says; restart failed tasks", conf=own),
         Action("cdc_health", "Check health", "Judge everything now; a breach sends a mail"),
         Action("cdc_watermarks", "Prove watermarks", "Prove what each table is complete up to"),
         Action(
+            "cdc_schema", "Compare schemas", "Let the sinks follow the source's tables; park what cannot",
+            conf=own,
+        ),
+        Action(
+            reconciliation, "Reconcile",
+            "Compare every row with the source; mend what differs, if the policy says so", conf=own,
+        ),
+        Action(
             "cdc_dead_letter_replay", "Replay dead letters", "Write them once more, after a fix", conf=own
         ),
-    )
+        Action(
+            "cdc_clickhouse_maintenance", "Keep up", "Merge, purge and vacuum both sinks within the budget",
+            conf=own,
+        ),
+        Action(
+            f"cdc_restart_{pipeline.name}", "Restart all",
+            "Drain and start every stream, one after the other", interrupts=True,
+        ),
+    )  # fmt: skip
     return (
         *general,
         *(a for s in pipeline.streams for a in _of_stream(s.name, dag_ids[pipeline.name, s.name])),

@@ -24,6 +24,7 @@ from cdc_airflow.dashboard.actions import Action, actions_of, find_action
 from cdc_airflow.dashboard.detail import describe
 from cdc_airflow.dashboard.document import detail_document, summary_document
 from cdc_airflow.dashboard.facts import FactsCollector, PipelineFacts
+from cdc_airflow.dashboard.markup import with_code
 from cdc_airflow.dashboard.runs import why_it_cannot_run
 from cdc_airflow.dashboard.summary import Summary, summarise
 from cdc_airflow.dashboard.windows import DEFAULT, WINDOWS, Window
@@ -40,7 +41,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 STATIC = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
-ENDED = frozenset({"success", "failed"})
+FORMS = ("cdc_backfill", "cdc_replay", "cdc_resync")
+"""DAGs that are run with a form, on Airflow's own page."""
 
 
 def create_app(fetch: Callable[[Iterable[str]], Connections] | None = None) -> FastAPI:
@@ -68,6 +70,7 @@ class Dashboard:
             loader=PackageLoader("cdc_airflow.dashboard"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
+        self._templates.filters["code"] = with_code
 
     def facts(self, pipeline: Pipeline, window: Window, *, detail: bool) -> PipelineFacts:
         """Everything that is known of a pipeline."""
@@ -161,8 +164,8 @@ def show_pipeline(
     return dashboard.page(
         "pipeline.html", root=_root(request), window=window, detail=detail, now=detail.summary.now,
         actions=actions, allowed={a.dag_id for a in actions if _may_run(a.dag_id, user)},
-        runs={run.dag_id: run for run in facts.runs.value or () if run.newest}, ended=ENDED,
-        token=guard.issue_token(_secret(), str(user.get_id())), base=_base(),
+        runs={run.dag_id: run for run in facts.runs.value or () if run.newest},
+        token=guard.issue_token(_secret(), str(user.get_id())), base=_base(), forms=FORMS,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
 
 
 def detail_document(detail: Detail) -> dict[str, Any]:
-    """One pipeline with its streams, tables and events."""
+    """One pipeline with its streams, tables, events, and what the ops store has recorded."""
     streams = [
         {f.name: plain(getattr(stream, f.name)) for f in fields(stream) if f.name != "charts"}
         for stream in detail.streams
@@ -34,6 +34,12 @@ def detail_document(detail: Detail) -> dict[str, Any]:
         "slot": plain(dict(detail.slot)),
         "parked_tables": plain(detail.parked),
         "dead_letters": plain(detail.letters),
+        "incidents": plain(detail.incidents),
+        "past_incidents": plain(detail.past_incidents),
+        "undelivered": plain(detail.untold),
+        "approvals": plain(detail.approvals),
+        "runs": plain(detail.runs),
+        "reconciliations": plain(detail.reports),
         "events": [
             {"at": plain(mark.at), "kind": mark.kind, "text": mark.text, "bad": mark.bad}
             for mark in detail.marks

@@ -10,7 +10,9 @@ from cdc.ops.overview import PastEvent
 from cdc_airflow.dashboard.charts import Axis
 from cdc_airflow.dashboard.runs import FAILED, PastRun
 
-BAD = frozenset({"incident", "restart", "failure", "parked", "dead letter", "failed run"})
+BAD = frozenset(
+    {"incident", "restart", "failure", "parked", "dead letter", "failed run", "difference", "not told"}
+)
 
 
 @dataclass(frozen=True)

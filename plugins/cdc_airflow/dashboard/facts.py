@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cdc.clients.yarn import Application
@@ -15,8 +15,9 @@ from cdc.model.overview import SinkSample
 from cdc.model.samples import ConnectorSample, Offsets, SlotSample
 from cdc.ops.overview import OverviewStore
 from cdc.services import health, overview
-from cdc.services.overview import OpsFacts, PastFacts
+from cdc.services.overview import OpsFacts, PastFacts, RecordFacts
 from cdc.spec import Pipeline
+from cdc_airflow.dashboard.approvals import Approval, read_approvals
 from cdc_airflow.dashboard.readings import Reading, Readings
 from cdc_airflow.dashboard.runs import PastRun, read_runs
 from cdc_airflow.dashboard.windows import Window
@@ -37,6 +38,7 @@ class PipelineFacts:
         wal: looks at the source's log, oldest first.
         lags: end-to-end lags that were shown before, with their times, oldest first.
         runs: the newest runs of the DAGs that buttons trigger, and those of the window that tell something.
+        records, approvals: of a page in detail only.
     """
 
     pipeline: Pipeline
@@ -51,6 +53,8 @@ class PipelineFacts:
     runs: Reading[list[PastRun]]
     wal: tuple[WalPoint, ...] = ()
     lags: tuple[tuple[datetime, float], ...] = ()
+    records: Reading[RecordFacts] = field(default_factory=Reading)
+    approvals: Reading[list[Approval]] = field(default_factory=Reading)
 
 
 class FactsCollector:
@@ -139,6 +143,9 @@ class FactsCollector:
             ),
             f"runs {window.name}": (lambda: read_runs(dag_ids, window.length), PRESENT_S),
         }
+        if detail:
+            asked["records"] = (lambda: overview.read_records(pipeline, self._store(ops)), PRESENT_S)
+            asked["approvals"] = (lambda: read_approvals(pipeline.name), PRESENT_S)
         for sink in pipeline.sinks:
             asked[f"sink {sink.name}"] = (
                 lambda sink=sink: overview.sample_sink(sink, self._fetch([sink.connection])),  # type: ignore[misc]

@@ -7,8 +7,12 @@ from datetime import datetime
 
 from cdc.model.health import Level
 from cdc.model.lag import lag_of
+from cdc.services.overview import PastFacts
+from cdc_airflow.dashboard.detail import slot_figures
 from cdc_airflow.dashboard.exposition import Gauge, Sample
 from cdc_airflow.dashboard.facts import PipelineFacts
+from cdc_airflow.dashboard.figures import Figure
+from cdc_airflow.dashboard.report_rows import report_rows
 from cdc_airflow.dashboard.summary import Summary
 
 LEVELS = {Level.OK: 0, Level.WARN: 1, Level.BREACH: 2, Level.UNKNOWN: 3}
@@ -24,6 +28,7 @@ def gauges(pairs: Iterable[tuple[PipelineFacts, Summary]]) -> list[Gauge]:
         *_of("query_", known, _queries),
         *_of("slot_", known, _slot),
         *_of("", known, _tables),
+        *_of("", known, _records),
     ]
 
 
@@ -63,6 +68,17 @@ def _overall(facts: PipelineFacts, summary: Summary) -> list[tuple[str, str, lis
             [({}, lag if isinstance(lag, float) else None)],
         ),
         (
+            "rows_in_window",
+            "Events read in the window that the scrape asked for",
+            [({}, _count(summary.rows_in))],
+        ),
+        (
+            "rows_out_window",
+            "Rows written in that window",
+            [({"sink": sink}, _count(figure)) for sink, figure in summary.rows_out],
+        ),
+        ("incidents_open", "Incidents that go on", [({}, summary.open_incidents)]),
+        (
             "capture_lag_seconds",
             "How far Debezium is behind the source's log, at least",
             [({}, summary.capture_s)],
@@ -93,6 +109,11 @@ def _queries(facts: PipelineFacts, summary: Summary) -> list[tuple[str, str, lis
             "Offsets of its topics that a query has not passed",
             [(n, q.backlog) for q, _, n in queries],
         ),
+        (
+            "paused",
+            "1 while a person has paused the stream",
+            [(n, q.sample.paused_at is not None) for q, _, n in queries],
+        ),
         ("seen_timestamp_seconds", "The last word of a query", [(n, q.seen_at) for q, _, n in queries]),
         ("batch_timestamp_seconds", "When the last batch ended", [(n, b.finished_at) for b, n in done]),
         ("batch_id", "The last batch", [(n, b.batch_id) for b, n in done]),
@@ -111,15 +132,24 @@ def _queries(facts: PipelineFacts, summary: Summary) -> list[tuple[str, str, lis
     ]
 
 
-def _slot(facts: PipelineFacts, _: Summary) -> list[tuple[str, str, list[Row]]]:
+def _slot(facts: PipelineFacts, summary: Summary) -> list[tuple[str, str, list[Row]]]:
     slot = facts.slot.value
     if slot is None or slot.unreachable or not slot.exists:
         return []
     labels = {"slot": slot.slot}
+    figures = dict(slot_figures(facts, summary))
     return [
         ("active", "1 while somebody reads the slot", [(labels, slot.active)]),
-        ("retained_bytes", "WAL that the slot holds back", [(labels, slot.retained_bytes)]),
-        ("safe_bytes", "How much the log may grow until the slot is in danger", [(labels, slot.safe_bytes)]),
+        *(
+            (name, description, [(labels, _count(figures[figure]))])
+            for name, figure, description in (
+                ("retained_bytes", "retained", "WAL that the slot holds back"),
+                ("unconfirmed_bytes", "not confirmed", "WAL that Debezium has not confirmed"),
+                ("log_bytes_per_second", "log grows by", "How fast the source's log grows"),
+                ("safe_bytes", "safe to grow by", "How much the log may grow until the slot is in danger"),
+                ("invalidation_seconds", "until invalidation", "When that is, at the present rate"),
+            )
+        ),
     ]
 
 
@@ -149,10 +179,21 @@ def _tables(facts: PipelineFacts, _: Summary) -> list[tuple[str, str, list[Row]]
             [({"table": t, "sink": s}, (t, s) in parked) for t, s in every],
         ),
         ("changes_window", "Rows written in the window that the scrape asked for", changes),
+        ("batches_window", "Batches in that window", _totals(past, "batches")),
+        (
+            "dead_letters_window",
+            "Events that could not be written in that window",
+            _totals(past, "dead_letters"),
+        ),
         (
             "watermark_timestamp_seconds",
             "The table is complete before this time",
             [({"table": w.table, "sink": w.sink}, w.complete_until) for w in ops.watermarks if w.holds],
+        ),
+        (
+            "watermark_lsn",
+            "The table is complete up to this position of the source's log",
+            [({"table": w.table, "sink": w.sink}, w.lsn) for w in ops.watermarks if w.holds],
         ),
         (
             "reconciliation_timestamp_seconds",
@@ -165,3 +206,55 @@ def _tables(facts: PipelineFacts, _: Summary) -> list[tuple[str, str, list[Row]]
             [({"table": r.table}, r.equal) for r in ops.reconciled],
         ),
     ]
+
+
+def _records(facts: PipelineFacts, _: Summary) -> list[tuple[str, str, list[Row]]]:
+    records = facts.records.value
+    if records is None:
+        return []
+    running = [
+        (run, {"run": str(run.id), "kind": str(run.kind), "table": run.table})
+        for run in records.runs
+        if run.state == "running"
+    ]
+    newest = {row.table: row for row in reversed(report_rows(records.reports)) if row.window is None}
+    return [
+        (
+            "messages_undelivered",
+            "Mails and webhooks that did not get there",
+            [({}, sum(one.failed for one in records.told))],
+        ),
+        (
+            "approvals_waiting",
+            "Questions that wait for a person",
+            [({}, len(facts.approvals.value) if facts.approvals.value is not None else None)],
+        ),
+        (
+            "reconciliation_left",
+            "Keys that still differed after the last comparison and its repairs",
+            [
+                ({"table": t, "sink": s.name}, {found.sink: found.left for found in row.sinks}.get(s.name, 0))
+                for t, row in newest.items()
+                for s in facts.pipeline.sinks
+            ],
+        ),
+        (
+            "run_done",
+            "What a running backfill, replay or resync has written",
+            [(n, r.done) for r, n in running],
+        ),
+        ("run_estimate", "About how much it is about", [(n, r.estimate) for r, n in running]),
+        ("run_started_timestamp_seconds", "When it began", [(n, r.started_at) for r, n in running]),
+        ("run_touched_timestamp_seconds", "Its last word", [(n, r.touched_at) for r, n in running]),
+    ]
+
+
+def _totals(past: PastFacts | None, name: str) -> list[Row]:
+    return [
+        ({"table": total.table, "sink": total.sink}, getattr(total, name))
+        for total in (past.totals if past else ())
+    ]
+
+
+def _count(figure: Figure) -> Value:
+    return None if isinstance(figure.value, str) else figure.value

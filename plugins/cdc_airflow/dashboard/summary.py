@@ -38,6 +38,8 @@ class Summary:
         unproven: how many tables (each in each sink) have no proof now.
         reconciled: the earliest of its tables' last comparisons.
         unequal: tables whose last comparison found a difference.
+        paused: streams that a person has paused; they are left out of the lag.
+        open_incidents: how many incidents go on.
         capture_s: how far capture is behind the source's log, at least.
     """
 
@@ -54,6 +56,8 @@ class Summary:
     unproven: int
     reconciled: Figure
     unequal: tuple[str, ...]
+    paused: tuple[str, ...]
+    open_incidents: int
     queries: tuple[QueryView, ...]
     capture_s: float | None
 
@@ -84,6 +88,8 @@ def summarise(facts: PipelineFacts) -> Summary:
         unproven=unproven,
         reconciled=reconciled,
         unequal=unequal,
+        paused=tuple(dict.fromkeys(q.stream for q in queries if q.sample.paused_at is not None)),
+        open_incidents=len(ops.value.incidents) if ops.value else 0,
         queries=tuple(queries),
         capture_s=capture,
     )
@@ -158,7 +164,9 @@ def lag_chart(facts: PipelineFacts, lag_now: float | None, **size: float) -> Cha
 def _lag(
     queries: Sequence[QueryView], capture: float | None, facts: PipelineFacts
 ) -> tuple[float | None, datetime | None]:
-    lags: list[Lag] = [lag for query in queries if (lag := lag_of(query, facts.now)) is not None]
+    # What waits for a paused stream is meant to; it is told beside its query.
+    awake = [query for query in queries if query.sample.paused_at is None]
+    lags: list[Lag] = [lag for query in awake if (lag := lag_of(query, facts.now)) is not None]
     if facts.ops.at is None:
         return None, None
     slowest = max(lags, key=lambda lag: lag.seconds, default=None)

@@ -5,14 +5,14 @@ const clock = document.getElementById("clock");
 
 async function refresh() {
   if (document.hidden || document.querySelector("#live button:active")) return;
-  const unfolded = [...document.querySelectorAll("#live details")].map((one) => one.open);
+  const unfolded = new Set([...document.querySelectorAll("#live details[open]")].map((one) => one.dataset.key));
   const scrolled = [...document.querySelectorAll("#live .scroll")].map((one) => one.scrollLeft);
   try {
     const answer = await fetch(location.href, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(answer.status === 401 ? "logged out: load the page again" : `answer ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.getElementById("live").replaceWith(page.getElementById("live"));
-    document.querySelectorAll("#live details").forEach((one, number) => { one.open = Boolean(unfolded[number]); });
+    document.querySelectorAll("#live details").forEach((one) => { one.open = unfolded.has(one.dataset.key); });
     document.querySelectorAll("#live .scroll").forEach((one, number) => { one.scrollLeft = scrolled[number] || 0; });
     clock.textContent = page.getElementById("clock").textContent;
     clock.classList.remove("lost");

@@ -57,6 +57,21 @@ def test_progress_is_a_sentence() -> None:
     assert ended.sentence == "replay of orders into warehouse: done, 1,500 events, 2 did not fit"
 
 
+def test_which_part_a_run_is_about_is_a_sentence() -> None:
+    assert RUN.part == "every row"
+    some = {"method": "snapshot", **Scope(("1",), condition="x").as_document()}
+    assert replace(RUN, window=some).part == "from 1 where x, by incremental snapshot"
+    events = replace(RUN, kind=RunKind.REPLAY, window={"from": "earliest", "until": "latest"})
+    assert events.part == "events from earliest until latest"
+    assert replace(RUN, kind=RunKind.RESYNC).part == "every row"
+
+
+def test_a_run_that_is_silent_for_an_hour_was_killed() -> None:
+    assert not RUN.broken_off(AT + timedelta(minutes=59))
+    assert RUN.broken_off(AT + timedelta(minutes=60))
+    assert not replace(RUN, state="done").broken_off(AT + timedelta(days=1))
+
+
 @given(
     st.dictionaries(st.integers(0, 5), st.tuples(st.integers(0, 500), st.integers(0, 500)), max_size=4),
     st.integers(1, 300),

@@ -237,3 +237,19 @@ def test_the_backlog_of_a_paused_stream_is_shown_and_is_no_breach() -> None:
     assert (found[Stage.TOPIC], found[Stage.QUERY]) == (Level.WARN, Level.WARN)
     said = worst(replace(HEALTHY, queries=(paused,))).sentence
     assert "1,000,000 events wait in its topics while its stream is paused" in said
+
+
+def test_a_pause_is_meant_and_what_is_not_comes_first() -> None:
+    paused = query(ended=9000, newest=9000, backlog=5)
+    paused = replace(paused, sample=replace(paused.sample, wanted=False, paused_at=ago(8000)))
+    found = {dot.stage: dot for dot in dots(replace(HEALTHY, queries=(query(), paused)), POLICY, NOW, 30)}
+    assert found[Stage.QUERY].meant
+    assert found[Stage.TOPIC].meant
+    assert not found[Stage.SINK].meant
+    stopped = replace(query(), sample=replace(query().sample, wanted=False))
+    both = replace(HEALTHY, queries=(paused, stopped))
+    first = next(dot for dot in dots(both, POLICY, NOW, 30) if dot.stage is Stage.QUERY)
+    assert not first.meant
+    assert "is stopped on request (and 1 more)" in first.sentence
+    letters = replace(HEALTHY, queries=(paused,), dead_letters={"warehouse": 1})
+    assert worst(letters).stage is Stage.SINK

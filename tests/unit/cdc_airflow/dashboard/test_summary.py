@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from cdc.model.health import Level
+from cdc.model.incidents import Incident
 from cdc.model.lag import WalPoint
 from cdc.model.overview import SinkSample, Stage
 from cdc.model.samples import ConnectorSample, SlotSample, TaskSample
+from cdc.model.verdict import Alarm
 from cdc.model.watermark import Watermark
-from cdc.ops import BatchProgress
+from cdc.ops import BatchProgress, Launch
 from cdc.ops.overview import Bucket, PastEvent, Reconciled
 from cdc.services.overview import OpsFacts, PastFacts
 from cdc.spec import Pipeline, load_pipeline
@@ -105,6 +107,35 @@ def test_figures_of_an_ops_store_that_went_away_turn_grey_and_its_dot_red() -> N
 def test_capture_that_is_slower_than_the_queries_is_the_lag() -> None:
     facts = replace(healthy(), wal=(WalPoint(ago(91), 20, 5), WalPoint(ago(1), 30, 10)))
     assert summarise(facts).lag.value == pytest.approx(90)
+
+
+def test_what_waits_for_a_paused_stream_is_no_lag_and_the_stream_is_named() -> None:
+    facts = healthy()
+    ops = facts.ops.value
+    assert ops is not None
+    stream = SHOP.streams[0]
+    late = {stream.query_name(sink.name) for sink in SHOP.sinks}
+    done = {
+        name: replace(batch, started_at=ago(7201), finished_at=ago(7200), max_source_ts=ago(7202),
+                      until_offsets={}) if name in late else batch
+        for name, batch in ops.batches.items()
+    }  # fmt: skip
+    seen = {name: ago(7200) if name in late else at for name, at in ops.seen_at.items()}
+    behind = replace(ops, batches=done, seen_at=seen)
+    assert summarise(replace(facts, ops=replace(facts.ops, value=behind))).lag.value == pytest.approx(7202)
+    pause = {stream.name: Launch("ecommerce", stream.name, "paused", ago(7000))}
+    found = summarise(replace(facts, ops=replace(facts.ops, value=replace(behind, launches=pause))))
+    assert found.lag.value == 2.0
+    assert found.paused == (stream.name,)
+    assert (found.worst.level, found.worst.meant) == (Level.WARN, True)
+
+
+def test_open_incidents_are_counted() -> None:
+    facts = healthy()
+    assert facts.ops.value is not None
+    one = Incident("slot s", Level.BREACH, Alarm.SLOT_LOST, "slot s is lost", ago(60), ago(60))
+    ops = replace(facts.ops, value=replace(facts.ops.value, incidents=[one]))
+    assert (summarise(facts).open_incidents, summarise(replace(facts, ops=ops)).open_incidents) == (0, 1)
 
 
 def test_a_table_without_a_proof_is_counted_and_the_earliest_proof_is_shown_with_its_day() -> None:

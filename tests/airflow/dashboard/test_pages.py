@@ -1,27 +1,18 @@
-"""The dashboard as the api-server mounts it: Airflow's own login and rights, and a real ops store."""
+"""The pages as the api-server mounts them: who may see and do what, and what is said of what is dead."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
+from fastapi.routing import APIRoute
 
-from cdc.connections import Connection, Connections
-from cdc.model.watermark import Watermark
-from cdc.ops import BatchProgress, DeadLetter, OpsStore
-from tests.stack.cdc.conftest import Postgres, free_port
+from tests.airflow.dashboard.conftest import Served, batch, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 NASTY = "<script>alert('x')</script>"
@@ -39,109 +30,6 @@ PAGES = (
     "/cdc/no/such/page",
 )
 RUNS = "/cdc/pipelines/ecommerce/dags/{}/runs"
-
-
-@dataclass(frozen=True)
-class Served:
-    """The api-server's application, users of it, and the ops store that it reads."""
-
-    app: Any
-    ops: OpsStore
-    tokens: dict[str, str]
-
-    def client(self, user: str | None = None, **headers: str) -> TestClient:
-        if user is not None:
-            headers["Authorization"] = f"Bearer {self.tokens[user]}"
-        return TestClient(self.app, base_url="http://airflow.example:8080", headers=headers)
-
-
-@pytest.fixture(scope="module")
-def connections(airflow_home: Path) -> Iterator[Connections]:
-    """A PostgreSQL with the ops store and the warehouse; everything else is dead."""
-    folder = Path(tempfile.mkdtemp(prefix="lib-postgres-", dir="/tmp"))
-    server = Postgres(folder)
-    dead = free_port()
-    names = ("cdc_kafka", "cdc_connect", "cdc_clickhouse", "cdc_yarn", "cdc_source", "cdc_source_admin")
-    built = [Connection(id=name, conn_type="http", host="127.0.0.1", port=dead) for name in names]
-    built += [
-        server.create_database("ops").model_copy(update={"id": "cdc_ops"}),
-        server.create_database("warehouse").model_copy(update={"id": "cdc_warehouse"}),
-    ]
-    found = Connections(built)
-    file = airflow_home / "connections.json"
-    before = file.read_text()
-    file.write_text(json.dumps(found.to_document()))
-    yield found
-    file.write_text(before)
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def ops(connections: Connections) -> Iterator[OpsStore]:
-    """An ops store with an hour of progress of one stream, and what hostile names can do to a page."""
-    now = datetime.now(UTC)
-    with OpsStore(connections.get("cdc_ops")) as store:
-        store.ensure_schema()
-        store.request_run("ecommerce", "orders")
-        store.record_launch("ecommerce", "orders", "application_1_0001", "abc")
-        for number in range(60):
-            for sink in ("clickhouse", "warehouse"):
-                store.record_progress(batch(sink, number, now - timedelta(seconds=60 - number)))
-        store.add_dead_letters(
-            [
-                DeadLetter(
-                    "ecommerce", "orders", "warehouse", "ecommerce.orders.warehouse", "orders_fact",
-                    "dbserver1.public.orders", 0, 7, now, b"k", b"v", "DataError", f"{NASTY} is too long",
-                )
-            ]
-        )  # fmt: skip
-        store.park("ecommerce", "order_items", "warehouse", f"because of {NASTY}", {0: 1})
-        until = now - timedelta(seconds=30)
-        store.record_watermarks([Watermark("ecommerce", "orders_fact", "clickhouse", 1, until, now)], now)
-        yield store
-
-
-def batch(sink: str, number: int, ended: datetime) -> BatchProgress:
-    tables = {"orders_fact": {"inserted": 5, "updated": 3, "deleted": 2, "dead_letters": 0}}
-    return BatchProgress(
-        "ecommerce", "orders", sink, f"ecommerce.orders.{sink}", number, ended - timedelta(milliseconds=500),
-        ended, 10, 5, 3, 2, 0, 500.0, 40.0, 20.0, 20.0, 0.0, max_source_ts=ended - timedelta(seconds=2),
-        tables=tables,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def served(airflow_home: Path, ops: OpsStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The application as `airflow api-server` makes it, with an administrator and a viewer."""
-    folder = tmp_path_factory.mktemp("users")
-    with pytest.MonkeyPatch.context() as patch:
-        users = {"anna": "admin", "vera": "viewer"}
-        passwords = folder / "passwords.json"
-        passwords.write_text(json.dumps({name: name for name in users}))
-        listed = ",".join(f"{name}:{role}" for name, role in users.items())
-        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", listed)
-        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(passwords))
-        patch.setenv("AIRFLOW__API__SECRET_KEY", "a secret of the tests, and of nobody else")
-        patch.setenv(
-            "AIRFLOW__API_AUTH__JWT_SECRET", "another secret of the tests, which signs the logins " * 2
-        )
-        patch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-        command = [sys.executable, "-m", "airflow", "dags", "reserialize"]
-        subprocess.run(command, check=True, capture_output=True, timeout=180)
-        from airflow.api_fastapi.app import cached_app, purge_cached_app
-
-        purge_cached_app()
-        app = cached_app(apps="core")
-        with TestClient(app, base_url="http://airflow.example:8080") as client:
-            tokens = {
-                name: client.post("/auth/token", json={"username": name, "password": name}).json()[
-                    "access_token"
-                ]
-                for name in users
-            }
-            yield Served(app, ops, tokens)
-        purge_cached_app()
 
 
 def test_the_plugin_registers_a_page_and_an_application(airflow_home: Path) -> None:
@@ -172,6 +60,20 @@ def test_nothing_is_shown_without_a_login(served: Served, page: str) -> None:
     assert "ecommerce" not in answer.text
     forged = served.client(Authorization="Bearer x.y.z").get(page)
     assert forged.status_code in (401, 403)
+
+
+def test_every_route_wants_a_login(served: Served) -> None:
+    """Whatever is added to the application later."""
+    from cdc_airflow.dashboard.app import router
+
+    asked = 0
+    for route in router.routes:
+        assert isinstance(route, APIRoute)
+        path = "/cdc" + re.sub(r"\{(\w+)(?::\w+)?\}", r"\1", route.path)
+        for method in route.methods - {"HEAD", "OPTIONS"}:
+            assert served.client().request(method, path).status_code == 401, (method, path)
+            asked += 1
+    assert asked >= 8
 
 
 def test_a_browser_without_a_login_is_told_where_to_log_in(served: Served) -> None:
@@ -262,26 +164,19 @@ def test_a_stream_is_healthy_stalls_and_is_healthy_again(served: Served) -> None
     wait_for(level, lambda card: card["level"] == "ok")
 
 
-def test_a_reconciliation_is_shown_once_the_store_keeps_reports(served: Served) -> None:
-    served.ops.rows(
-        "CREATE TABLE IF NOT EXISTS cdc_ops.reconciliations "
-        "(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-        'pipeline text NOT NULL, "table" text NOT NULL, started_at timestamptz NOT NULL, '
-        "finished_at timestamptz NOT NULL, equal boolean NOT NULL, report jsonb NOT NULL)"
-    )
-    served.ops.rows(
-        'INSERT INTO cdc_ops.reconciliations (pipeline, "table", started_at, finished_at, equal, report) '
-        "VALUES ('ecommerce', 'products', now(), now(), true, '{}'), "
-        "('ecommerce', 'orders_fact', now(), now(), false, '{}')"
-    )
+def test_the_newest_comparison_of_each_table_is_shown(served: Served) -> None:
+    began = datetime.now(UTC)
+    for table, equal in (("products", True), ("orders_fact", False)):
+        served.ops.record_reconciliation("ecommerce", table, began, equal=equal, report={})
     try:
         found = wait_for(
             lambda: served.client("vera").get("/cdc/api/pipelines").json()["pipelines"][0],
             lambda page: page["reconciled"]["text"] != "never",
         )
         assert found["unequal"] == ["orders_fact"]
+        assert served.client("vera").get("/cdc/pipelines/ecommerce").status_code == 200, "of another version"
     finally:
-        served.ops.rows("DROP TABLE cdc_ops.reconciliations")
+        served.ops.rows("DELETE FROM cdc_ops.reconciliations")
 
 
 def test_names_from_a_source_are_text_and_no_markup(served: Served) -> None:
@@ -335,6 +230,15 @@ def test_a_button_triggers_its_dag_with_its_parameters(served: Served) -> None:
         "manual",
         "anna",
     )
+
+
+@pytest.mark.parametrize("dag_id", ["cdc_schema", "cdc_reconciliation", "cdc_clickhouse_maintenance"])
+def test_a_button_is_about_its_own_pipeline(served: Served, dag_id: str) -> None:
+    form = {"token": page_token(served, "anna")}
+    answer = served.client("anna").post(RUNS.format(dag_id), data=form, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    (run,) = runs_of(served, dag_id)
+    assert run["conf"] == {"pipeline": "ecommerce"}
 
 
 @pytest.mark.parametrize(
@@ -395,12 +299,3 @@ def test_an_ops_store_that_is_away_is_said_in_words(served: Served) -> None:
         assert served.client("vera").get("/cdc/pipelines/ecommerce").status_code == 200
     finally:
         served.ops.rows("ALTER SCHEMA away RENAME TO cdc_ops")
-
-
-def wait_for(read, condition, limit_s: float = 20):
-    """Pages remember answers for some seconds."""
-    deadline = time.monotonic() + limit_s
-    while not condition(found := read()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.5)
-    return found
