@@ -119,8 +119,8 @@ test-e2e: bootstrap ## Tests of the whole stack
 $(addprefix test-,$(SUITES)): test-%:
 	@$(PYTEST) tests/$* $(ARGS)
 
-.PHONY: drill
-drill: bootstrap ## The longer cases on a whole stack, which `make test` leaves out
+.PHONY: test-drills
+test-drills: bootstrap ## The longer cases on a whole stack, which `make test` leaves out
 	@$(PYTEST) tests -m drill $(ARGS)
 
 .PHONY: types-doc
