@@ -18,6 +18,8 @@ CHANGES ?= $(changes)
 RESTART ?= $(restart)
 ROUNDS ?= $(rounds)
 COMPONENT ?= $(component)
+ONLY ?= $(only)
+REPORT ?= $(report)
 FILE ?= $(file)
 KEEP ?= $(keep)
 SERVICE ?= $(service)
@@ -45,6 +47,10 @@ cdc-check: bootstrap ## Make changes, then compare every row and column of sourc
 .PHONY: chaos
 chaos: bootstrap ## Kill components while changes flow, compare at the end (SEED=, ROUNDS=, COMPONENT=)
 	@$(STACK) chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPONENT),--component $(COMPONENT))
+
+.PHONY: drill
+drill: bootstrap ## Plant faults on the running stack, see each noticed and mended (ONLY="name name", SEED=, JSON=1, REPORT=)
+	@$(STACK) drill $(foreach name,$(ONLY),--only $(name)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json) $(if $(REPORT),--report $(REPORT))
 
 .PHONY: case
 case: bootstrap ## Run SQL cases through the platform in four deliveries (FILE="a.sql folder", JSON=1, KEEP=1)
