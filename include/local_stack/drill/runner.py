@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,6 @@ from local_stack.drill.stage import Stage
 from local_stack.drill.streams import KilledDriver, StalledQuery
 from local_stack.drill.watch import Moment, await_well
 from local_stack.envfile import write_atomically
-from local_stack.job.dashboard import clock
 from local_stack.lifecycle import make_console, say, stop_stack
 from local_stack.run import GeneratorThread, interruptible
 from local_stack.stack import LocalStack
@@ -104,6 +104,15 @@ def run_drill(only: Sequence[str], seed: int, as_json: bool, report: Path | None
     return 0 if found.green else 1
 
 
+@dataclass
+class _Seen:
+    """What was seen of a fault so far."""
+
+    sighting: Sighting | None = None
+    ending: Ending | None = None
+    problem: str = ""
+
+
 class Drill:
     """One drill on a running stack."""
 
@@ -148,40 +157,49 @@ class Drill:
         stage = self._stage
         generator = GeneratorThread(stage.session.source_dsn, RATE, seed)
         generator.start()
-        sighting: Sighting | None = None
-        ending: Ending | None = None
-        problem, begun = "", time.monotonic()
+        seen = _Seen()
         try:
-            self._wait_for_changes(generator)
-            planted = Moment.now(stage)
-            fault.plant(stage)
-            watch = fault.watch(stage)
-            self._say(f"  planted after {clock(time.monotonic() - begun)}; now somebody has to notice")
-            sighting = watch.detect(stage, planted)
-            self._say(
-                f"  noticed after {sighting.after_s:.0f} s by {sighting.place} (run by {sighting.begun_by})"
-            )
-            self._say(f"  mail: {sighting.mail}")
-            self._say(f"  mended by {fault.mended_by}")
-            fault.mend(stage)
-            ending = watch.await_end(stage, planted)
-            self._say(f"  over after {ending.after_s:.0f} s; mail: {ending.mail}")
-        except CdcError as error:
-            problem = str(error)
+            try:
+                self._wait_for_changes(generator)
+                self._follow(fault, seen)
+            except Exception as error:  # noqa: BLE001 - whatever a client raises, the other faults are planted
+                seen.problem = str(error) if isinstance(error, CdcError) else repr(error)
+                self._take_back(fault)
+            totals = generator.finish()
+            reports = converge(stage.session, self._console)
         finally:
             self._take_back(fault)
-            totals = generator.finish()
-        problem = problem or generator.problem or ""
-        reports = converge(stage.session, self._console)
+            generator.finish()
         equal = all(report.equal for report in reports)
-        if not equal:
-            examples = [d.sentence() for r in reports for table in r.tables for d in table.examples[:3]]
-            problem = "; ".join(filter(None, [problem, *examples]))
+        examples = [d.sentence() for r in reports for table in r.tables for d in table.examples[:3]]
+        problem = "; ".join(filter(None, [seen.problem, generator.problem, *examples]))
         if problem:
             self._settle()
         return Outcome(
-            fault.name, fault.planted, fault.mended_by, sighting, ending, equal, totals.changes, problem
+            fault.name,
+            fault.planted,
+            fault.mended_by,
+            seen.sighting,
+            seen.ending,
+            equal,
+            totals.changes,
+            problem,
         )
+
+    def _follow(self, fault: Fault, seen: _Seen) -> None:
+        """From planting to the end; what was seen is kept also when it goes no further."""
+        stage = self._stage
+        planted = Moment.now(stage)
+        fault.plant(stage)
+        watch = fault.watch(stage)
+        self._say("  planted; now somebody has to notice")
+        seen.sighting = sighting = watch.detect(stage, planted)
+        by = f"{sighting.place} (run by {sighting.begun_by})"
+        self._say(f"  noticed after {sighting.after_s:.0f} s by {by}; mail: {sighting.mail}")
+        self._say(f"  mended by {fault.mended_by}")
+        fault.mend(stage)
+        seen.ending = ending = watch.await_end(stage, planted)
+        self._say(f"  over after {ending.after_s:.0f} s; mail: {ending.mail}")
 
     def _wait_for_changes(self, generator: GeneratorThread) -> None:
         self._stage.wait_for(
@@ -191,7 +209,7 @@ class Drill:
     def _take_back(self, fault: Fault) -> None:
         try:
             fault.undo(self._stage)
-        except CdcError as error:
+        except Exception as error:  # noqa: BLE001 - the rest of the drill is still to be ended in order
             self._say(f"  {fault.name} could not be taken back: {error}")
 
     def _settle(self) -> None:
