@@ -19,6 +19,7 @@ RESTART ?= $(restart)
 ROUNDS ?= $(rounds)
 COMPONENT ?= $(component)
 ONLY ?= $(only)
+LIST ?= $(list)
 REPORT ?= $(report)
 FILE ?= $(file)
 KEEP ?= $(keep)
@@ -49,8 +50,8 @@ chaos: bootstrap ## Kill components while changes flow, compare at the end (SEED
 	@$(STACK) chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPONENT),--component $(COMPONENT))
 
 .PHONY: drill
-drill: bootstrap ## Plant faults on the running stack, see each noticed and mended (ONLY="name name", SEED=, JSON=1, REPORT=)
-	@$(STACK) drill $(foreach name,$(ONLY),--only $(name)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json) $(if $(REPORT),--report $(REPORT))
+drill: bootstrap ## Plant faults on the running stack, see each noticed and mended (LIST=1, ONLY="name name", SEED=, JSON=1, REPORT=)
+	@$(STACK) drill $(if $(LIST),--list) $(foreach name,$(ONLY),--only $(name)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json) $(if $(REPORT),--report $(REPORT))
 
 .PHONY: case
 case: bootstrap ## Run SQL cases through the platform in four deliveries (FILE="a.sql folder", JSON=1, KEEP=1)
