@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 from local_stack.drill.fault import Fault
@@ -64,11 +65,11 @@ class RowFault(Fault):
             mark = uuid4()
             row = source.execute(_INSERT, (f"{mark}@drill.example", mark, datetime.now(UTC))).fetchone()
         self._id = int(row[0]) if row else 0
-        for sink in stage.pipeline.sinks:
+        for one in stage.pipeline.sinks:
             stage.wait_for(
-                lambda sink=sink: stage.rows_in(sink, f"id = {self._id}"),
+                partial(stage.rows_in, one, f"id = {self._id}"),
                 ARRIVAL_LIMIT_S,
-                f"the drill's row has not arrived in {sink.name}",
+                f"the drill's row has not arrived in {one.name}",
             )
         sink = stage.sink(self._type)
         statement = (_CLICKHOUSE if self._type == "clickhouse" else _WAREHOUSE)[self._kind]

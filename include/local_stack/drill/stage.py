@@ -120,7 +120,7 @@ class Stage:
         query = f"SELECT count(*) FROM {name} WHERE {condition}"  # noqa: S608 - the sample's own names
         connection = self.session.connections.get(sink.connection)
         if isinstance(sink, ClickHouseSink):
-            return int(connect_clickhouse(connection).command(query))
+            return int(str(connect_clickhouse(connection).command(query)))
         with connect_postgres(connection, autocommit=True, application_name="drill") as warehouse:
             row = warehouse.execute(query.encode()).fetchone()
         return int(row[0]) if row else 0
