@@ -19,7 +19,9 @@ _CLICKHOUSE = {
     "altered": "ALTER TABLE {raw} UPDATE full_name = 'altered by a drill' WHERE id = {id} "
     "SETTINGS mutations_sync = 2",
     "missing": "DELETE FROM {raw} WHERE id = {id} SETTINGS lightweight_deletes_sync = 2",
-    "ghost": "INSERT INTO {raw} SELECT * REPLACE ({ghost} + id AS id) FROM {raw} WHERE id = {id} LIMIT 1",
+    # A condition beside the alias would be about the new id.
+    "ghost": "INSERT INTO {raw} SELECT * REPLACE ({ghost} + id AS id) "
+    "FROM (SELECT * FROM {raw} WHERE id = {id} LIMIT 1)",
 }
 _WAREHOUSE = {
     "altered": "UPDATE {raw} SET full_name = 'altered by a drill' WHERE id = {id}",
