@@ -23,6 +23,8 @@ LIMITS: Mapping[str, int] = {
     "connector_restarts_per_hour": 20,
 }
 
+NOTICE = "# A drill is under way: its stricter limits are in here until it ends. Do not commit this.\n"
+
 
 class StricterLimits:
     """The overlay, as a context manager.
@@ -86,7 +88,7 @@ def with_limits(text: str, env: str, limits: Mapping[str, int]) -> str:
     overlay["policies"] = {**(overlay.get("policies") or {}), **limits}
     out = io.StringIO()
     yaml.dump(document, out)
-    return out.getvalue()
+    return NOTICE + out.getvalue()
 
 
 def _read(path: Path) -> str:

@@ -129,7 +129,9 @@ class Drill:
         """
         begun, stage = time.monotonic(), self._stage
         kept = stage.ctx.state_dir / "drill"
-        with StricterLimits(stage.pipeline_file, stage.session.env["CDC_ENV"], kept, self._say):
+        file, env = stage.pipeline_file, stage.session.env["CDC_ENV"]
+        with StricterLimits(file, env, kept, self._say):
+            self._say(f"{file} has stricter limits until the drill ends")
             self._require_well()
             outcomes = []
             for number, fault in enumerate(faults, start=1):

@@ -54,6 +54,7 @@ def test_the_file_gets_its_bytes_back(file: Path, limits: StricterLimits, told: 
     file.write_bytes(before := file.read_bytes().replace(b"\n", b"\r\n"))
     with limits:
         assert load_pipeline(file).policies.max_slot_inactive_s == LIMITS["max_slot_inactive_s"]
+        assert file.read_text().startswith("# A drill is under way")
     assert file.read_bytes() == before
     assert told == []
 
