@@ -18,6 +18,9 @@ CHANGES ?= $(changes)
 RESTART ?= $(restart)
 ROUNDS ?= $(rounds)
 COMPONENT ?= $(component)
+ONLY ?= $(only)
+LIST ?= $(list)
+REPORT ?= $(report)
 FILE ?= $(file)
 KEEP ?= $(keep)
 SERVICE ?= $(service)
@@ -45,6 +48,10 @@ cdc-check: bootstrap ## Make changes, then compare every row and column of sourc
 .PHONY: chaos
 chaos: bootstrap ## Kill components while changes flow, compare at the end (SEED=, ROUNDS=, COMPONENT=)
 	@$(STACK) chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPONENT),--component $(COMPONENT))
+
+.PHONY: drill
+drill: bootstrap ## Plant faults on the running stack, see each noticed and mended (LIST=1, ONLY="name name", SEED=, JSON=1, REPORT=)
+	@$(STACK) drill $(if $(LIST),--list) $(foreach name,$(ONLY),--only $(name)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json) $(if $(REPORT),--report $(REPORT))
 
 .PHONY: case
 case: bootstrap ## Run SQL cases through the platform in four deliveries (FILE="a.sql folder", JSON=1, KEEP=1)
@@ -119,8 +126,8 @@ test-e2e: bootstrap ## Tests of the whole stack
 $(addprefix test-,$(SUITES)): test-%:
 	@$(PYTEST) tests/$* $(ARGS)
 
-.PHONY: drill
-drill: bootstrap ## The longer cases on a whole stack, which `make test` leaves out
+.PHONY: test-drills
+test-drills: bootstrap ## The longer cases on a whole stack, which `make test` leaves out
 	@$(PYTEST) tests -m drill $(ARGS)
 
 .PHONY: types-doc

@@ -165,6 +165,24 @@ def chaos(
 
 
 @app.command()
+def drill(
+    only: Annotated[list[str] | None, typer.Option(help="Only this fault; may be given again.")] = None,
+    seed: Seed = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the table as Markdown into this file.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the faults and plant none.")] = False,
+) -> None:
+    """Plant faults while changes flow, and see each noticed, told by mail, mended, and nothing lost."""
+    with one_sentence():
+        from local_stack.drill.runner import list_faults, run_drill
+
+        if list_:
+            list_faults(console)
+            return
+        _exit(run_drill, only=only or (), seed=seed, as_json=as_json, report=report)
+
+
+@app.command()
 def case(
     files: Annotated[list[Path], typer.Argument(help="Case files, or folders of *.sql.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,

@@ -61,10 +61,10 @@ def stop_stack(stack: LocalStack, console: Console) -> bool:
         return stack.stop(progress.follow, lambda sentence: say(console, sentence))
 
 
-def make_console() -> Console:
+def make_console(*, stderr: bool = False) -> Console:
     """The terminal as it is; a pipe or a file gets lines wide enough for the tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
 def say(console: Console, sentence: str) -> None:

@@ -70,6 +70,16 @@ def test_dead_letters_are_listed_shown_and_replayed(lab, rows, shell):
     assert lab.ops.open_dead_letters(lab.pipeline.name, "customers", "clickhouse") == 1
     assert "(replayed)" in shell.cdc("dead-letters", "list", "--all")
 
+    poison = ("dead-letters", "discard", topic, "0", "2", "--reason")
+    assert "empty --reason" in shell.cdc(*poison, " ", "--yes", code=1)
+    assert "Aborted" in shell.cdc(*poison, "not an event", code=1, stdin="n\n")
+    said = shell.cdc(*poison, "not an event", "--yes")
+    assert "discarded: customers → warehouse" in said
+    assert "discarded: customers → clickhouse" in said
+    assert "no open dead letters" in shell.cdc("dead-letters", "list")
+    assert "(discarded: not an event)" in shell.cdc("dead-letters", "list", "--all")
+    assert "no open dead letter at" in shell.cdc(*poison, "again", "--yes", code=1)
+
 
 def test_a_table_is_parked_and_resumed(lab, rows, shell):
     lab.send("public.order_items", "c", rows.item)

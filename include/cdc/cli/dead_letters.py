@@ -1,4 +1,4 @@
-"""`cdc dead-letters list | show | replay`: events that could not be written, and once more into the sinks."""
+"""`cdc dead-letters list | show | replay | discard`: events that could not be written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cdc.cli.context import Target, errors, find_target, out
 from cdc.errors import ConfigurationError
 from cdc.services import dead_letters as service
 
-app = typer.Typer(no_args_is_help=True, help="Events that could not be written: list, show, replay.")
+app = typer.Typer(no_args_is_help=True, help="Events that could not be written: list, show, replay, discard.")
 
 TableOption = Annotated[str | None, typer.Option("--table", help="Only this table.")]
 SinkOption = Annotated[str | None, typer.Option("--sink", help="Only this sink.")]
@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_(
     table: TableOption = None,
     sink: SinkOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Replayed ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Replayed and discarded ones too.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     pipeline: PipelineOption = None,
     env: EnvOption = None,
@@ -106,6 +106,38 @@ def replay(
         out.print("\n".join(report.sentences) or "no open dead letters", highlight=False)
     if report.left:
         raise typer.Exit(1)
+
+
+@app.command()
+def discard(
+    topic: Annotated[str, typer.Argument(help="The event's topic.")],
+    partition: Annotated[int, typer.Argument(help="Its partition.")],
+    offset: Annotated[int, typer.Argument(help="Its offset.")],
+    reason: Annotated[str, typer.Option(help="Why; shown to everybody who looks later.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    pipeline: PipelineOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Give up one event that nothing can mend: it is never written, and alarms nobody any more."""
+    target = find_target(pipeline, env)
+    if not reason.strip():
+        raise ConfigurationError("received an empty --reason; expected why nobody needs this event")
+    name = target.pipeline.name
+    with target.ops() as ops:
+        waiting = [one for one in ops.dead_letters_at(name, topic, partition, offset) if not one.replayed_at]
+        if not waiting:
+            raise ConfigurationError(
+                f"there is no open dead letter at {topic} {partition} {offset}: `cdc dead-letters list` "
+                "shows those there are"
+            )
+        if not yes:
+            errors.print(render.dead_letter(waiting[0]))
+            typer.confirm("Give this event up for good?", abort=True, err=True)
+        found = ops.discard_dead_letters(name, topic, partition, offset, reason.strip())
+    for letter in found:
+        out.print(f"discarded: {letter.table} → {letter.sink}", highlight=False, markup=False)
+    tables = ", ".join(sorted({letter.table for letter in found}))
+    out.print(f"`cdc reconcile {tables}` shows whether a row differs for want of it", highlight=False)
 
 
 def _checked(target: Target, table: str | None, sink: str | None) -> tuple[str | None, str | None]:

@@ -105,9 +105,15 @@ def dead_letters(found: Sequence[DeadLetter], totals: Mapping[tuple[str, str], i
     for letter in found:
         place = letter.topic, str(letter.partition), str(letter.offset), letter.sink
         said = Text(f"{letter.error_class}: ", style="dim" if letter.replayed_at else "red")
-        said.append(f"{letter.message}{' (replayed)' if letter.replayed_at else ''}", style="not red")
+        said.append(f"{letter.message}{_closed(letter)}", style="not red")
         table.add_row(*map(Text, place), _ago(letter.failed_at), said)
     return table
+
+
+def _closed(letter: DeadLetter) -> str:
+    if letter.discarded:
+        return f" (discarded: {letter.discarded})"
+    return " (replayed)" if letter.replayed_at else ""
 
 
 def dead_letter(letter: DeadLetter) -> RenderableType:

@@ -64,7 +64,10 @@ def judge_dead_letters(sample: DeadLettersSample, policy: PoliciesSpec) -> Verdi
     said = f"{subject}: {count:,} event(s) could not be written ({where}){newest}"
     if count <= policy.max_dead_letters:
         return Verdict(Level.OK, subject, f"{said} (limit {policy.max_dead_letters:,})", figures)
-    todo = "`cdc dead-letters list` shows why; mend the cause, then run DAG cdc_dead_letter_replay."
+    todo = (
+        "`cdc dead-letters list` shows why; mend the cause, then run DAG cdc_dead_letter_replay; what no "
+        "parser can read is given up by `cdc dead-letters discard`."
+    )
     return Verdict(Level.BREACH, subject, said, figures, todo, sample.since, Alarm.DEAD_LETTERS)
 
 

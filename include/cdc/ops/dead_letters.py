@@ -12,14 +12,15 @@ from psycopg.types.json import Jsonb
 from cdc.ops.base import OpsDatabase
 from cdc.ops.records import DeadLetter
 
-# An event that fails again is open again, even after a replay: the sink may have been made anew since.
+# An event that fails again is open again, even after a replay: the sink may have been made anew since. One
+# that a person has given up stays so.
 _INSERT = """
     INSERT INTO cdc_ops.dead_letters (pipeline, stream, sink, query, "table", topic, generation, partition,
       "offset", event_timestamp, key, value, headers, error_class, message)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (query, topic, generation, partition, "offset") DO UPDATE
       SET error_class = excluded.error_class, message = excluded.message, failed_at = now(),
-        replayed_at = NULL
+        replayed_at = CASE WHEN dead_letters.discarded <> '' THEN dead_letters.replayed_at END
 """
 _FILTER = (
     'pipeline = %(pipeline)s AND (%(table)s::text IS NULL OR "table" = %(table)s) '
@@ -150,6 +151,28 @@ class DeadLetterStore(OpsDatabase):
             ),
         )
         return int(marked[0]["n"])
+
+    def discard_dead_letters(
+        self, pipeline: str, topic: str, partition: int, offset: int, reason: str
+    ) -> list[DeadLetter]:
+        """Give one event up, in every sink that could not take it.
+
+        Args:
+            pipeline: the pipeline.
+            topic: of the event.
+            partition: of the event.
+            offset: of the event.
+            reason: why, for whoever looks later; not empty.
+
+        Returns:
+            The dead letters that were open and are closed now.
+        """
+        rows = self.rows(
+            "UPDATE cdc_ops.dead_letters SET replayed_at = now(), discarded = %s WHERE pipeline = %s "
+            'AND topic = %s AND partition = %s AND "offset" = %s AND replayed_at IS NULL RETURNING *',
+            (reason, pipeline, topic, partition, offset),
+        )
+        return [_letter(row) for row in rows]
 
     def clock(self) -> datetime:
         """The store's clock, the only one that its times are compared with."""

@@ -63,6 +63,8 @@ class DeadLetter:
         message: what was wrong, for a person.
         generation: the topic's, to which the offset belongs; a replay gives the event the same version again.
         failed_at: when it could not be written, the last time.
+        replayed_at: when it was written after all, or given up; None while it is open.
+        discarded: why a person gave it up; empty when nobody has.
     """
 
     pipeline: str
@@ -83,6 +85,7 @@ class DeadLetter:
     replayed_at: datetime | None = None
     generation: int = 1
     failed_at: datetime | None = None
+    discarded: str = ""
 
 
 @dataclass(frozen=True)

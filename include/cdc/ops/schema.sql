@@ -80,6 +80,8 @@ CREATE TABLE IF NOT EXISTS cdc_ops.dead_letters (
 ALTER TABLE cdc_ops.dead_letters ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 1;
 -- When it failed last: at a replay that wrote it, this lies before the replay began.
 ALTER TABLE cdc_ops.dead_letters ADD COLUMN IF NOT EXISTS failed_at timestamptz NOT NULL DEFAULT now();
+-- Why a person gave it up; `replayed_at` says when, and it is never open again.
+ALTER TABLE cdc_ops.dead_letters ADD COLUMN IF NOT EXISTS discarded text NOT NULL DEFAULT '';
 ALTER TABLE cdc_ops.dead_letters DROP CONSTRAINT IF EXISTS dead_letters_pkey;
 CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_place
   ON cdc_ops.dead_letters (query, topic, generation, partition, "offset");

@@ -24,7 +24,8 @@ _ADVICE = {
     ),
     "DataError": (
         "a value does not fit its type in the sink, or the event is damaged: declare the column `text` and "
-        "apply, or correct the row at the source, whose next event then replaces this one; then replay"
+        "apply, or correct the row at the source, whose next event then replaces this one; then replay. "
+        "What no parser can read is given up by `cdc dead-letters discard`"
     ),
 }
 _OTHER = "mend what the message says; then replay"
@@ -69,6 +70,8 @@ class ReplayReport:
 
 def advice(letter: DeadLetter) -> str:
     """What a person can do about a dead letter."""
+    if letter.discarded:
+        return f"nothing: it was discarded, {letter.discarded}"
     if letter.replayed_at is not None:
         return "nothing: it was written by a replay"
     return _ADVICE.get(letter.error_class, _OTHER)

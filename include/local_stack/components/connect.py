@@ -14,6 +14,7 @@ from local_stack.envfile import write_atomically
 
 HOST = "127.0.0.1"
 HEAP_MB = 512
+GROUP = "cdc-connect"
 
 
 class Connect(Component):
@@ -77,7 +78,7 @@ def worker_properties(ctx: StackContext) -> dict[str, str]:
     """
     return {
         "bootstrap.servers": f"{HOST}:{ctx.ports['kafka']}",
-        "group.id": "cdc-connect",
+        "group.id": GROUP,
         "exactly.once.source.support": "enabled",
         "key.converter": "org.apache.kafka.connect.json.JsonConverter",
         "key.converter.schemas.enable": "false",

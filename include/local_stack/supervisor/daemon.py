@@ -16,6 +16,7 @@ from cdc.errors import ConflictError
 from local_stack.component import Component, StackContext
 from local_stack.supervisor.board import Board
 from local_stack.supervisor.gate import StartGate
+from local_stack.supervisor.hold import release_all
 from local_stack.supervisor.keeper import Keeper, Surroundings
 from local_stack.supervisor.policy import RestartPolicy
 from local_stack.supervisor.process import find_birth
@@ -76,6 +77,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything and keep it running until asked to stop."""
+        release_all(self._ctx.home)
         log.info("supervisor %d starts %d components for %s", os.getpid(), len(self._keepers), self._ctx.home)
         for keeper in self._keepers:
             keeper.start()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from local_stack.component import Command, Component, StackContext
 from local_stack.supervisor.board import Board
 from local_stack.supervisor.gate import StartGate
+from local_stack.supervisor.hold import held_s
 from local_stack.supervisor.policy import Deaths, RestartPolicy, State
 from local_stack.supervisor.process import (
     end_processes,
@@ -79,7 +80,7 @@ class Keeper(threading.Thread):
         """Wait for what it requires and for a slot, then start; "" when ready, a reason, None on stop."""
         requires, stop = self._component.requires, self._around.stop
         self._say(State.WAITING, "for " + ", ".join(requires) if requires else "")
-        if not self._around.board.wait_for(requires, State.RUNNING, stop):
+        if not (self._wait_while_held() and self._around.board.wait_for(requires, State.RUNNING, stop)):
             return None
         with self._around.gate.slot(self._rank, heavy=self._component.heavy, stop=stop) as granted:
             if not granted:
@@ -92,6 +93,17 @@ class Keeper(threading.Thread):
                 log.exception("%s: could not be started", self.name)
                 return f"{type(error).__name__}: {error}"
         return ""
+
+    def _wait_while_held(self) -> bool:
+        """Wait until nobody wants it to stay down; False on stop."""
+        told = False
+        while held_s(self._around.ctx.home, self.name) > 0:
+            if not told:
+                self._say(State.BACKOFF, "held down on request")
+                told = True
+            if self._around.stop.wait(WATCH_PAUSE_S):
+                return False
+        return True
 
     def _start(self) -> None:
         component, ctx = self._component, self._around.ctx

@@ -273,6 +273,19 @@ class TestDeadLetters:
         ops.add_dead_letters([letter(1)])
         assert ops.open_dead_letters("p", "x", "warehouse") == 1
 
+    def test_a_discarded_one_is_closed_for_good(self, ops: OpsStore) -> None:
+        other_sink = replace(letter(1), sink="clickhouse", query="p.s.clickhouse")
+        ops.add_dead_letters([letter(1), other_sink, letter(2)])
+        assert {item.sink for item in ops.discard_dead_letters("p", "t", 0, 1, "not an event")} == {
+            "warehouse", "clickhouse",
+        }  # fmt: skip
+        assert ops.discard_dead_letters("p", "t", 0, 1, "once more") == []
+        assert [item.offset for item in ops.dead_letters("p")] == [2]
+        # The topic is read again from its beginning: what a person gave up is no news.
+        ops.add_dead_letters([letter(1), letter(2)])
+        assert [item.offset for item in ops.dead_letters("p")] == [2]
+        assert {item.discarded for item in ops.dead_letters_at("p", "t", 0, 1)} == {"not an event"}
+
     def test_a_topic_made_anew_does_not_hide_the_letters_of_the_one_before(self, ops: OpsStore) -> None:
         ops.add_dead_letters([letter(1), replace(letter(1), generation=2, value=b"new")])
         assert [item.value for item in ops.dead_letters("p")] == [b"\xff", b"new"]

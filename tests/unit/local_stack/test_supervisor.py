@@ -14,13 +14,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdc.errors import ConflictError, UnavailableError
+from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from local_stack.component import Command
 from local_stack.context import create_context
 from local_stack.contract import write_contract
 from local_stack.envfile import read_env
+from local_stack.holding import stop_and_hold
 from local_stack.stack import LocalStack
 from local_stack.supervisor.daemon import Supervisor, hold_lock
+from local_stack.supervisor.hold import release
 from local_stack.supervisor.policy import RestartPolicy, State
 from local_stack.supervisor.process import group_members, is_alive, stop_child
 from local_stack.supervisor.record import read_record
@@ -85,6 +87,31 @@ class TestRestart:
         assert {name: component(stack, name).pid for name in others} == others
         assert not any(lives(worker) for worker in left_over)
         assert "middle: killed by signal 9" in stack.supervisor_log.read_text()
+
+    def test_a_component_that_is_held_down_stays_down_until_it_is_let_go(self, stack: LocalStack) -> None:
+        up(stack)
+        home = stack.places.home
+        stop_and_hold(stack, "middle", 600)
+        assert component(stack, "middle").pid is None
+        wait_until(lambda: component(stack, "middle").reason.startswith("held down on request"))
+        assert component(stack, "middle").restarts == 0
+        assert component(stack, "top").state is State.RUNNING
+        release(home, "middle")
+        wait_until(running(stack, "middle", restarts=1))
+
+    def test_a_hold_ends_by_itself_and_with_the_stack(self, stack: LocalStack) -> None:
+        up(stack)
+        stop_and_hold(stack, "top", 1.0)
+        wait_until(running(stack, "top", restarts=1))
+        stop_and_hold(stack, "top", 600)
+        assert stack.stop()
+        up(stack)
+        assert component(stack, "top").state is State.RUNNING
+
+    def test_what_is_no_component_cannot_be_held_down(self, stack: LocalStack) -> None:
+        up(stack)
+        with pytest.raises(ConfigurationError, match=r"'bottom' is no component.*base, middle, top"):
+            stop_and_hold(stack, "bottom", 1.0)
 
     def test_a_component_that_keeps_dying_is_failed_with_its_last_line_and_tried_again(
         self, stack: LocalStack

@@ -55,7 +55,14 @@ def test_each_kind_of_error_has_its_advice() -> None:
     kinds = ("RefusedError", "SchemaChangedError", "DataError", "SomethingElse")
     assert len({advice(letter(kind)) for kind in kinds}) == 4
     assert all("then replay" in advice(letter(kind)) for kind in kinds)
-    assert "nothing" in advice(letter(replayed_at=NOW))
+    assert advice(letter(replayed_at=NOW)) == "nothing: it was written by a replay"
+    given_up = letter(replayed_at=NOW, discarded="not an event")
+    assert advice(given_up) == "nothing: it was discarded, not an event"
+    assert "(discarded: not an event)" in shown(render.dead_letters([given_up], {("x", "warehouse"): 1}))
+
+
+def test_what_nothing_can_mend_can_be_given_up() -> None:
+    assert "cdc dead-letters discard" in advice(letter("DataError"))
 
 
 def test_a_document_is_json_whatever_the_bytes() -> None:
