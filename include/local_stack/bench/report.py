@@ -138,8 +138,8 @@ def _sustained_text(details: Details) -> str:
         return ""
     tried = ", ".join(f"{share:.0%} {'held' if held else 'not held'}" for share, held in found["tried"])
     return (
-        f"Debezium alone put {found['capture_rate']:,.0f} changes/s into Kafka while the source made more "
-        f"than that, and {found['backlog_rate']:,.0f} from a backlog, when nothing else ran. Of the first, "
+        f"Debezium alone put {found['capture_rate']:,.0f} changes/s into Kafka while they were made at the "
+        f"source, and {found['backlog_rate']:,.0f} from a backlog, when nothing else ran. Of the first, "
         f"tried: {tried}. Held for {found['seconds']:.0f} s with a flat lag: {found['rate']:,.0f} changes/s, "
         f"{found['share']:.0%} of it."
     )

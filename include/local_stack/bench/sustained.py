@@ -18,7 +18,7 @@ from local_stack.bench.sinks import SinkTable
 TIMES = 10
 """A transaction has a hundred changes: at ten, committing them is most of what the source does."""
 FIRST_SHARE, LEAST_SHARE, TRIALS = 0.95, 0.03, 6
-STEP = 0.85
+STEP = 0.92
 """The next share is at most this part of one that was not held, and of what the sinks carried meanwhile."""
 LEAD_S = 5.0
 START_LIMIT_S = 240.0
@@ -38,7 +38,7 @@ class Sustained:
     Attributes:
         backlog_rate: changes a second that Debezium alone put into Kafka from a backlog, with nothing else
             to do for the machine.
-        capture_rate: the same while the source was under more load than Debezium could follow.
+        capture_rate: the same while changes are made at the source, as fast as Debezium can follow.
         rate: the greatest tried rate at which the lag stayed flat, as it was made in fact; 0 for none.
         seconds: for how long.
         lags: (seconds, changes behind) of the slowest sink while the rate was held.
@@ -92,7 +92,7 @@ def backlog_rate(source: LiveSource, place: Place, capture: Capture, changes: in
 
 
 def capture_rate(source: LiveSource, place: Place, offered: float, say: Callable[[str], None]) -> float:
-    """What Debezium alone puts into Kafka while the source makes changes faster than that.
+    """What Debezium alone puts into Kafka while changes are made at the source, as fast as it can follow.
 
     When it falls behind the changes a second that are `offered`, it is tried once more with less, since
     making changes takes from the same cores; the greater one counts.
