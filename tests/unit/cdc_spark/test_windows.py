@@ -46,14 +46,13 @@ def test_events_of_a_replay_that_did_not_fit_are_counted_and_told(
 
     monkeypatch.setattr(windows, "reread_into", reread)
     monkeypatch.setattr(windows, "checked_generations", lambda *_: None)
-    monkeypatch.setattr(windows, "kafka_of", lambda _: None)
     ops = Ops()
     pipeline = SimpleNamespace(
         topic=lambda _: "t",
         streaming=SimpleNamespace(max_offsets_per_trigger=2),
         sinks=(SimpleNamespace(name="a"), SimpleNamespace(name="b")),
     )
-    run = SimpleNamespace(ops=ops, pipeline=pipeline, sinks=pipeline.sinks)
+    run = SimpleNamespace(ops=ops, pipeline=pipeline, sinks=pipeline.sinks, kafka=None)
     windows._replay(cast("JobRun", run), table, ASKED)
     assert ops.bad == [2, 1]
     assert ops.message == "no room in a; no room in b"
