@@ -11,7 +11,8 @@ from cdc.ops.base import OpsDatabase
 from cdc.ops.incidents import RETRIED_FOR
 
 _TOLD = """
-    SELECT incidents, channel, target, subject, created_at, tried_at, attempts, error, delivered_at
+    SELECT incidents, channel, target, subject, created_at, tried_at, attempts, error, delivered_at,
+      given_up_at
     FROM cdc_ops.deliveries
     WHERE pipeline = %(pipeline)s AND (delivered_at IS NULL OR incidents && %(incidents)s::bigint[])
     ORDER BY delivered_at IS NOT NULL, id DESC LIMIT 200
@@ -37,6 +38,7 @@ class Told:
         incidents: what it is about, by id.
         target: whom, for a person.
         error: why it did not get there; empty when it did, or was not tried.
+        given_up_at: when it was seen that nobody is there any more to send it to.
     """
 
     incidents: Sequence[int]
@@ -48,6 +50,7 @@ class Told:
     attempts: int
     error: str
     delivered_at: datetime | None
+    given_up_at: datetime | None = None
 
     @property
     def failed(self) -> bool:
@@ -57,6 +60,8 @@ class Told:
     @property
     def given_up(self) -> bool:
         """It is not sent any more."""
+        if self.given_up_at is not None:
+            return True
         return self.delivered_at is None and self.created_at < datetime.now(UTC) - RETRIED_FOR
 
 

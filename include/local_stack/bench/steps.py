@@ -166,9 +166,7 @@ class Steps:
         capacity = capture_rate(self._source, self._live, backlog, tell)
         self._captures[0].stop()
         with self._ours() as (tables, driver):
-            held = hold(
-                self._source, tables, backlog, capacity, self._plan.sustained_s, driver.problem, tell
-            )  # fmt: skip
+            held = hold(self._source, tables, backlog, capacity, self._plan.sustained_s, driver.problem, tell)
         return {**asdict(held), "share": round(held.share, 3)}
 
     @contextmanager

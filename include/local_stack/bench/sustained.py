@@ -128,7 +128,7 @@ def hold(
     """
     tried: list[tuple[float, bool]] = []
     share, held = FIRST_SHARE, None
-    while held is None and share >= LEAST_SHARE and len(tried) < TRIALS:
+    while held is None and len(tried) < TRIALS:
         trial = _try(source, sinks, capacity * share, seconds, problem)
         tried.append((round(share, 3), trial.held))
         say(

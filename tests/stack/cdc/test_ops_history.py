@@ -62,6 +62,14 @@ def test_messages_are_those_about_the_incidents_and_all_that_did_not_get_there(o
     assert ops.told("p", [])[0].given_up
 
 
+def test_a_message_that_was_given_up_is_not_said_to_be_sent_again(ops: OverviewStore) -> None:
+    (delivery,) = ops.record_deliveries("p", [Draft("webhook", "hook", "it broke", "{}")])
+    ops.record_outcome(delivery, "HTTP 500")
+    assert [(one.failed, one.given_up) for one in ops.told("p", [])] == [(True, False)]
+    ops.give_up(delivery, "there is no webhook any more")
+    assert [(one.failed, one.given_up) for one in ops.told("p", [])] == [(True, True)]
+
+
 def test_runs_differences_and_messages_that_were_lost_are_events(ops: OverviewStore) -> None:
     compare(ops, "a", equal=True)
     compare(ops, "b", equal=False)
