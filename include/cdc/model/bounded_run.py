@@ -101,13 +101,17 @@ class BoundedRun:
     message: str = ""
 
     @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "events" if self.kind is RunKind.REPLAY else "rows"
+
+    @property
     def sentence(self) -> str:
         """How far it is."""
-        unit = "events" if self.kind is RunKind.REPLAY else "rows"
         of = "" if self.estimate is None or self.state == "done" else f" of about {self.estimate:,}"
         bad = f", {self.bad:,} did not fit" if self.bad else ""
         where = f" into {', '.join(self.sinks)}" if self.sinks else ""
-        return f"{self.kind} of {self.table}{where}: {self.state}, {self.done:,}{of} {unit}{bad}"
+        return f"{self.kind} of {self.table}{where}: {self.state}, {self.done:,}{of} {self.unit}{bad}"
 
     def is_under_way(self, now: datetime) -> bool:
         """It runs, and was not killed."""

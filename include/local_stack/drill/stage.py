@@ -16,6 +16,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.incidents import Incident
 from cdc.ops import OpsStore
+from cdc.services.reach import connect_of
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, StreamSpec, TableSpec, WarehouseSink, load_pipeline
 from local_stack.component import StackContext
 from local_stack.contract import IMPORT_ROOTS
@@ -90,7 +91,7 @@ class Stage:
     @property
     def connect(self) -> ConnectClient:
         """Kafka Connect."""
-        return ConnectClient(self.session.connections.get(self.pipeline.connect.connection).url())
+        return connect_of(self.pipeline, self.session.connections)
 
     def sink(self, kind: str) -> SinkSpec:
         """The sink of that type, `clickhouse` or `postgres`."""

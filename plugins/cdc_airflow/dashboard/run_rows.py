@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdc.model.bounded_run import BoundedRun, RunKind
+from cdc.model.bounded_run import BoundedRun
 from cdc.model.lag import duration
 
 
@@ -60,7 +60,7 @@ def _row(run: BoundedRun, now: datetime) -> RunRow:
         done=run.done,
         estimate=run.estimate,
         share=_share(run),
-        unit="events" if run.kind is RunKind.REPLAY else "rows",
+        unit=run.unit,
         bad=run.bad,
         since=run.started_at,
         said_at=run.touched_at,
