@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -28,8 +26,9 @@ from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.deliver_again import DeliverAgainOperator
 from cdc_airflow.sensors.check import DeadLetterHealthSensor, SlotHealthSensor
 from local_stack.context import REPO
+from tests.airflow.connections import stores_alone
 from tests.receiver import Receiver, receiving
-from tests.stack.cdc.conftest import Postgres, free_port
+from tests.stack.cdc.conftest import free_port
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -81,28 +80,13 @@ def hook() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def connections(airflow_home: Path, mails: Mails, hook: Receiver) -> Iterator[Connections]:
     """As Airflow knows them: the ops store, mail and webhook live."""
-    folder = Path(tempfile.mkdtemp(prefix="lib-postgres-", dir="/tmp"))
-    server = Postgres(folder)
-    dead = free_port()
-    names = ("cdc_kafka", "cdc_connect", "cdc_clickhouse", "cdc_yarn", "cdc_source", "cdc_source_admin")
-    built = [Connection(id=name, conn_type="http", host="127.0.0.1", port=dead) for name in names]
     smtp = {"disable_tls": True, "disable_ssl": True, "from_email": "cdc@localhost", "timeout": 3}
-    built += [
-        server.create_database("ops").model_copy(update={"id": "cdc_ops"}),
-        server.create_database("warehouse").model_copy(update={"id": "cdc_warehouse"}),
-        Connection(id="cdc_smtp", conn_type="smtp", host="127.0.0.1", port=mails.port, extra=smtp),
-        Connection(
-            id="cdc_hook", conn_type="http", host="127.0.0.1", port=hook.server_port, password="T/secret"
-        ),
-    ]
-    found = Connections(built)
-    file = airflow_home / "connections.json"
-    before = file.read_text()
-    file.write_text(json.dumps(found.to_document()))
-    yield found
-    file.write_text(before)
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    mail = Connection(id="cdc_smtp", conn_type="smtp", host="127.0.0.1", port=mails.port, extra=smtp)
+    webhook = Connection(
+        id="cdc_hook", conn_type="http", host="127.0.0.1", port=hook.server_port, password="T/secret"
+    )
+    with stores_alone(airflow_home, mail, webhook) as found:
+        yield found
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,11 +15,11 @@ from typing import Any, TypeVar
 import pytest
 from fastapi.testclient import TestClient
 
-from cdc.connections import Connection, Connections
+from cdc.connections import Connections
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, DeadLetter, OpsStore
+from tests.airflow.connections import stores_alone
 from tests.airflow.dashboard.happenings import NASTY
-from tests.stack.cdc.conftest import Postgres, free_port
 
 T = TypeVar("T")
 
@@ -43,23 +41,8 @@ class Served:
 @pytest.fixture(scope="package")
 def connections(airflow_home: Path) -> Iterator[Connections]:
     """A PostgreSQL with the ops store and the warehouse; everything else is dead."""
-    folder = Path(tempfile.mkdtemp(prefix="lib-postgres-", dir="/tmp"))
-    server = Postgres(folder)
-    dead = free_port()
-    names = ("cdc_kafka", "cdc_connect", "cdc_clickhouse", "cdc_yarn", "cdc_source", "cdc_source_admin")
-    built = [Connection(id=name, conn_type="http", host="127.0.0.1", port=dead) for name in names]
-    built += [
-        server.create_database("ops").model_copy(update={"id": "cdc_ops"}),
-        server.create_database("warehouse").model_copy(update={"id": "cdc_warehouse"}),
-    ]
-    found = Connections(built)
-    file = airflow_home / "connections.json"
-    before = file.read_text()
-    file.write_text(json.dumps(found.to_document()))
-    yield found
-    file.write_text(before)
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with stores_alone(airflow_home) as found:
+        yield found
 
 
 @pytest.fixture(scope="package")
