@@ -26,13 +26,17 @@ _RACES = (
 )
 _RETRY_S = 0.5
 _FRESH_IDS = 1_000
+_BEGIN_RUN = "INSERT INTO generator.runs DEFAULT VALUES RETURNING id"
+_NUMBER_TRANSACTION = "UPDATE generator.runs SET last_transaction = %s WHERE id = %s"
+_LAST_TRANSACTION = "SELECT last_transaction FROM generator.runs WHERE id = %s FOR UPDATE"
 
 
 class ShopSession:
     """One connection to the sample shop, opened again when the source has been restarted.
 
-    How it works: each transaction notes its transaction id before it commits. When the connection is lost
-    during the commit, `pg_xact_status` of that id says, after the reconnect, whether it counts.
+    How it works: each transaction also writes its number into this session's row of `generator.runs`. When
+    the connection is lost during the commit, that row says, after the reconnect, whether it counts. A
+    transaction id cannot say so: one whose log was not flushed before a crash is given out again.
 
     Args:
         dsn: the source database, as the role that owns the tables.
@@ -50,6 +54,10 @@ class ShopSession:
     ) -> None:
         self._dsn, self._patience_s, self._sleep, self._clock = dsn, patience_s, sleep, clock
         self._connection = self._connect()
+        self._number = 0
+        row = self._connection.execute(_BEGIN_RUN).fetchone()
+        self._run = row[0] if row else None
+        self._connection.commit()
         self.state: ShopState = load_state(self._connection)
 
     def close(self) -> None:
@@ -64,7 +72,7 @@ class ShopSession:
         try:
             draw_ids(self._connection, self.state, tables, max(wanted, _FRESH_IDS))
         except psycopg.OperationalError:
-            self._recover(None)
+            self._recover()
             self.ensure_ids(wanted)
 
     def commit(self, plan: Sequence[Statement]) -> Totals:
@@ -73,49 +81,40 @@ class ShopSession:
         After a race with another client, a lost connection, or a row that was not there, the state is loaded
         again, so that the next plan fits what the source really holds.
         """
-        xid: str | None = None
+        self._number += 1
         try:
-            cursors, xid = self._execute(plan)
+            cursors = self._execute(plan)
             self._connection.commit()
         except _RACES:
             self._connection.rollback()
             self._reload()
             return Totals()
         except psycopg.OperationalError:
-            return _planned(plan) if self._recover(xid) else Totals()
+            return _planned(plan) if self._recover() else Totals()
         hit = [s.effect for s, cursor in zip(plan, cursors, strict=True) if cursor.rowcount]
         if len(hit) < len(plan):
             self._reload()
         return reduce(add, hit, Totals(transactions=1))
 
-    def _execute(self, plan: Sequence[Statement]) -> tuple[list[psycopg.Cursor[Any]], str]:
+    def _execute(self, plan: Sequence[Statement]) -> list[psycopg.Cursor[Any]]:
         with self._connection.pipeline():
             # The statements are this package's constants; their values travel as parameters.
             cursors = [self._connection.execute(s.sql, s.params) for s in plan]
-            marker = self._connection.execute("SELECT pg_current_xact_id()::text")
-        row = marker.fetchone()
-        return cursors, row[0] if row else ""
+            self._connection.execute(_NUMBER_TRANSACTION, (self._number, self._run))
+        return cursors
 
-    def _recover(self, xid: str | None) -> bool:
-        """Open a new connection; True when transaction `xid` had been committed."""
+    def _recover(self) -> bool:
+        """Open a new connection; True when the last transaction had been committed."""
         while True:
             self._connection.close()
             self._connection = self._connect()
             try:
-                committed = xid is not None and self._was_committed(xid)
+                # Waits for the old backend, should it still be about to commit.
+                row = self._connection.execute(_LAST_TRANSACTION, (self._run,)).fetchone()
             except psycopg.OperationalError:
                 continue
             self._reload()
-            return committed
-
-    def _was_committed(self, xid: str) -> bool:
-        try:
-            row = self._connection.execute("SELECT pg_xact_status(%s::xid8)", [xid]).fetchone()
-        except errors.InvalidParameterValue:
-            # The server crashed before it had written down that this id was ever given out.
-            self._connection.rollback()
-            return False
-        return row is not None and row[0] == "committed"
+            return row == (self._number,)
 
     def _reload(self) -> None:
         try:

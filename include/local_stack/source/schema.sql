@@ -57,3 +57,10 @@ CREATE TABLE IF NOT EXISTS order_items (
   options     text[],
   PRIMARY KEY (order_id, line_no)
 );
+
+-- The generator's own book-keeping, captured by nobody: one row for each run, with its last committed transaction.
+CREATE SCHEMA IF NOT EXISTS generator;
+CREATE TABLE IF NOT EXISTS generator.runs (
+  id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  last_transaction  bigint NOT NULL DEFAULT 0
+);

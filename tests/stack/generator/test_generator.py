@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import psycopg
 import pytest
 
 from local_stack.generator import Totals, run_bounded, run_endless
+from local_stack.generator import operations as ops
+from local_stack.generator.session import ShopSession
+from local_stack.generator.state import ShopState
 
 _ROW_STATISTICS = """
 SELECT sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'public'"""
@@ -114,3 +122,97 @@ class TestKilledSource:
         [totals] = result
         assert totals.changes > 1_000
         assert sum(source.counts().values()) - before == totals.inserted - totals.deleted
+
+
+_SLOW_COMMIT = """
+CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql
+AS 'BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER linger AFTER INSERT OR UPDATE OR DELETE ON customers DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION linger()"""
+_COMMITTING = """
+SELECT backend_xid::text FROM pg_stat_activity
+WHERE application_name = 'cdc-generator' AND wait_event = 'PgSleep'"""
+
+
+def _delete_customer(rng: Random, state: ShopState) -> list[ops.Statement]:
+    return [ops.delete(ops.DELETE_CUSTOMER, state.idle_customers.draw(rng))]
+
+
+def _superuser(source) -> psycopg.Connection:
+    return psycopg.connect(source.dsn, autocommit=True)
+
+
+def _slow_commits(source, seconds: int) -> None:
+    with _superuser(source) as connection:
+        connection.execute(_SLOW_COMMIT.format(seconds=seconds))
+
+
+def _await_commit(source) -> str:
+    """Wait until the generator's COMMIT is under way at the server; returns its transaction's id."""
+    deadline = time.monotonic() + 10
+    with _superuser(source) as connection:
+        while (row := connection.execute(_COMMITTING).fetchone()) is None:
+            assert time.monotonic() < deadline, "no transaction is being committed"
+            time.sleep(0.02)
+    return str(row[0])
+
+
+def _commit_while(act: Callable[[], None], session: ShopSession, plan: list[ops.Statement]) -> Totals:
+    """Commit a plan, and do something in a thread meanwhile."""
+    with ThreadPoolExecutor() as pool:
+        doing = pool.submit(act)
+        totals = session.commit(plan)
+        doing.result()
+    return totals
+
+
+class TestLostConnection:
+    def test_a_lost_transaction_does_not_count_when_another_one_got_its_id(self, source):
+        """An id whose log was not yet flushed is given out again after a crash."""
+        _slow_commits(source, 60)
+        with _superuser(source) as connection:
+            # nobody but a commit flushes the log
+            for setting in ("wal_writer_delay = '10s'", "bgwriter_delay = '10s'", "autovacuum = off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+        before = source.counts()
+        lost: list[str] = []
+
+        def start(_seconds: float) -> None:
+            source.start()
+            with _superuser(source) as connection:
+                status = connection.execute("SELECT pg_xact_status(%s::xid8)", lost).fetchone()
+            assert status == ("committed",), "nobody got the id again"
+
+        def kill() -> None:
+            lost.append(_await_commit(source))
+            source.kill()
+
+        session = ShopSession(source.dsn, sleep=start)
+        session.ensure_ids(1)
+        totals = _commit_while(kill, session, ops.register_customer(Random(1), session.state))
+        session.close()
+        assert totals == Totals()
+        assert source.counts() == before
+
+    @pytest.mark.parametrize(
+        ("operation", "expected"),
+        [
+            (ops.register_customer, Totals(inserted=1, transactions=1)),
+            (ops.change_customer, Totals(updated=1, transactions=1)),
+            (_delete_customer, Totals(deleted=1, transactions=1)),
+        ],
+    )
+    def test_a_transaction_that_the_server_commits_after_the_loss_counts(self, source, operation, expected):
+        run_bounded(source.dsn, 600, seed=1)  # some customers have no orders
+        _slow_commits(source, 2)
+        session = ShopSession(source.dsn)
+        session.ensure_ids(1)
+
+        def lose() -> None:
+            _await_commit(source)
+            with socket.socket(fileno=os.dup(session._connection.fileno())) as client:
+                client.shutdown(socket.SHUT_RDWR)
+
+        assert _commit_while(lose, session, operation(Random(1), session.state)) == expected
+        session.close()
