@@ -30,6 +30,11 @@ _WAREHOUSE = {
     "jsonb_build_object('id', {ghost} + id))).* FROM {raw} one WHERE id = {id}",
 }
 _TOLD = {"altered": "differing", "missing": "missing", "ghost": "extra"}
+_MENDED_BY = {
+    "altered": "itself: the run reads the row again",
+    "missing": "itself: the run reads the row again",
+    "ghost": "itself: the run removes the row",
+}
 _SEEN = {
     "altered": "full_name = 'altered by a drill' AND id = {id}",
     "missing": "id = {id}",
@@ -48,8 +53,6 @@ class RowFault(Fault):
         sink_word: the sink's name for a person.
     """
 
-    mended_by = "itself: the run reads the row again"
-
     def __init__(self, kind: str, sink_type: str, sink_word: str) -> None:
         """Nothing is planted yet."""
         self._kind, self._type = kind, sink_type
@@ -60,6 +63,7 @@ class RowFault(Fault):
             "missing": f"a row of {sink_word} deleted",
             "ghost": f"a row added to {sink_word} that the source does not have",
         }[kind]
+        self.mended_by = _MENDED_BY[kind]
 
     def plant(self, stage: Stage) -> None:
         """Make a customer at the source, wait until the sinks have it, then hit it in one of them."""

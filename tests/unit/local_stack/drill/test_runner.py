@@ -22,6 +22,13 @@ def test_every_fault_that_was_promised_is_planted() -> None:
     assert all(fault.planted and fault.mended_by for fault in all_faults())
 
 
+def test_a_row_that_the_source_does_not_have_is_said_to_be_removed_and_the_others_to_be_read_again() -> None:
+    said = {fault.name: fault.mended_by for fault in all_faults() if "-row-" in fault.name}
+    for name, mended_by in said.items():
+        expected = "removes the row" if name.startswith("ghost") else "reads the row again"
+        assert expected in mended_by, name
+
+
 def test_faults_are_chosen_by_name_and_planted_in_their_own_order() -> None:
     assert [fault.name for fault in choose_faults([])] == NAMES
     assert [f.name for f in choose_faults(["stop-warehouse", "idle-slot", "idle-slot"])] == [
