@@ -146,6 +146,15 @@ def mend(ops: OpsStore, letter: DeadLetter) -> None:
     assert ops.mark_replayed([letter], ops.clock()) == 1
 
 
+def plant_incident(ops: OpsStore, pipeline: str, looked_at_before: str) -> None:
+    ops.rows(
+        'INSERT INTO cdc_ops.incidents (pipeline, "check", subject, level, alarm, sentence, began_at, '
+        "told_at, looked_at) VALUES (%s, 'slot', 'slot s', 'breach', '', 'x', now(), now(), "
+        "now() - %s::interval)",
+        (pipeline, looked_at_before),
+    )
+
+
 def make_due(ops: OpsStore) -> None:
     ops.rows("UPDATE cdc_ops.deliveries SET tried_at = tried_at - interval '5 minutes'")
 
@@ -289,6 +298,27 @@ class TestDelivery:
         assert subject.startswith("[CDC ecommerce] OVER after")
         assert "query x is checked no more" in subject
         assert 'href="http://airflow.example:8080/log"' in text
+
+    def test_incidents_of_a_pipeline_that_is_gone_end_after_a_day_and_people_hear_of_it(
+        self, ops: OpsStore, mails: Mails
+    ) -> None:
+        plant_incident(ops, "gone", looked_at_before="25 hours")
+        plant_incident(ops, "elsewhere", looked_at_before="23 hours")
+        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute(context())
+        assert ops.incidents("gone", only_open=True) == []
+        assert len(ops.incidents("elsewhere", only_open=True)) == 1
+        ((subject, text),) = mails.take()
+        assert subject.startswith("[CDC gone] OVER after")
+        assert "slot s is checked no more: no pipeline gone is declared" in text
+
+    def test_a_pipeline_whose_file_is_broken_is_not_taken_for_gone(
+        self, ops: OpsStore, mails: Mails, with_webhook: Path
+    ) -> None:
+        plant_incident(ops, "second", looked_at_before="25 hours")
+        with_webhook.with_name("second.yaml").write_text("name: second\nsource: {}\n")
+        DeliverAgainOperator(task_id="deliver_again", pipeline="ecommerce").execute(context())
+        assert len(ops.incidents("second", only_open=True)) == 1
+        assert mails.take() == []
 
 
 class TestWithoutTheOpsStore:

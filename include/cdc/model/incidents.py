@@ -88,9 +88,10 @@ def follow(
     return [turn for turn in (*turns, *gone) if turn is not None]
 
 
-def leave(open_: Iterable[Incident], at: datetime) -> list[Turn]:
+def leave(open_: Iterable[Incident], at: datetime, why: str = "") -> list[Turn]:
     """What becomes of incidents whose subjects nobody looks at any more: they are over, and that is told."""
-    return [_over(known, f"{known.subject} is checked no more", at) for known in open_]
+    because = f": {why}" if why else ""
+    return [_over(known, f"{known.subject} is checked no more{because}", at) for known in open_]
 
 
 def _follow(known: Incident | None, verdict: Verdict, gap: timedelta, at: datetime) -> Turn | None:

@@ -90,7 +90,8 @@ class IncidentStore(OpsDatabase):
             self.rows(
                 "UPDATE cdc_ops.incidents SET level = %(level)s, alarm = %(alarm)s, sentence = %(sentence)s, "
                 "figures = %(figures)s, todo = %(todo)s, since = %(since)s, told_at = %(told_at)s, "
-                "told = %(told)s, over_at = %(over_at)s, ending = %(ending)s WHERE id = %(id)s",
+                "told = %(told)s, over_at = %(over_at)s, ending = %(ending)s, looked_at = now() "
+                "WHERE id = %(id)s",
                 values,
             )
             return turn
@@ -100,14 +101,33 @@ class IncidentStore(OpsDatabase):
             "figures, todo, since, began_at, told_at, told) VALUES (%(pipeline)s, %(check)s, %(subject)s, "
             "%(level)s, %(alarm)s, %(sentence)s, %(figures)s, %(todo)s, %(since)s, %(began_at)s, "
             "%(told_at)s, %(told)s) ON CONFLICT (pipeline, subject) WHERE over_at IS NULL DO UPDATE "
-            'SET "check" = excluded."check", level = excluded.level, sentence = excluded.sentence '
-            "RETURNING id",
+            'SET "check" = excluded."check", level = excluded.level, sentence = excluded.sentence, '
+            "looked_at = now() RETURNING id",
             values,
         )[0]
         return Turn(Incident(**{**vars(one), "id": row["id"]}), turn.news)
 
+    def unwatched_pipelines(self, declared: Sequence[str], since: datetime) -> list[str]:
+        """Pipelines beside these with open incidents that no check has looked at since then.
+
+        One that another folder of pipelines declares is looked at from there.
+        """
+        rows = self.rows(
+            "SELECT pipeline FROM cdc_ops.incidents WHERE over_at IS NULL AND NOT pipeline = ANY(%s) "
+            "GROUP BY pipeline HAVING max(looked_at) < %s ORDER BY pipeline",
+            (list(declared), since),
+        )
+        return [row["pipeline"] for row in rows]
+
     def end_other_incidents(
-        self, pipeline: str, checks: Sequence[str], at: datetime, compose: Compose
+        self,
+        pipeline: str,
+        checks: Sequence[str],
+        at: datetime,
+        compose: Compose,
+        *,
+        why: str = "",
+        kept_by: str = "",
     ) -> list[Delivery]:
         """End what no check looks at any more, such as of a stream that was taken out of the pipeline.
 
@@ -116,6 +136,8 @@ class IncidentStore(OpsDatabase):
             checks: those that look.
             at: when it is over.
             compose: as in `follow_incidents`.
+            why: nobody looks any more, for people.
+            kept_by: the pipeline whose messages these are and that sends them again; this one by default.
 
         Returns:
             What is to be sent.
@@ -126,7 +148,7 @@ class IncidentStore(OpsDatabase):
         ).format(_INCIDENT)
         with self.transaction():
             left = [_incident(row) for row in self.rows(statement, (pipeline, list(checks)))]
-            return self._record_turns(pipeline, "", leave(left, at), compose)[1]
+            return self._record_turns(kept_by or pipeline, "", leave(left, at, why), compose)[1]
 
     def incidents(self, pipeline: str, *, only_open: bool = False, limit: int = 50) -> list[Incident]:
         """The newest incidents, those that go on first."""

@@ -181,6 +181,8 @@ CREATE TABLE IF NOT EXISTS cdc_ops.incidents (
   over_at  timestamptz,
   ending   text NOT NULL DEFAULT ''
 );
+-- When a check looked last: an incident that goes on is looked at by each run of the pipeline's checks.
+ALTER TABLE cdc_ops.incidents ADD COLUMN IF NOT EXISTS looked_at timestamptz NOT NULL DEFAULT now();
 CREATE UNIQUE INDEX IF NOT EXISTS incidents_open ON cdc_ops.incidents (pipeline, subject) WHERE over_at IS NULL;
 CREATE INDEX IF NOT EXISTS incidents_newest ON cdc_ops.incidents (pipeline, began_at DESC);
 

@@ -1,4 +1,4 @@
-"""Sends once more what people were to be told and were not."""
+"""Sends once more what people were to be told and were not, and ends what nobody looks at any more."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from cdc_airflow.pipelines import find_pipeline
 
 class DeliverAgainOperator(BaseOperator):
     """Tries again the mails and webhooks that failed within the last day, and fails when one still does.
+
+    Incidents of streams that left the pipeline, and of pipelines that are gone, are over.
 
     Args:
         pipeline: the pipeline's name.

@@ -106,6 +106,22 @@ class TestIncidents:
         assert list(told.incidents) == [over.id]
         assert ops.end_other_incidents("p", ["slot"], NOW, compose) == []
 
+    def test_those_of_a_pipeline_that_nobody_declares_or_looks_at_end(self, ops: OpsStore) -> None:
+        look(ops, BREACH)
+        a_day_ago = datetime.now(UTC) - timedelta(days=1)
+        # Another folder of pipelines may share this ops store, and looks at its own.
+        assert ops.unwatched_pipelines(["q"], a_day_ago) == []
+        ops.rows("UPDATE cdc_ops.incidents SET looked_at = now() - interval '25 hours'")
+        assert ops.unwatched_pipelines(["p"], a_day_ago) == []
+        assert ops.unwatched_pipelines(["q"], a_day_ago) == ["p"]
+        look(ops, BREACH, 5)
+        assert ops.unwatched_pipelines(["q"], a_day_ago) == []
+        (told,) = ops.end_other_incidents("p", [], NOW, compose, why="p is gone", kept_by="q")
+        assert [one.ending for one in ops.incidents("p")] == ["slot s is checked no more: p is gone"]
+        # Whose people hear of it, and where it is tried again.
+        assert [one.id for one in ops.undelivered("q")] == [told.id]
+        assert ops.unwatched_pipelines(["q"], datetime.now(UTC) + timedelta(hours=1)) == []
+
     def test_an_alarm_of_another_version_is_read_all_the_same(self, ops: OpsStore) -> None:
         look(ops, BREACH)
         ops.rows("UPDATE cdc_ops.incidents SET alarm = 'OF_TOMORROW', told = '{OF_TOMORROW}'")
