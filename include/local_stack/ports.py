@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
 from cdc.errors import ConfigurationError
 from local_stack.component import PortSpec
@@ -24,6 +25,41 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+class PortClaims:
+    """Ports that are ours before anything listens there, so that two stacks which start at once share none.
+
+    A claim is a bound Unix socket with an abstract name. It has the scope of a port (the network namespace),
+    needs no file, and ends with the last process that holds it: this one, until it leaves the context, and
+    each that inherits it, as the supervisor does.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        """Nothing is claimed yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go, as far as this process is concerned."""
+        while self._held:
+            self._held.pop().close()
+
+    def claim(self, port: int) -> bool:
+        """Take the port, unless something listens there or another stack has claimed it."""
+        if not is_free(port):
+            return False
+        one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            one.bind(f"\0cdc-local-stack/{port}")
+        except OSError:
+            one.close()
+            return False
+        one.set_inheritable(True)
+        self._held.append(one)
+        return True
 
 
 def choose_ports(

@@ -17,6 +17,7 @@ from cdc.errors import ConflictError, UnavailableError
 from local_stack.component import StackContext
 from local_stack.context import Places, create_context, environment, open_context
 from local_stack.contract import IMPORT_ROOTS, write_contract
+from local_stack.ports import PortClaims
 from local_stack.preflight import check_prerequisites
 from local_stack.spark_processes import container_processes
 from local_stack.supervisor.__main__ import load_components
@@ -85,9 +86,10 @@ class LocalStack:
             self._end_leftovers(say)
             self.prerequisites(self.places, self.env)
             components, _ = load_components(self.components)
-            ctx = create_context(self.places, components, self.env)
-            write_contract(ctx, components, self.env.get("CDC_PIPELINES_DIR"))
-            self._spawn_supervisor(ctx)
+            with PortClaims() as claims:
+                ctx = create_context(self.places, components, self.env, claims.claim)
+                write_contract(ctx, components, self.env.get("CDC_PIPELINES_DIR"))
+                self._spawn_supervisor(ctx)
             return ctx
 
     def wait_until_ready(self, follow: Follow = _ignore) -> None:
@@ -194,7 +196,8 @@ class LocalStack:
             "PYTHONPATH": os.pathsep.join([*roots, inherited] if inherited else roots),
         }
         self.supervisor_log.parent.mkdir(parents=True, exist_ok=True)
-        # not `subprocess`: the supervisor outlives this process, whose job it is not to wait for it
+        # not `subprocess`: the supervisor outlives this process, whose job it is not to wait for it, and it
+        # inherits the claims to the stack's ports
         daemon = os.posix_spawn(
             sys.executable,
             (sys.executable, "-m", "local_stack.supervisor", "--components", self.components),

@@ -44,6 +44,7 @@ from local_stack.components.kafka import Kafka
 from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
 from local_stack.context import REPO, Places, create_context
+from local_stack.ports import PortClaims
 from local_stack.supervisor.process import spawn, stop_child
 
 SAMPLE = REPO / "include" / "pipelines" / "ecommerce.yaml"
@@ -92,7 +93,10 @@ class Servers:
         self.components: dict[str, Component] = {
             c.name: c for c in (Kafka(), Source(), Warehouse(), Control(), ClickHouse())
         }
-        self.ctx: StackContext = create_context(places, tuple(self.components.values()), os.environ)
+        self.claims = PortClaims()
+        self.ctx: StackContext = create_context(
+            places, tuple(self.components.values()), os.environ, self.claims.claim
+        )
         self._running: dict[str, tuple[Command, subprocess.Popen[bytes]]] = {}
         entries = {k: v for c in self.components.values() for k, v in c.connections(self.ctx).items()}
         self.ctx.connections_file.write_text(json.dumps(entries))

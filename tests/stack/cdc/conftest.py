@@ -31,7 +31,7 @@ from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
 from local_stack.components.yarn import NodeManager, ResourceManager
 from local_stack.context import REPO, Places, create_context
-from local_stack.ports import is_free
+from local_stack.ports import PortClaims
 
 SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 
@@ -164,8 +164,9 @@ class RunningStack:
         jars = Path(os.environ.get("CDC_JARS", REPO / ".local" / "jars"))
         places = Places(REPO, home, jars)
         usual = {spec.preferred for component in with_ports for spec in component.ports}
+        self.claims = PortClaims()
         self.ctx: StackContext = create_context(
-            places, with_ports, os.environ, free=lambda port: port not in usual and is_free(port)
+            places, with_ports, os.environ, free=lambda port: port not in usual and self.claims.claim(port)
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.logs = home / "logs"

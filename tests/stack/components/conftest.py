@@ -16,12 +16,18 @@ from local_stack.components import all_components
 from local_stack.context import Places
 from local_stack.envfile import render_env
 from local_stack.java import find_java
-from local_stack.ports import OTHERS, choose_ports
+from local_stack.ports import OTHERS, PortClaims, choose_ports
 from tests.stack.components.running import Runner
 
 
 @pytest.fixture(scope="module")
-def ctx(tmp_path_factory: pytest.TempPathFactory) -> StackContext:
+def claims() -> Iterator[PortClaims]:
+    with PortClaims() as claims:
+        yield claims
+
+
+@pytest.fixture(scope="module")
+def ctx(tmp_path_factory: pytest.TempPathFactory, claims: PortClaims) -> StackContext:
     places = Places.from_environment(os.environ)
     components = all_components()
     names = [spec.name for component in components for spec in component.ports]
@@ -32,7 +38,7 @@ def ctx(tmp_path_factory: pytest.TempPathFactory) -> StackContext:
         jars=places.jars,
         java_home=find_java(os.environ),
         python=Path(sys.executable),
-        ports=choose_ports(specs, {}),
+        ports=choose_ports(specs, {}, claims.claim),
         secrets={name: f"p-{name}-0123456789" for component in components for name in component.secrets},
     )
     exports = {key: value for c in components for key, value in c.exports(ctx).items()}

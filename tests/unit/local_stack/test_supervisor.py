@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,7 @@ from local_stack.context import create_context
 from local_stack.contract import write_contract
 from local_stack.envfile import read_env
 from local_stack.holding import stop_and_hold
+from local_stack.ports import PortClaims, is_free
 from local_stack.stack import LocalStack
 from local_stack.supervisor.daemon import Supervisor, hold_lock
 from local_stack.supervisor.hold import release
@@ -146,6 +149,32 @@ class TestPorts:
             stack.stop()
         up(stack)
         assert dict(stack.context().ports) == chosen
+
+    def test_stacks_that_start_at_the_same_time_have_ports_of_their_own(
+        self, stack: LocalStack, tmp_path: Path
+    ) -> None:
+        other = replace(stack, places=replace(stack.places, home=tmp_path / "other"))
+        other.places.home.mkdir()
+        try:
+            with ThreadPoolExecutor() as pool:
+                first, second = pool.map(LocalStack.start, (stack, other))
+            assert not set(first.ports.values()) & set(second.ports.values())
+            for one in (stack, other):
+                one.wait_until_ready()
+        finally:
+            other.stop()
+
+    def test_a_port_is_a_stack_s_own_until_it_stops_though_nothing_listens_there(
+        self, stack: LocalStack
+    ) -> None:
+        port = stack.start().ports["top"]
+        wait_until(lambda: "start base" in events(stack))
+        assert is_free(port)
+        with PortClaims() as claims:
+            assert not claims.claim(port)
+        stack.stop()
+        with PortClaims() as claims:
+            assert claims.claim(port)
 
 
 class TestStartTwice:
