@@ -6,7 +6,6 @@ import threading
 
 import structlog
 
-from cdc.connections import Connections
 from cdc.errors import ConflictError, FencedError, UnavailableError
 from cdc.model.lease import Lease
 from cdc.ops import OpsStore
@@ -22,8 +21,8 @@ class LeaseKeeper:
     has one, `lost` names it and the driver ends.
     """
 
-    def __init__(self, ops: OpsStore, owner: Owner, connections: Connections, ttl_s: float) -> None:
-        self._ops, self._owner, self._connections, self._ttl_s = ops, owner, connections, ttl_s
+    def __init__(self, ops: OpsStore, owner: Owner, ttl_s: float) -> None:
+        self._ops, self._owner, self._ttl_s = ops, owner, ttl_s
         self._held: dict[str, Lease] = {}
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -42,7 +41,7 @@ class LeaseKeeper:
             lease = self._ops.acquire_lease(query, self._owner.name, self._ttl_s)
         except ConflictError:
             before = self._ops.lease(query)
-            if before is None or not has_ended(before.owner, self._owner, self._connections):
+            if before is None or not has_ended(before.owner, self._owner):
                 raise
             lease = self._ops.acquire_lease(query, self._owner.name, self._ttl_s, previous_ended=True)
         with self._lock:

@@ -133,7 +133,7 @@ def drive(run: JobRun, root: str) -> int:
     """Run the stream's queries with checkpoints below `root`."""
     write_checkpoints_quickly(run.spark, root)
     owner = this_driver(run.spark)
-    leases = LeaseKeeper(run.ops, owner, run.connections, run.pipeline.streaming.lease_s)
+    leases = LeaseKeeper(run.ops, owner, run.pipeline.streaming.lease_s)
     services = Services(run.spark, run.connections, run.ops, leases, run.job)
     queries = {plan.name: SinkQuery(plan, services) for plan in query_plans(run, root)}
     buffer = ProgressBuffer(None if run.debug else run.ops)

@@ -10,10 +10,6 @@ from dataclasses import dataclass
 import psutil
 from pyspark.sql import SparkSession
 
-from cdc.connections import Connections
-from cdc.errors import CdcError
-from cdc.services.reach import yarn_of
-
 _YARN = re.compile(r"^(?P<application>application_\d+_\d+)/(?P<attempt>\d+)$")
 _PROCESS = re.compile(r"^(?P<host>.+)/(?P<pid>\d+)/(?P<started>\d+)$")
 
@@ -41,28 +37,22 @@ def this_driver(spark: SparkSession) -> Owner:
     return Owner(f"{socket.gethostname()}/{process.pid}/{int(process.create_time())}", on_yarn=False)
 
 
-def has_ended(before: str, me: Owner, connections: Connections) -> bool:
+def has_ended(before: str, me: Owner) -> bool:
     """Whether the owner `before` is known to have ended; False when that cannot be told.
 
-    YARN starts a driver's next attempt only after the one before has ended.
+    YARN starts a driver's next attempt only after the one before has ended. Another application may have
+    another specification, so its lease is waited for: YARN tells that an application has ended before its
+    containers have, and a sink may still be at its last insert, whose deadline is shorter than the lease.
     """
     old, new = _YARN.match(before), _YARN.match(me.name)
-    if old and new and old["application"] == new["application"]:
-        return int(old["attempt"]) < int(new["attempt"])
     if old:
-        return _application_ended(old["application"], connections)
+        return bool(
+            new and old["application"] == new["application"] and int(old["attempt"]) < int(new["attempt"])
+        )
     process = _PROCESS.match(before)
     if process and process["host"] == socket.gethostname():
         return not _lives(int(process["pid"]), int(process["started"]))
     return False
-
-
-def _application_ended(application_id: str, connections: Connections) -> bool:
-    try:
-        application = yarn_of(connections).application(application_id)
-    except CdcError:
-        return False
-    return application is not None and not application.live
 
 
 def _lives(pid: int, started: int) -> bool:

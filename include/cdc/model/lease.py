@@ -71,8 +71,7 @@ def decide(
         owner: who asks.
         now: the store's clock, the only one that counts.
         ttl: how long a lease lasts.
-        ended: the resource manager has reported that the stored owner ended, so its expiry need not be
-            awaited.
+        ended: the stored owner is known to have ended, so its expiry need not be awaited.
         held_epoch: the epoch that the caller believes to hold, when it renews.
     """
     expires_at = now + ttl

@@ -24,7 +24,7 @@ class LeaseStore(OpsDatabase):
             query: what is written as.
             owner: who asks, such as YARN's application id and attempt.
             ttl_s: seconds it lasts without a renewal.
-            previous_ended: the resource manager reported that whoever held it has ended.
+            previous_ended: whoever held it is known to have ended.
 
         Raises:
             ConflictError: another holds it; says who and until when.

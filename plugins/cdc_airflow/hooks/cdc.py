@@ -20,7 +20,10 @@ __all__ = ["YARN", "CdcHook", "connection_ids", "driver_connection_ids"]
 
 
 def driver_connection_ids(pipeline: Pipeline) -> tuple[str, ...]:
-    """What a Spark driver needs: Kafka, the ops store, the sinks, and the source's role that only reads."""
+    """What a Spark driver needs: Kafka, the ops store, the sinks, and the source's role that only reads.
+
+    YARN's is not among them: on a cluster without authentication it is the right to kill any application.
+    """
     ids = [pipeline.kafka.connection, pipeline.ops.connection, pipeline.source.connection]
     return tuple(dict.fromkeys([*ids, *(sink.connection for sink in pipeline.sinks)]))
 
