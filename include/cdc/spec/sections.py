@@ -18,7 +18,8 @@ class SourceSpec(Spec):
 
     Attributes:
         connection: the role that Debezium logs in with.
-        admin_connection: the tables' owner, for the publication, grants and discovery.
+        admin_connection: the tables' owner, for the publication, grants and discovery, and for what reads the
+            source beside capture: comparisons, watermarks, the slot's check.
         signal_table, heartbeat_table: `schema.table`, made by `cdc apply`.
     """
 
