@@ -163,3 +163,15 @@ class Connections:
     def to_document(self) -> dict[str, dict[str, Any]]:
         """What `connections.json` holds for these connections."""
         return {name: connection.to_entry() for name, connection in sorted(self._by_id.items())}
+
+    def write(self, folder: Path, ids: Iterable[str]) -> Path:
+        """Write a `connections.json` of some of them into `folder`, for this user only.
+
+        Raises:
+            ConfigurationError: one of them is not known.
+        """
+        chosen = Connections(self.get(name) for name in ids)
+        path = folder / "connections.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(chosen.to_document()), encoding="utf-8")
+        return path

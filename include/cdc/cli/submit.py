@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -13,6 +15,7 @@ from cdc.cli.context import Target, errors
 from cdc.errors import ConflictError
 from cdc.services.launch import build_py_files, command_line, submission
 from cdc.services.start import start_stream
+from cdc.services.submit import driver_connections
 
 
 def submit_stream(
@@ -40,28 +43,31 @@ def submit_stream(
                 lambda step: errors.print(step, highlight=False),
             )
         return
-    home = target.settings.local_stack_home
-    folder = (home / "run" if home else target.file.parent / ".submit") / "py-files"
-    described = submission(
-        target.pipeline,
-        stream,
-        target.settings,
-        target.settings.cdc_connections_file.absolute(),
-        target.file.absolute(),
-        py_files=[folder / "cdc.zip", folder / "cdc_spark.zip"] if dry_run else build_py_files(folder),
-        master=master,
-        extra_args=extra_args,
-    )
-    command = command_line(described)
-    program = str(target.settings.spark_home / "bin" / command[0])
-    if dry_run:
-        words = [*(f"{name}={value}" for name, value in described.env.items()), program, *command[1:]]
-        typer.echo(" ".join(map(shlex.quote, words)))
-        return
-    if master == "yarn" and target.yarn.applications(tags=[stream.app_name]):
+    if master == "yarn" and not dry_run and target.yarn.applications(tags=[stream.app_name]):
         raise ConflictError(
             f"{stream.app_name} runs on YARN already: `cdc stream stop {stream.name}` first, or use "
             "`--master local[*]`"
         )
-    done = subprocess.run([program, *command[1:]], env={**os.environ, **described.env}, check=False)
+    home = target.settings.local_stack_home
+    folder = (home / "run" if home else target.file.parent / ".submit") / "py-files"
+    with tempfile.TemporaryDirectory(prefix="cdc-submit-") as private:
+        described = submission(
+            target.pipeline,
+            stream,
+            target.settings,
+            target.settings.cdc_connections_file.absolute()
+            if dry_run
+            else driver_connections(target.pipeline, target.settings, Path(private)),
+            target.file.absolute(),
+            py_files=[folder / "cdc.zip", folder / "cdc_spark.zip"] if dry_run else build_py_files(folder),
+            master=master,
+            extra_args=extra_args,
+        )
+        command = command_line(described)
+        program = str(target.settings.spark_home / "bin" / command[0])
+        if dry_run:
+            words = [*(f"{name}={value}" for name, value in described.env.items()), program, *command[1:]]
+            typer.echo(" ".join(map(shlex.quote, words)))
+            return
+        done = subprocess.run([program, *command[1:]], env={**os.environ, **described.env}, check=False)
     raise typer.Exit(done.returncode)

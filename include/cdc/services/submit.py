@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cdc.clients.spark_submit import run_spark_submit
+from cdc.connections import Connections
 from cdc.services.launch import build_py_files, command_line, submission
 from cdc.settings import Settings
 from cdc.spec import Pipeline, StreamSpec
@@ -49,6 +50,12 @@ def run_here(
     )
 
 
+def driver_connections(pipeline: Pipeline, settings: Settings, folder: Path) -> Path:
+    """Write what a driver needs of this process' connections into `folder`; returns the file."""
+    known = Connections.from_file(settings.cdc_connections_file)
+    return known.write(folder, pipeline.driver_connection_ids)
+
+
 def _spark_submit(
     pipeline: Pipeline,
     stream: StreamSpec,
@@ -61,12 +68,12 @@ def _spark_submit(
     timeout_s: float | None,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
-        # spark-submit copies what it is given before it returns.
+        # spark-submit copies what it is given before it returns, or runs the job meanwhile.
         described = submission(
             pipeline,
             stream,
             settings,
-            settings.cdc_connections_file.absolute(),
+            driver_connections(pipeline, settings, Path(folder)),
             pipeline_file.absolute(),
             py_files=build_py_files(Path(folder)),
             master=master,

@@ -77,6 +77,15 @@ class Pipeline(Spec):
         return f"__debezium-heartbeat.{self.source.topic_prefix}"
 
     @cached_property
+    def driver_connection_ids(self) -> tuple[str, ...]:
+        """What a Spark driver needs: Kafka, the ops store, the sinks, and the source's role that only reads.
+
+        YARN's is not among them: on a cluster without authentication it is the right to kill any application.
+        """
+        ids = [self.kafka.connection, self.ops.connection, self.source.connection]
+        return tuple(dict.fromkeys([*ids, *(sink.connection for sink in self.sinks)]))
+
+    @cached_property
     def streams(self) -> tuple[StreamSpec, ...]:
         """The Spark applications, in the order in which tables name them."""
         order = dict.fromkeys(table.stream for table in self.tables)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook
@@ -16,22 +13,13 @@ from cdc.connections import YARN, Connection, Connections
 from cdc.errors import ConfigurationError
 from cdc.spec import Pipeline
 
-__all__ = ["YARN", "CdcHook", "connection_ids", "driver_connection_ids"]
-
-
-def driver_connection_ids(pipeline: Pipeline) -> tuple[str, ...]:
-    """What a Spark driver needs: Kafka, the ops store, the sinks, and the source's role that only reads.
-
-    YARN's is not among them: on a cluster without authentication it is the right to kill any application.
-    """
-    ids = [pipeline.kafka.connection, pipeline.ops.connection, pipeline.source.connection]
-    return tuple(dict.fromkeys([*ids, *(sink.connection for sink in pipeline.sinks)]))
+__all__ = ["YARN", "CdcHook", "connection_ids"]
 
 
 def connection_ids(pipeline: Pipeline) -> tuple[str, ...]:
     """Every connection that a pipeline names, and YARN's."""
     more = [pipeline.source.admin_connection, pipeline.connect.connection, YARN]
-    return tuple(dict.fromkeys([*driver_connection_ids(pipeline), *more]))
+    return tuple(dict.fromkeys([*pipeline.driver_connection_ids, *more]))
 
 
 class CdcHook(BaseHook):
@@ -48,13 +36,6 @@ class CdcHook(BaseHook):
     async def aconnections(self, ids: Iterable[str]) -> Connections:
         """The same from a trigger; look-ups block (a file, a secrets service), so they run in a thread."""
         return await asyncio.to_thread(self.connections, tuple(ids))
-
-    def write_connections(self, connections: Connections, folder: Path) -> Path:
-        """Write `connections.json` into `folder`, for this user only; spark-submit copies it from there."""
-        path = folder / "connections.json"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(connections.to_document(), file)
-        return path
 
     def _fetch(self, connection_id: str) -> Connection:
         try:

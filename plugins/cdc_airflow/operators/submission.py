@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from cdc.errors import TERMINAL_EXIT_CODE
 from cdc.settings import Settings
 from cdc.spec import StreamSpec
-from cdc_airflow.hooks.cdc import CdcHook, driver_connection_ids
+from cdc_airflow.hooks.cdc import CdcHook
 from cdc_airflow.pipelines import find_pipeline
 
 SPARK = "cdc_spark"
@@ -63,12 +63,12 @@ def describe(
     from cdc.services.launch import build_py_files, submission
 
     pipeline, file = find_pipeline(stream.pipeline)
-    hook = CdcHook()
+    hook, ids = CdcHook(), pipeline.driver_connection_ids
     described = submission(
         pipeline,
         stream,
         Settings(),
-        hook.write_connections(hook.connections(driver_connection_ids(pipeline)), folder),
+        hook.connections(ids).write(folder, ids),
         file,
         py_files=build_py_files(folder),
         extra_args=extra_args,

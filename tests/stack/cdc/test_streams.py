@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cdc.clients.yarn import Application, YarnClient
+from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from cdc.model.desired import Desired
 from cdc.model.orphans import Why
@@ -29,11 +30,14 @@ FILE = REPO / "include" / "pipelines" / "ecommerce.yaml"
 
 
 @pytest.fixture(scope="module")
-def settings(resource_manager: Any) -> Settings:
+def settings(resource_manager: Any, pipeline: Pipeline) -> Settings:
     ctx = resource_manager.ctx
+    # No driver comes as far as to use them: nothing runs containers here.
+    others = Connections(Connection(id=name, conn_type="x") for name in pipeline.driver_connection_ids)
     env = {name.lower(): value for name, value in spark_environment(ctx).items()}
     connections: Path = ctx.home / "connections.json"
-    connections.write_text(json.dumps(resource_manager.connections.to_document()), encoding="utf-8")
+    document = others.to_document() | resource_manager.connections.to_document()
+    connections.write_text(json.dumps(document), encoding="utf-8")
     return Settings(**env, cdc_home=ctx.home, cdc_connections_file=connections)
 
 
@@ -191,7 +195,7 @@ def test_a_refused_submission_is_one_sentence(
         spark_home=tmp_path,
         pyspark_python="python",
         hadoop_conf_dir=tmp_path,
-        cdc_connections_file=tmp_path / "c.json",
+        cdc_connections_file=settings.cdc_connections_file,
     )
     with pytest.raises(ConfigurationError, match="SPARK_HOME must name a Spark distribution"):
         start(pipeline, without_spark, yarn, ops)

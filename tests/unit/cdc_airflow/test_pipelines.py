@@ -9,7 +9,7 @@ from airflow.sdk import CronDataIntervalTimetable, CronTriggerTimetable, Multipl
 
 from cdc.errors import ConfigurationError, SpecError
 from cdc.spec import load_pipeline
-from cdc_airflow.hooks.cdc import connection_ids, driver_connection_ids
+from cdc_airflow.hooks.cdc import connection_ids
 from cdc_airflow.pipelines import (
     cron_schedule,
     find_pipeline,
@@ -109,7 +109,7 @@ class TestFindPipeline:
 
 def test_drivers_never_get_the_owner_s_password() -> None:
     sample = load_pipeline(SAMPLE)
-    assert set(connection_ids(sample)) - set(driver_connection_ids(sample)) == {
+    assert set(connection_ids(sample)) - set(sample.driver_connection_ids) == {
         "cdc_source_admin",
         "cdc_connect",
         "cdc_yarn",
