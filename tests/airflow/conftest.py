@@ -21,6 +21,7 @@ from cdc.connections import Connections
 from cdc.ops import OpsStore
 from cdc.services.reach import yarn_of
 from local_stack.component import StackContext
+from local_stack.components.spark import spark_environment
 from local_stack.context import REPO, Places
 from local_stack.stack import LocalStack
 
@@ -111,7 +112,7 @@ def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> Air
             "AIRFLOW__SECRETS__BACKEND_KWARGS": backend,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             # spark-submit's own JVM takes a quarter of the machine when it is left alone.
-            "SPARK_SUBMIT_OPTS": "-Xmx256m -XX:TieredStopAtLevel=1",
+            "SPARK_SUBMIT_OPTS": f"-Xmx256m {spark_environment(stack)['SPARK_SUBMIT_OPTS']}",
         }
     )
 

@@ -39,11 +39,12 @@ from cdc_spark.session import open_session
 from local_stack.component import Command, Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
 from local_stack.components.control import Control
-from local_stack.components.jvm import QUICK_START
 from local_stack.components.kafka import Kafka
 from local_stack.components.source import Source
+from local_stack.components.spark import class_archive, submit_options
 from local_stack.components.warehouse import Warehouse
 from local_stack.context import REPO, Places, create_context
+from local_stack.java import find_java
 from local_stack.ports import PortClaims
 from local_stack.supervisor.process import spawn, stop_child
 
@@ -311,8 +312,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
     jars = Places.from_environment(os.environ).jars
+    archive = class_archive(jars, find_java(os.environ))
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", submit_options(archive))
     session = open_session("cdc-tests", Settings(cdc_jars=jars))
     yield session
     session.stop()

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cdc.errors import CdcError, ConfigurationError
+from local_stack.bootstrap.archive import make_class_archive
 from local_stack.bootstrap.install import digest, install_sets, missing_sets
 from local_stack.bootstrap.ivy import Ivy
 from local_stack.bootstrap.jarsets import (
@@ -25,6 +26,7 @@ from local_stack.bootstrap.jarsets import (
     render_lock,
     select,
 )
+from local_stack.components.spark import class_archive
 from local_stack.context import Places, environment
 from local_stack.java import find_java
 
@@ -53,8 +55,24 @@ def make_ivy(cache: Path) -> Ivy:
 
 
 def install() -> None:
-    """Bring `jars/` to what the lock says; returns at once when it is there."""
+    """Bring `jars/` to what the lock says, then make Spark's class archive; nothing when they are there."""
     places = Places.from_environment(environment())
+    install_jars(places)
+    archive = class_archive(places.jars, find_java(environment()))
+    if not archive.file.exists():
+        console.print("making an archive of Spark's classes")
+        try:
+            make_class_archive(archive, environment())
+        except CdcError as error:
+            console.print(f"there is none ({error}): everything works, and each Spark job starts more slowly")
+
+
+def install_jars(places: Places) -> None:
+    """Fetch the sets of jars that are missing.
+
+    Raises:
+        CdcError: they cannot be fetched.
+    """
     lock = parse_lock(LOCK_FILE.read_text(encoding="utf-8"))
     missing = missing_sets(places.jars, lock)
     if not missing:

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from cdc.errors import ConfigurationError
+from local_stack.class_archive import ClassArchive
 from local_stack.component import StackContext
 from local_stack.components.hadoop import HOST, conf_dir
 from local_stack.components.jvm import FLAGS, QUICK_FORK, QUICK_START
@@ -26,6 +27,11 @@ def spark_home() -> Path:
     return Path(spec.origin).parent
 
 
+def class_archive(jars: Path, java_home: Path) -> ClassArchive:
+    """The archive of Spark's classes for this installation, whether it is there or not."""
+    return ClassArchive(spark_home() / "jars", java_home, jars / "class-archives")
+
+
 def spark_conf_dir(ctx: StackContext) -> Path:
     """SPARK_CONF_DIR of this stack."""
     return ctx.run_dir("spark-conf")
@@ -42,8 +48,12 @@ def spark_defaults(ctx: StackContext) -> dict[str, str]:
     """What is particular to this machine: jars in place, staging in the stack's folder, small JVMs."""
     staging = ctx.data_dir("spark-staging")
     # A driver that compiles queries needs more room for classes than a server does.
-    flags = " ".join([*(flag for flag in FLAGS if "Metaspace" not in flag), QUICK_START, QUICK_FORK])
+    archive = class_archive(ctx.jars, ctx.java_home)
+    quick = (QUICK_START, QUICK_FORK, *archive.options)
+    flags = " ".join([*(flag for flag in FLAGS if "Metaspace" not in flag), *quick])
     return {
+        "spark.driver.extraClassPath": archive.class_path,
+        "spark.executor.extraClassPath": archive.class_path,
         "spark.yarn.jars": f"local:{spark_home()}/jars/*",
         "spark.yarn.stagingDir": staging.as_uri(),
         "spark.driver.defaultJavaOptions": flags,
@@ -60,6 +70,7 @@ def spark_environment(ctx: StackContext) -> dict[str, str]:
 
     `SPARK_HOME` must be named, as the virtual environment's `spark-submit` does not find it by itself.
     """
+    archive = class_archive(ctx.jars, ctx.java_home)
     return {
         "SPARK_HOME": str(spark_home()),
         "SPARK_CONF_DIR": str(spark_conf_dir(ctx)),
@@ -70,6 +81,22 @@ def spark_environment(ctx: StackContext) -> dict[str, str]:
         "JAVA_HOME": str(ctx.java_home),
         "CDC_JARS": str(ctx.jars),
         "SPARK_LOCAL_IP": HOST,
-        "SPARK_SUBMIT_OPTS": QUICK_START,
+        "SPARK_SUBMIT_OPTS": submit_options(archive, spark_conf_dir(ctx), conf_dir(ctx)),
         "CHECKPOINT_ROOT": str(ctx.checkpoint_root),
     }
+
+
+def submit_options(archive: ClassArchive, *folders: Path) -> str:
+    """SPARK_SUBMIT_OPTS: spark-submit's own JVM is the short-lived one among those that start.
+
+    Its class path would have SPARK_CONF_DIR first, and an archive wants its jars before any folder: so the
+    class path is named anew.
+
+    Args:
+        archive: without its file, nothing but the quick start is left.
+        folders: of configuration.
+    """
+    if not archive.options:
+        return QUICK_START
+    class_path = ":".join([archive.class_path, *map(str, folders)])
+    return " ".join([QUICK_START, *archive.options, "-cp", class_path])

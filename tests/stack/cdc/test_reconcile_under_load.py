@@ -24,7 +24,7 @@ from cdc.ops import OpsStore
 from cdc.services.apply import apply
 from cdc.services.reconcile import Reconciler
 from cdc.spec import Pipeline
-from local_stack.components.jvm import QUICK_START
+from local_stack.components.spark import class_archive, submit_options
 from local_stack.context import REPO
 from local_stack.contract import IMPORT_ROOTS
 
@@ -86,7 +86,7 @@ def shop(stack: Any, pipeline: Pipeline, tmp_path: Path) -> Iterator[Shop]:
             "CHECKPOINT_ROOT": str(tmp_path / "checkpoints"),
             "SPARK_HOME": str(Path(pyspark.__file__).parent),
             "PYSPARK_PYTHON": sys.executable,
-            "SPARK_SUBMIT_OPTS": QUICK_START,
+            "SPARK_SUBMIT_OPTS": submit_options(class_archive(stack.ctx.jars, stack.ctx.java_home)),
         }
         job = made.run(
             "job", str(REPO / "spark_jobs" / "run_cdc_job.py"), "--job-type", "orders",

@@ -16,6 +16,7 @@ from local_stack.component import StackContext
 from local_stack.components import spark_environment
 from local_stack.components.hadoop import container_dir
 from local_stack.components.processes import processes_working_in
+from local_stack.components.spark import class_archive, write_spark_conf
 from local_stack.components.yarn import NodeManager, ResourceManager, resourcemanager_url
 from tests.stack.components.running import Runner
 
@@ -96,6 +97,28 @@ def containers(ctx: StackContext, word: str) -> set[int]:
         if command and command[0].endswith("java") and any(word in part for part in command):
             found.add(process.pid)
     return found
+
+
+class TestClassArchive:
+    def test_drivers_and_executors_map_spark_s_classes_instead_of_reading_them(
+        self, ctx: StackContext, application: str
+    ) -> None:
+        archive = class_archive(ctx.jars, ctx.java_home).file
+        assert archive.exists(), "`make bootstrap` makes it"
+        running = containers(ctx, "ApplicationMaster") | containers(ctx, "YarnCoarseGrainedExecutorBackend")
+        assert len(running) == 2
+        for pid in running:
+            assert str(archive) in {mapped.path for mapped in psutil.Process(pid).memory_maps()}
+
+    def test_so_does_spark_submit(self, ctx: StackContext, tmp_path: Path) -> None:
+        write_spark_conf(ctx)
+        environment = spark_environment(ctx)
+        environment["SPARK_SUBMIT_OPTS"] += f" -Xlog:class+load:file={tmp_path / 'classes.log'}"
+        argv = [str(Path(environment["SPARK_HOME"]) / "bin" / "spark-submit"), "--version"]
+        subprocess.run(argv, env={**os.environ, **environment}, capture_output=True, check=True, timeout=120)
+        loaded = (tmp_path / "classes.log").read_text().splitlines()
+        [line] = [line for line in loaded if " org.apache.spark.deploy.SparkSubmit source:" in line]
+        assert line.endswith("source: shared objects file (top)")
 
 
 class TestRecovery:

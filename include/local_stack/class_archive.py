@@ -1,0 +1,54 @@
+"""Spark's classes, read and checked once and then mapped into each of its JVMs.
+
+Two thirds of what a small Spark application takes to start is the JVM reading the same classes out of the
+same jars. Java keeps them in an archive when it is asked to (application class data sharing); `make
+bootstrap` makes one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+# A JVM that finds its archive unusable says so and goes on without it; nobody can do anything about it then.
+_QUIET = "-Xlog:cds=off,cds+dynamic=off"
+
+
+@dataclass(frozen=True)
+class ClassArchive:
+    """The archive for these jars and this Java.
+
+    Attributes:
+        spark_jars: the folder of jars that pyspark brings.
+        java_home: of the Java that makes and reads the archive.
+        folder: where archives are kept.
+    """
+
+    spark_jars: Path
+    java_home: Path
+    folder: Path
+
+    @property
+    def class_path(self) -> str:
+        """What a JVM's class path must begin with so that it can use the archive."""
+        return f"{self.spark_jars.resolve()}/*"
+
+    @property
+    def file(self) -> Path:
+        """Named after all that makes an archive unusable when it changes."""
+        release = self.java_home / "release"
+        jars = sorted(self.spark_jars.resolve().glob("*.jar"))
+        made_of = [
+            str(self.java_home.resolve()),
+            release.read_text(encoding="utf-8") if release.exists() else "",
+            *(f"{jar} {jar.stat().st_size} {jar.stat().st_mtime_ns}" for jar in jars),
+        ]
+        name = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
+        return self.folder / f"spark-{name}.jsa"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options of a JVM that uses the archive; none where there is no archive."""
+        file = self.file
+        return (f"-XX:SharedArchiveFile={file}", "-Xshare:auto", _QUIET) if file.exists() else ()
