@@ -23,7 +23,6 @@ from local_stack.context import REPO
 from local_stack.lifecycle import start_components, stop_stack
 from tests.e2e.conftest import WholeStack
 
-pytestmark = pytest.mark.drill
 DELIVERIES = ["after", "half", "one-batch", "replayed"]
 
 
