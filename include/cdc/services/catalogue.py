@@ -26,7 +26,8 @@ from cdc.types.kinds import EXTENSIONS, KINDS
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
       c.oid::bigint AS oid, c.relnatts AS numbers_used,
-      c.relpersistence::text AS persistence,
+      CASE WHEN EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
+        WHERE p.relpersistence = 'u') THEN 'u' ELSE c.relpersistence::text END AS persistence,
       -- the log has every row, but the role that reads the existing ones may not see all of them
       c.relrowsecurity AND NOT coalesce((SELECT r.rolsuper OR r.rolbypassrls
         OR (NOT c.relforcerowsecurity AND pg_has_role(r.oid, c.relowner, 'USAGE'))
@@ -38,9 +39,9 @@ _TABLES = """
       -- a partition logs by its own identity, whatever that of the table is
       CASE WHEN EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
         WHERE p.relreplident = 'n') THEN 'n' ELSE c.relreplident::text END AS replica_identity,
-      NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident
-        AND NOT (SELECT k.indkey::int2[] FROM pg_index k WHERE k.indrelid = c.oid AND k.indisprimary)
-          <@ i.indkey::int2[]) AS identity_has_key,
+      NOT EXISTS (SELECT 1 FROM pg_index i JOIN pg_index k ON k.indrelid = i.indrelid AND k.indisprimary
+        WHERE (i.indrelid = c.oid OR i.indrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+        AND i.indisreplident AND NOT k.indkey::int2[] <@ i.indkey::int2[]) AS identity_has_key,
       EXISTS (SELECT 1 FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary AND NOT x.indimmediate)
         AS key_deferrable,
       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
@@ -116,10 +117,11 @@ class SourceTable:
     """A table, view or foreign table of the source.
 
     Attributes:
+        persistence: PostgreSQL's letter; `u` also when a partition of the table has it.
         partition_of: the partitioned table whose rows it holds some of.
         replica_identity: PostgreSQL's letter; `n` also when a partition of the table has it.
         rows_hidden: row level security hides rows from the role that captures.
-        identity_has_key: an index that is the replica identity has every column of the key.
+        identity_has_key: an index that is the replica identity, of a partition too, has the whole key.
         key_deferrable: two rows may have the same key until the end of a transaction.
         oid: PostgreSQL's number of the table, which a rename keeps.
         numbers_used: the highest number that a column of it ever had.
@@ -169,7 +171,10 @@ def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bo
         return _KINDS[table.kind]
     if table.persistence != "p":
         word = "unlogged" if table.persistence == "u" else "temporary"
-        return f"is {word}, so its changes are not in the write-ahead log: ALTER TABLE … SET LOGGED"
+        return (
+            f"is {word}, so its changes are not in the write-ahead log: ALTER TABLE … SET LOGGED, of its "
+            "partitions too"
+        )
     if table.partition_of:
         return f"is a partition of {table.partition_of}: capture that table, whose name its changes carry"
     if why := _changelog_refusal(table) if changelog else _key_refusal(table):
@@ -234,7 +239,7 @@ def _key_refusal(table: SourceTable) -> str | None:
     if not table.identity_has_key:
         return (
             "has an index without the primary key's columns as REPLICA IDENTITY, so a deleted row's key is "
-            "not logged: ALTER TABLE … REPLICA IDENTITY DEFAULT or FULL"
+            "not logged: ALTER TABLE … REPLICA IDENTITY DEFAULT or FULL, of its partitions too"
         )
     return None
 

@@ -33,6 +33,13 @@ ODD = """
     CREATE TABLE sales.bare (a int PRIMARY KEY) PARTITION BY RANGE (a);
     CREATE TABLE sales.bare_one PARTITION OF sales.bare FOR VALUES FROM (0) TO (9);
     ALTER TABLE sales.bare_one REPLICA IDENTITY NOTHING;
+    CREATE TABLE sales.halves (a int PRIMARY KEY, b int NOT NULL) PARTITION BY RANGE (a);
+    CREATE TABLE sales.half_one PARTITION OF sales.halves FOR VALUES FROM (0) TO (9) PARTITION BY RANGE (a);
+    CREATE TABLE sales.quarter PARTITION OF sales.half_one FOR VALUES FROM (0) TO (5);
+    CREATE UNIQUE INDEX quarter_b ON sales.quarter (b);
+    ALTER TABLE sales.quarter REPLICA IDENTITY USING INDEX quarter_b;
+    CREATE TABLE sales.quick (a int PRIMARY KEY) PARTITION BY RANGE (a);
+    CREATE UNLOGGED TABLE sales.quick_one PARTITION OF sales.quick FOR VALUES FROM (0) TO (9);
     CREATE TABLE sales.late (a int PRIMARY KEY DEFERRABLE);
     CREATE TABLE sales.mute (a int PRIMARY KEY);
     ALTER TABLE sales.mute REPLICA IDENTITY NOTHING;
@@ -87,7 +94,8 @@ def test_types_keys_and_names_are_read_as_they_are(tables: dict[str, SourceTable
         ("parent", "is inherited"), ("seen", "is a view"),
         ("part_one", "is a partition of sales.parts"), ("bare", "REPLICA IDENTITY NOTHING"),
         ("late", "has a DEFERRABLE primary key"), ("mute", "REPLICA IDENTITY NOTHING"),
-        ("aside", "a deleted row's key is not logged"),
+        ("aside", "a deleted row's key is not logged"), ("halves", "a deleted row's key is not logged"),
+        ("quick", "is unlogged"),
     ],
 )  # fmt: skip
 def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: str) -> None:
@@ -163,6 +171,11 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
             "late",
             "mute",
             "aside",
+            "halves",
+            "half_one",
+            "quarter",
+            "quick",
+            "quick_one",
         )
     }
     assert "lineage columns" in refused["sales.lineage"]
