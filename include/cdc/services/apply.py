@@ -17,6 +17,7 @@ from cdc.services.changes import Change, Part, Plan, Report
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.connector_object import ConnectorObject
 from cdc.services.effective import effective_pipeline
+from cdc.services.partition_watch import PartitionWatch
 from cdc.services.reach import yarn_of
 from cdc.services.schema_changes import compared, record_built, settle, waiting
 from cdc.services.source_objects import SourceObjects
@@ -73,6 +74,7 @@ def apply(
         settle(pipeline, connections, ops)
         for change in planned:
             say(str(change))
+        PartitionWatch(pipeline, connections, ops).begin()
         for part in parts:
             part.run(say)
         now = datetime.now(UTC)

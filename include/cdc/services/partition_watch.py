@@ -2,7 +2,8 @@
 
 TRUNCATE of a leaf, ATTACH of a filled partition, DETACH and DROP are in no event of the captured table. They
 change the catalogue: the parts, their files, their bounds. A table whose parts are others than at its last
-comparison has to be compared.
+comparison has to be compared. Before the first one they are those that the table had when its existing rows
+were asked for.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from cdc.ops import OpsStore
 from cdc.spec import Pipeline, TableSpec
 
 Parts = list[list[Any]]
-"""Of each part: object id, name, file, bounds."""
+"""Of each part: object id, name, file, bounds, and the transaction that has attached it."""
 
-# The file changes with TRUNCATE, and also with VACUUM FULL, after which the comparison finds nothing.
+# The file changes with TRUNCATE, and also with VACUUM FULL, after which the comparison finds nothing. The
+# transaction tells of a part that was away for a while: what was written to it then is in no event.
 _PARTS = """
     WITH RECURSIVE parts AS (
-      SELECT inhrelid FROM pg_inherits WHERE inhparent = {}::regclass
-      UNION SELECT i.inhrelid FROM pg_inherits i JOIN parts ON i.inhparent = parts.inhrelid
+      SELECT inhrelid, xmin FROM pg_inherits WHERE inhparent = to_regclass({})
+      UNION SELECT i.inhrelid, i.xmin FROM pg_inherits i JOIN parts ON i.inhparent = parts.inhrelid
     )
     SELECT c.oid::bigint, c.oid::regclass::text, c.relfilenode::bigint,
-      coalesce(pg_get_expr(c.relpartbound, c.oid), '')
-    FROM parts JOIN pg_class c ON c.oid = parts.inhrelid ORDER BY c.oid
+      coalesce(pg_get_expr(c.relpartbound, c.oid), ''), parts.xmin::text
+    FROM parts JOIN pg_class c ON c.oid = parts.inhrelid ORDER BY c.oid, parts.xmin::text
 """
 
 
@@ -41,7 +43,7 @@ class PartitionWatch:
         self._admin = connections.get(pipeline.source.admin_connection)
 
     def parts(self, table: TableSpec) -> Parts:
-        """The parts of a table now; none for an ordinary one."""
+        """The parts of a table now; none of an ordinary one, or of one that is gone."""
         name = sql.Literal(sql.Identifier(table.schema_name, table.table_name).as_string())
         try:
             with connect_postgres(self._admin, autocommit=True, application_name="cdc-reconcile") as session:
@@ -49,8 +51,17 @@ class PartitionWatch:
         except psycopg.OperationalError as error:
             raise UnavailableError(f"the source does not answer: {error}") from error
 
+    def begin(self) -> None:
+        """Record the parts of tables whose existing rows were not asked for yet, and are read after this."""
+        asked = self._ops.snapshotted(self._pipeline.name)
+        for table in self._pipeline.tables:
+            if table.source in asked or self._ops.recorded_parts(self._pipeline.name, table.name) is not None:
+                continue
+            if parts := self.parts(table):
+                self.record(table, parts)
+
     def changed(self, table: TableSpec, parts: Parts) -> bool:
-        """Whether they are others than at the last comparison; the first time they are, if there are any."""
+        """Whether they are others than the recorded ones; without a record they are, if there are any."""
         recorded = self._ops.recorded_parts(self._pipeline.name, table.name)
         return (recorded or []) != parts
 

@@ -20,8 +20,12 @@ _numbers = itertools.count()
 class Watched:
     """A table, what was done to it, and the watch."""
 
-    def __init__(self, source: psycopg.Connection, watch: PartitionWatch, table: TableSpec) -> None:
-        self.source, self.watch, self.table = source, watch, table
+    def __init__(
+        self, source: psycopg.Connection, pipeline: Pipeline, connections: Connections, ops: OpsStore
+    ) -> None:
+        self.source, self.pipeline, self.ops = source, pipeline, ops
+        self.watch = PartitionWatch(pipeline, connections, ops)
+        [self.table] = pipeline.tables
 
     def changed_by(self, statement: str) -> bool:
         self.source.execute(statement.encode())
@@ -44,7 +48,7 @@ def watched(postgres: Any, pipeline: Pipeline) -> Iterator[Watched]:
         OpsStore(postgres.create_database(f"watching{number}").dsn()) as ops,
     ):
         ops.ensure_schema()
-        yield Watched(session, PartitionWatch(pipeline, connections, ops), table)
+        yield Watched(session, pipeline.model_copy(update={"tables": (table,)}), connections, ops)
 
 
 def test_partitions(watched: Watched) -> None:
@@ -63,6 +67,17 @@ def test_partitions(watched: Watched) -> None:
     assert watched.changed_by("TRUNCATE higher")
     assert watched.changed_by('ALTER TABLE "T %s" ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)')
     assert watched.changed_by('ALTER TABLE "T %s" DETACH PARTITION filled')
+    assert watched.changed_by('ALTER TABLE "T %s" ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)')
+    # What is written to it while it is away is in no event, and its file and bounds are the same again.
+    assert watched.changed_by(
+        'ALTER TABLE "T %s" DETACH PARTITION filled; UPDATE filled SET id = 251;'
+        'ALTER TABLE "T %s" ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)'
+    )
+    assert watched.changed_by(
+        'ALTER TABLE "T %s" DETACH PARTITION high; DELETE FROM higher;'
+        'ALTER TABLE "T %s" ATTACH PARTITION high FOR VALUES FROM (100) TO (200)'
+    )
+    assert not watched.changed_by("VACUUM FREEZE pg_inherits")
     assert watched.changed_by("DROP TABLE higher")
     assert watched.changed_by("DROP TABLE high")
 
@@ -71,7 +86,33 @@ def test_inherited_tables(watched: Watched) -> None:
     watched.source.execute(b'CREATE TABLE "T %s" (id integer PRIMARY KEY)')
     assert watched.changed_by('CREATE TABLE child () INHERITS ("T %s")')
     assert watched.changed_by("TRUNCATE child")
+    assert watched.changed_by('ALTER TABLE child NO INHERIT "T %s"; ALTER TABLE child INHERIT "T %s"')
     assert watched.changed_by('ALTER TABLE child NO INHERIT "T %s"')
+
+
+def test_a_table_that_is_gone_has_no_parts(watched: Watched) -> None:
+    watched.source.execute(b'CREATE TABLE "T %s" (id integer PRIMARY KEY) PARTITION BY RANGE (id)')
+    assert watched.changed_by('CREATE TABLE low PARTITION OF "T %s" FOR VALUES FROM (0) TO (100)')
+    assert watched.changed_by('DROP TABLE "T %s"')
+
+
+def test_a_new_table_begins_with_the_parts_that_its_rows_are_read_from(watched: Watched) -> None:
+    watched.source.execute(b'CREATE TABLE "T %s" (id integer PRIMARY KEY) PARTITION BY RANGE (id)')
+    watched.source.execute(b'CREATE TABLE low PARTITION OF "T %s" FOR VALUES FROM (0) TO (100)')
+    watched.watch.begin()
+    begun = watched.watch.parts(watched.table)
+    assert not watched.watch.changed(watched.table, begun)
+    watched.source.execute(b"TRUNCATE low")
+    watched.watch.begin()
+    assert watched.watch.changed(watched.table, watched.watch.parts(watched.table))
+
+
+def test_a_table_whose_rows_were_read_before_has_to_be_compared_first(watched: Watched) -> None:
+    watched.source.execute(b'CREATE TABLE "T %s" (id integer PRIMARY KEY) PARTITION BY RANGE (id)')
+    watched.source.execute(b'CREATE TABLE low PARTITION OF "T %s" FOR VALUES FROM (0) TO (100)')
+    watched.ops.record_snapshot(watched.pipeline.name, watched.table.source, "initial")
+    watched.watch.begin()
+    assert watched.watch.changed(watched.table, watched.watch.parts(watched.table))
 
 
 def test_an_ordinary_table_has_no_parts(watched: Watched) -> None:
