@@ -20,7 +20,8 @@ from cdc.model.version import pack
 from cdc.model.window import Window
 from cdc.services.compare import compare_table
 from cdc.services.fences import Patience
-from cdc.services.reconcile import Reconciler, TableReconciliation
+from cdc.services.reconcile import Reconciler
+from cdc.services.reconcile_report import TableReconciliation
 from cdc_spark.bounded import repair
 from cdc_spark.main import drive
 from tests.spark.test_commands import Shell
@@ -172,8 +173,8 @@ class Flowing:
 
 
 def reconciler(lab, **options: Any) -> Reconciler:
-    def mend(run, table, sinks) -> None:
-        assert repair(lab.prepared(table.stream, sinks=tuple(sinks)), run, [table]) == 0
+    def mend(run, tables, sinks) -> None:
+        assert repair(lab.prepared(tables[0].stream, sinks=tuple(sinks)), run, tables) == 0
 
     return Reconciler(lab.pipeline, lab.connections, lab.ops, options.pop("mend", mend), **options)
 
@@ -257,6 +258,47 @@ def test_every_planted_fault_is_found_and_mended_while_changes_flow(shop) -> Non
     assert len(ids(lab)) == 400
     report = lab.ops.last_reconciliations(lab.pipeline.name)["customers"]
     assert report["equal"]
+
+
+def test_a_table_that_never_had_an_event_is_mended_and_its_first_event_is_newer(partitioned) -> None:
+    shop, lab = partitioned, partitioned.lab
+    table = lab.pipeline.table(TABLE)
+    for number in (201, 202, 203):
+        shop.insert_silently(number, into="filled")
+    at_source(shop, "ALTER TABLE customers ATTACH PARTITION filled FOR VALUES FROM (200) TO (300)")
+    shop.captured()
+    assert lab.run("customers") == 0
+    report = reconciler(lab, patience=shop.patience()).reconcile(table)
+    assert report.differences == {sink: {"missing": 3} for sink in SINKS}
+    assert (report.refused, report.settled) == ("", True)
+    assert ids(lab) == [201, 202, 203]
+    shop.update(201)
+    shop.delete(202)
+    shop.captured()
+    assert lab.run("customers") == 0
+    assert ids(lab) == [201, 203]
+    assert compare_table(lab.pipeline, lab.connections, table).equal
+
+
+def test_tables_whose_partitions_changed_are_mended_by_one_run(partitioned) -> None:
+    shop, lab = partitioned, partitioned.lab
+    runs = []
+
+    def mend(run, tables, sinks) -> None:
+        runs.append(([table.name for table in tables], sinks))
+        assert repair(lab.prepared(tables[0].stream, sinks=tuple(sinks)), run, tables) == 0
+
+    for number in (1, 2, 101):
+        shop.insert(number)
+    shop.captured()
+    assert lab.run("customers") == 0
+    at_source(shop, "TRUNCATE low")
+    # The same table twice stands for two of one stream: the sample has a stream for each.
+    table = lab.pipeline.table(TABLE)
+    together = reconciler(lab, mend=mend, patience=shop.patience())
+    assert [r.settled for r in together.reconcile_together([table, table])] == [True, True]
+    assert runs == [(["customers", "customers"], ["clickhouse", "warehouse"])]
+    assert ids(lab) == [101]
 
 
 @pytest.mark.parametrize("mended", [True, False])

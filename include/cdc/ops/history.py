@@ -70,7 +70,8 @@ class Report:
     """What the reconciliation of one table found and did.
 
     Attributes:
-        report: as `cdc.services.reconcile.TableReconciliation.as_dict` wrote it, by this version or another.
+        report: what `as_dict` of `cdc.services.reconcile_report.TableReconciliation` gave, perhaps in another
+            version.
     """
 
     id: int

@@ -30,7 +30,8 @@ class KeyPlaces:
 
     How it works: the version of a repair counts the offsets of the key's own partition, so the partition is
     computed as Kafka's producer does, from the key as Debezium writes it. Both are proven by rows that the
-    stream has stored: each came from the partition that is computed for its key.
+    stream has stored: each came from the partition that is computed for its key. A topic that never had an
+    event needs no proof: all its partitions end at 0, so a repair has the same version in each.
 
     What it does not do: guess. A table without that proof is refused, and an incremental snapshot mends it.
     """
@@ -70,7 +71,10 @@ class KeyPlaces:
         Raises:
             UnsupportedSourceError: they do not, or there are none.
         """
-        partitions = len(self._fences.ends())
+        ends = self._fences.ends()
+        if not any(ends.values()):
+            return
+        partitions = len(ends)
         generations = self._fences.generations().for_topic(self._fences.topic)
         known = [generation for steps in generations.values() for _, generation in steps]
         newest, proofs = max(known), 0
@@ -105,7 +109,8 @@ class KeyPlaces:
     def _sample(self, sink: SinkSpec, since: int) -> list[Sequence[Any]]:
         """Keys and partitions of rows that came from the topic since this generation, or were repaired since.
 
-        Rows that a resync or a rebuild has filled from the source came from no partition and prove nothing.
+        Rows that a resync or a rebuild has filled from the source came from no partition and prove nothing,
+        nor do those that were repaired before the topic had an event.
         """
         columns = self._table.key_columns
         connection = self._connections.get(sink.connection)
@@ -114,11 +119,12 @@ class KeyPlaces:
                 texts = ", ".join(clickhouse_text(column, nullable=False) for column in columns)
                 query = (
                     f"SELECT {texts}, _partition FROM {clickhouse_raw(sink, self._table)} FINAL "  # noqa: S608
-                    f"WHERE _generation >= {since} AND _partition >= 0 LIMIT {SAMPLE}"
+                    f"WHERE _generation >= {since} AND _partition >= 0 AND _offset >= 0 LIMIT {SAMPLE}"
                 )
                 return list(clickhouse_rows(stack, connection, query))
             composed = sql.SQL(
-                "SELECT {}, _partition FROM {} WHERE _generation >= {} AND _partition >= 0 LIMIT {}"
+                "SELECT {}, _partition FROM {} "
+                "WHERE _generation >= {} AND _partition >= 0 AND _offset >= 0 LIMIT {}"
             ).format(
                 sql.SQL(", ").join(map(postgres_text, columns)),
                 warehouse_raw(sink, self._table),

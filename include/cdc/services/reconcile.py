@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
-from typing import Any
 from uuid import UUID, uuid4
 
 from cdc.comparison.checksums import text_of
-from cdc.comparison.report import Difference
 from cdc.comparison.window import window_column
 from cdc.connections import Connections
 from cdc.errors import UnsupportedSourceError
@@ -20,98 +19,18 @@ from cdc.services.checksums import Checksums, Key
 from cdc.services.compare import compare_table
 from cdc.services.confirm import Confirmed, Confirmer, Findings
 from cdc.services.fences import Fences, Patience
-from cdc.services.partition_watch import PartitionWatch
+from cdc.services.partition_watch import PartitionWatch, Parts
+from cdc.services.reconcile_report import TableReconciliation
 from cdc.services.repairs import Repairs
 from cdc.services.rows_by_key import RowsByKey
 from cdc.spec import Pipeline, SinkSpec, TableSpec
 
-Mend = Callable[[UUID, TableSpec, Sequence[str]], None]
-"""Runs the table's job over the keys of a run in these sinks, and returns when it has ended."""
+Mend = Callable[[UUID, Sequence[TableSpec], Sequence[str]], None]
+"""Runs a stream's job over the keys of a run in these of its tables and sinks; returns when it has ended."""
 
 MAX_KEYS = 100_000
 """Keys of a table that one reconciliation looks at; a table that differs in more needs a new snapshot."""
 EXAMPLES = 20
-
-
-@dataclass(frozen=True)
-class TableReconciliation:
-    """What was compared, what differed, what was done.
-
-    Attributes:
-        method: `checksums`, or `rows` with the reason.
-        rows: rows by side, as the first look saw them.
-        buckets, opened: of checksums, and how many of them were opened.
-        moved: rows and checksums that left the databases.
-        looked_at: keys that were looked at one by one.
-        lsn, ends: the source's log position and the topic's ends at the last look.
-        differences: by sink and kind, what is proven.
-        examples: the first of them.
-        unsettled: by sink, keys that changed every time.
-        repaired, left: by sink, keys; without a repair all are left.
-        skipped: sinks that were not compared, and why.
-        refused: why nothing was repaired although that was asked for, and what to do instead.
-        cut: more keys may differ than were looked at.
-        parts_changed: the table's partitions are others than at its last comparison.
-        window: the stretch of event time whose rows were compared; None when all were.
-    """
-
-    table: str
-    name: str
-    method: str
-    rows: Mapping[str, int]
-    buckets: int
-    opened: int
-    moved: int
-    looked_at: int
-    lsn: int
-    ends: Mapping[int, int]
-    differences: Mapping[str, Mapping[str, int]]
-    examples: tuple[Difference, ...]
-    unsettled: Mapping[str, int]
-    repaired: Mapping[str, int]
-    left: Mapping[str, int]
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    refused: str = ""
-    cut: bool = False
-    parts_changed: bool = False
-    window: Window | None = None
-
-    @property
-    def equal(self) -> bool:
-        """Nothing differed."""
-        return not self.differences
-
-    @property
-    def settled(self) -> bool:
-        """Nothing differs any more, as far as was looked."""
-        return not any(self.left.values()) and not self.cut
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {
-            "table": self.table,
-            "name": self.name,
-            "equal": self.equal,
-            "settled": self.settled,
-            "method": self.method,
-            "rows": dict(self.rows),
-            "buckets": self.buckets,
-            "opened": self.opened,
-            "moved": self.moved,
-            "looked_at": self.looked_at,
-            "lsn": self.lsn,
-            "ends": {str(p): end for p, end in self.ends.items()},
-            "differences": {sink: dict(kinds) for sink, kinds in self.differences.items()},
-            "examples": [difference.as_dict() for difference in self.examples],
-            "unsettled": dict(self.unsettled),
-            "repaired": dict(self.repaired),
-            "left": dict(self.left),
-            "skipped": dict(self.skipped),
-            "refused": self.refused,
-            "cut": self.cut,
-            "parts_changed": self.parts_changed,
-            "window": [self.window.begin.isoformat(), self.window.end.isoformat()] if self.window else None,
-        }
 
 
 @dataclass
@@ -132,6 +51,80 @@ class _Suspects:
             room = MAX_KEYS - len(self.keys.setdefault(sink, set()))
             self.cut |= len(keys) > room
             self.keys[sink].update(islice(keys, room))
+
+
+@dataclass
+class _Look:
+    """What was found of a table, until it is reported.
+
+    Attributes:
+        started: when the look began.
+        parts: the table's parts before it.
+        sinks: those that were compared.
+        skipped: the others, and why.
+        window: the stretch of event time, if only that was compared.
+        left: what differs, after a repair: still.
+        refused: why nothing was repaired although that was asked for.
+    """
+
+    table: TableSpec
+    started: datetime
+    parts: Parts
+    sinks: Sequence[SinkSpec]
+    skipped: Mapping[str, str]
+    window: Window | None
+    suspects: _Suspects
+    confirmer: Confirmer
+    repairs: Repairs
+    findings: Findings
+    left: Mapping[str, Mapping[Key, Confirmed]]
+    refused: str = ""
+
+    @property
+    def differing(self) -> list[str]:
+        """The sinks in which something is proven to differ."""
+        return sorted(sink for sink, found in self.findings.confirmed.items() if found)
+
+    def look_again(self) -> None:
+        """Look at what was repaired."""
+        after = self.confirmer.confirm({sink: set(found) for sink, found in self.findings.confirmed.items()})
+        before = self.findings.unsettled
+        self.findings.unsettled = {
+            sink: before.get(sink, set()) | after.unsettled.get(sink, set())
+            for sink in {*before, *after.unsettled}
+        }
+        self.left = after.confirmed
+
+    def report(self) -> TableReconciliation:
+        """What was compared, what differed, what was done."""
+        suspects, findings, left = self.suspects, self.findings, self.left
+        every = [
+            d for found in findings.confirmed.values() for item in found.values() for d in item.differences
+        ]
+        counts: dict[str, Counter[str]] = {}
+        for difference in every:
+            counts.setdefault(difference.sink, Counter())[difference.kind] += 1
+        return TableReconciliation(
+            table=self.table.source,
+            name=self.table.name,
+            method=suspects.method,
+            rows=suspects.rows,
+            buckets=suspects.buckets,
+            opened=suspects.opened,
+            moved=suspects.moved,
+            looked_at=findings.looked_at,
+            lsn=findings.lsn,
+            ends=findings.ends,
+            differences={sink: dict(kinds) for sink, kinds in counts.items()},
+            examples=tuple(every[:EXAMPLES]),
+            unsettled={sink: len(keys) for sink, keys in findings.unsettled.items()},
+            repaired={s: len(found) - len(left.get(s, {})) for s, found in findings.confirmed.items()},
+            left={sink: len(found) for sink, found in left.items() if found},
+            skipped=self.skipped,
+            refused=self.refused,
+            cut=suspects.cut,
+            window=self.window,
+        )
 
 
 class Reconciler:
@@ -156,24 +149,48 @@ class Reconciler:
         self._watch = PartitionWatch(pipeline, connections, ops)
 
     def changed_parts(self, tables: Sequence[TableSpec]) -> list[TableSpec]:
-        """The tables whose partitions are others than at their last comparison."""
+        """The tables whose partitions are others than at their last comparison.
+
+        What is parked in every sink has no copy that could be compared.
+        """
+        parked = Counter(entry.table for entry in self._ops.parked(self._pipeline.name))
+        tables = [table for table in tables if parked[table.name] < len(self._pipeline.sinks)]
         return [table for table in tables if self._watch.changed(table, self._watch.parts(table))]
 
     def reconcile(self, table: TableSpec, window: Window | None = None) -> TableReconciliation:
-        """Compare a table, mend it if that was asked for, and keep the report.
+        """Compare a table, mend it if that was asked for, and keep the report; as `reconcile_together`."""
+        [report] = self.reconcile_together([table], window)
+        return report
+
+    def reconcile_together(
+        self, tables: Sequence[TableSpec], window: Window | None = None
+    ) -> list[TableReconciliation]:
+        """Compare tables, mend those that differ by one run for each stream, and keep the reports.
 
         Of a window only rows whose event time lies in it are looked for, on each side by its own row; what
         differs is then looked at by key, wherever its event time lies. So a row that has moved to another
         window is no difference, and one that a sink shows in another window than the source is.
 
         Args:
-            table: the table.
+            tables: the tables, of any streams.
             window: a stretch of event time; a table without `event_time` is compared whole.
 
         Raises:
             TransientError: something does not answer, or a fence is not passed in time.
-            TerminalError: the table is not as the pipeline declares it, or the repair failed.
+            TerminalError: a table is not as the pipeline declares it, or the repair failed.
         """
+        looks = [self._look(table, window) for table in tables]
+        if self._mend is not None:
+            by_stream: dict[str, list[_Look]] = {}
+            for look in looks:
+                if look.findings.count:
+                    by_stream.setdefault(look.table.stream, []).append(look)
+            for differing in by_stream.values():
+                self._repair(self._mend, differing)
+        return [self._reported(look) for look in looks]
+
+    def _look(self, table: TableSpec, window: Window | None) -> _Look:
+        """Compare a table, and prove what differs."""
         started, parts = self._ops.clock(), self._watch.parts(table)
         skipped = {
             p.sink: f"parked: {p.reason}"
@@ -188,26 +205,21 @@ class Reconciler:
             window = None
         suspects = self._suspects(table, sinks, window)
         findings = confirmer.confirm(suspects.keys)
-        left: Mapping[str, Mapping[Key, Confirmed]] = findings.confirmed
-        refused = ""
-        if self._mend is not None and findings.count:
-            repairs = Repairs(self._pipeline, self._connections, self._ops, table, rows, fences)
-            try:
-                left = self._repair(self._mend, table, sinks, repairs, confirmer, findings)
-            except UnsupportedSourceError as error:
-                refused = str(error)
-        report = replace(
-            _report(table, suspects, findings, left),
-            skipped=skipped,
-            refused=refused,
-            parts_changed=self._watch.changed(table, parts),
-            window=window,
-        )
+        repairs = Repairs(self._pipeline, self._connections, self._ops, table, rows, fences)
+        return _Look(
+            table, started, parts, sinks, skipped, window, suspects, confirmer, repairs, findings,
+            findings.confirmed,
+        )  # fmt: skip
+
+    def _reported(self, look: _Look) -> TableReconciliation:
+        """Keep the report; a table that agrees is the one that its partitions are compared with."""
+        table = look.table
+        report = replace(look.report(), parts_changed=self._watch.changed(table, look.parts))
         self._ops.record_reconciliation(
-            self._pipeline.name, table.name, started, equal=report.equal, report=report.as_dict()
+            self._pipeline.name, table.name, look.started, equal=report.equal, report=report.as_dict()
         )
-        if report.settled and not skipped and window is None:
-            self._watch.record(table, parts)
+        if report.settled and not look.skipped and look.window is None:
+            self._watch.record(table, look.parts)
         return report
 
     def _suspects(
@@ -243,57 +255,22 @@ class Reconciler:
         found.cut |= report.differences > len(report.examples)
         return found
 
-    def _repair(
-        self,
-        mend: Mend,
-        table: TableSpec,
-        sinks: Sequence[SinkSpec],
-        repairs: Repairs,
-        confirmer: Confirmer,
-        findings: Findings,
-    ) -> Mapping[str, Mapping[Key, Confirmed]]:
-        """Repair what differs; returns what differs still."""
-        run = uuid4()
-        count = repairs.ask(run, sinks, findings.confirmed)
-        names = sorted(sink for sink, found in findings.confirmed.items() if found)
-        self._say(f"{table.source}: reading {count} rows again for {', '.join(names)}")
+    def _repair(self, mend: Mend, looks: Sequence[_Look]) -> None:
+        """Repair what differs in tables of one stream by one run, and look at it again."""
+        run, asked = uuid4(), list[_Look]()
         try:
-            mend(run, table, names)
+            for look in looks:
+                try:
+                    count = look.repairs.ask(run, look.sinks, look.findings.confirmed)
+                except UnsupportedSourceError as error:
+                    look.refused = str(error)
+                    continue
+                asked.append(look)
+                self._say(f"{look.table.source}: reading {count} rows again for {', '.join(look.differing)}")
+            if asked:
+                sinks = {sink for look in asked for sink in look.differing}
+                mend(run, [look.table for look in asked], sorted(sinks))
         finally:
             self._ops.forget_repairs(run)
-        after = confirmer.confirm({sink: set(found) for sink, found in findings.confirmed.items()})
-        findings.unsettled = {
-            sink: findings.unsettled.get(sink, set()) | after.unsettled.get(sink, set())
-            for sink in {*findings.unsettled, *after.unsettled}
-        }
-        return after.confirmed
-
-
-def _report(
-    table: TableSpec,
-    suspects: _Suspects,
-    findings: Findings,
-    left: Mapping[str, Mapping[Key, Confirmed]],
-) -> TableReconciliation:
-    every = [d for found in findings.confirmed.values() for item in found.values() for d in item.differences]
-    counts: dict[str, Counter[str]] = {}
-    for difference in every:
-        counts.setdefault(difference.sink, Counter())[difference.kind] += 1
-    return TableReconciliation(
-        table=table.source,
-        name=table.name,
-        method=suspects.method,
-        rows=suspects.rows,
-        buckets=suspects.buckets,
-        opened=suspects.opened,
-        moved=suspects.moved,
-        looked_at=findings.looked_at,
-        lsn=findings.lsn,
-        ends=findings.ends,
-        differences={sink: dict(kinds) for sink, kinds in counts.items()},
-        examples=tuple(every[:EXAMPLES]),
-        unsettled={sink: len(keys) for sink, keys in findings.unsettled.items()},
-        repaired={s: len(found) - len(left.get(s, {})) for s, found in findings.confirmed.items()},
-        left={sink: len(found) for sink, found in left.items() if found},
-        cut=suspects.cut,
-    )
+        for look in asked:
+            look.look_again()

@@ -12,23 +12,25 @@ from cdc.model.desired import Desired
 from cdc.model.window import Window
 from cdc.ops import OpsStore
 from cdc.services.effective import effective_pipeline
-from cdc.services.reconcile import Mend, Reconciler, TableReconciliation
+from cdc.services.reconcile import Mend, Reconciler
+from cdc.services.reconcile_report import TableReconciliation
 from cdc.services.submit import run_here
 from cdc.settings import Settings
 from cdc.spec import Pipeline, TableSpec
 
 
-def repair_arguments(run: UUID, table: TableSpec, sinks: Sequence[str]) -> tuple[str, ...]:
+def repair_arguments(run: UUID, tables: Sequence[TableSpec], sinks: Sequence[str]) -> tuple[str, ...]:
     """What the bounded job is told."""
-    return "--repair", str(run), "--tables", table.name, "--sinks", ",".join(sinks)
+    names = ",".join(table.name for table in tables)
+    return "--repair", str(run), "--tables", names, "--sinks", ",".join(sinks)
 
 
 def mend_here(pipeline: Pipeline, pipeline_file: Path, settings: Settings) -> Mend:
     """Repairs by the stream's job on this machine."""
 
-    def mend(run: UUID, table: TableSpec, sinks: Sequence[str]) -> None:
-        stream = pipeline.stream(table.stream)
-        run_here(pipeline, stream, pipeline_file, settings, "repair", repair_arguments(run, table, sinks))
+    def mend(run: UUID, tables: Sequence[TableSpec], sinks: Sequence[str]) -> None:
+        stream = pipeline.stream(tables[0].stream)
+        run_here(pipeline, stream, pipeline_file, settings, "repair", repair_arguments(run, tables, sinks))
 
     return mend
 
@@ -44,7 +46,7 @@ def reconcile_tables(
     only_changed: bool = False,
     window: Window | None = None,
 ) -> list[TableReconciliation]:
-    """Reconcile tables, those whose partitions changed without events first.
+    """Reconcile tables, those whose partitions changed without events first, which one run mends.
 
     A changelog has no keys by which its rows could be looked at: such tables are left out, and said.
 
@@ -71,7 +73,9 @@ def reconcile_tables(
     for table in changed:
         say(f"{table.source}: its partitions are others than at its last comparison")
     others = [] if only_changed else [table for table in keyed if table not in changed]
-    return [reconciler.reconcile(table, window) for table in (*changed, *others)]
+    together = reconciler.reconcile_together(changed, window)
+    # What differs elsewhere is mended before the next table is read.
+    return together + [reconciler.reconcile(table, window) for table in others]
 
 
 def paused_streams(pipeline: Pipeline, ops: OpsStore) -> set[str]:

@@ -21,7 +21,7 @@ from cdc_airflow.run_window import Run, chosen_window, run_of
 
 if TYPE_CHECKING:
     from cdc.ops import OpsStore
-    from cdc.services.reconcile import TableReconciliation
+    from cdc.services.reconcile_report import TableReconciliation
 
 
 class ReconcileOperator(SparkSubmitOperator):
@@ -68,7 +68,7 @@ class ReconcileOperator(SparkSubmitOperator):
             conn_id=SPARK,
             deploy_mode="cluster",
             yarn_track_via_rm_api=True,
-            # Each table's repair is another application; one that was lost is found out by comparing again.
+            # Each repair is another application; one that was lost is found out by comparing again.
             durable=False,
             **kwargs,
         )
@@ -94,8 +94,8 @@ class ReconcileOperator(SparkSubmitOperator):
         mends = self.repair == "yes" or (self.repair == "policy" and pipeline.policies.reconcile_repair)
         connections = CdcHook().connections(connection_ids(pipeline))
 
-        def mend(run: UUID, table: TableSpec, sinks: Sequence[str]) -> None:
-            self._mend(pipeline, run, table, sinks, context)
+        def mend(run: UUID, differing: Sequence[TableSpec], sinks: Sequence[str]) -> None:
+            self._mend(pipeline, run, differing, sinks, context)
 
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             ops.ensure_schema()
@@ -141,13 +141,13 @@ class ReconcileOperator(SparkSubmitOperator):
         return ready
 
     def _mend(
-        self, pipeline: Pipeline, run: UUID, table: TableSpec, sinks: Sequence[str], context: Any
+        self, pipeline: Pipeline, run: UUID, tables: Sequence[TableSpec], sinks: Sequence[str], context: Any
     ) -> None:
         from cdc.services.reconcile_run import repair_arguments
 
         with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
             stream = pipeline.stream(self.stream)
-            arguments = repair_arguments(run, table, sinks)
+            arguments = repair_arguments(run, tables, sinks)
             describe(self, stream, Path(folder), extra_args=arguments, purpose="repair")
             # The hook of the repair before has its arguments.
             self._hook = None

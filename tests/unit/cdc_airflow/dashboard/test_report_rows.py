@@ -8,7 +8,7 @@ from typing import Any
 from cdc.comparison.report import Difference
 from cdc.model.window import Window
 from cdc.ops.history import Report
-from cdc.services.reconcile import TableReconciliation
+from cdc.services.reconcile_report import TableReconciliation
 from cdc_airflow.dashboard.report_rows import ReportRow, report_rows
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
