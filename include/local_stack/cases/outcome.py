@@ -19,6 +19,7 @@ class TableFacts:
         letters: open dead letters by sink, and one of their messages.
         report: the comparison, None when it could not be made.
         problem: why not.
+        mended: rows by sink that the platform has read again for a change without events.
     """
 
     table: str
@@ -26,6 +27,7 @@ class TableFacts:
     letters: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     report: TableReport | None = None
     problem: str = ""
+    mended: Mapping[str, int] = field(default_factory=dict)
 
     def differing(self, sink: str) -> int:
         """Rows of a sink that are not as the source has them; differences where rows are not counted."""
@@ -56,6 +58,7 @@ class TableFacts:
             "table": self.table,
             "rows": rows,
             "differing": differing,
+            "mended": dict(self.mended),
             "parked": dict(self.parked),
             "dead_letters": {sink: count for sink, (count, _) in self.letters.items()},
             "examples": [difference.sentence() for difference in self.report.examples] if self.report else [],

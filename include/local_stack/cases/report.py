@@ -39,4 +39,6 @@ def _table_line(facts: TableFacts) -> str:
         return f"{facts.table}: {facts.problem}"
     rows = ", ".join(f"{side} {count:,}" for side, count in facts.report.rows.items())
     differing = sum(map(facts.differing, facts.report.counts))
-    return f"{facts.table}: rows: {rows}; {differing:,} differ"
+    line = f"{facts.table}: rows: {rows}; {differing:,} differ"
+    mended = ", ".join(f"{count:,} in {sink}" for sink, count in facts.mended.items())
+    return f"{line}; {mended} were mended, of changes without events" if mended else line

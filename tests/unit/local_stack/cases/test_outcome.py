@@ -7,6 +7,7 @@ from dataclasses import replace
 from cdc.comparison.report import Difference, TableReport
 from local_stack.cases.case_file import Outcome, parse_case
 from local_stack.cases.outcome import CaseResult, DeliveryResult, TableFacts, decide, judge
+from local_stack.cases.report import delivery_lines
 
 EQUAL = TableReport("public.a", "a", {"source": 2, "clickhouse": 2}, {"clickhouse": {}})
 UNEQUAL = TableReport(
@@ -94,3 +95,14 @@ def test_the_json_has_rows_and_differences_of_each_table() -> None:
     assert table["rows"] == {"source": 2, "clickhouse": 1}
     assert table["differing"] == {"clickhouse": 1}
     assert table["examples"] == ["clickhouse: row (7) is missing"]
+    assert table["mended"] == {}
+
+
+def test_what_was_mended_is_told() -> None:
+    mended = replace(GOOD, mended={"clickhouse": 3, "warehouse": 2})
+    assert mended.as_dict()["mended"] == {"clickhouse": 3, "warehouse": 2}
+    told = delivery_lines(DeliveryResult("after", Outcome.EQUAL, tables=(mended, GOOD)))
+    assert [line.partition("; 0 differ")[2] for line in told[1:]] == [
+        "; 3 in clickhouse, 2 in warehouse were mended, of changes without events",
+        "",
+    ]
