@@ -16,7 +16,7 @@ fail() {
 
 # What the installation depends on; a changed pin installs again.
 wanted() {
-    cat requirements.txt scripts/bootstrap.sh include/local_stack/bootstrap/jars.lock | cksum
+    cat requirements.txt scripts/bootstrap.sh include/local_stack/bootstrap/{jars.lock,archive.py,archive_training.py} | cksum
 }
 
 is_complete() {

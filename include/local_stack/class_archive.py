@@ -36,7 +36,7 @@ class ClassArchive:
 
     @property
     def file(self) -> Path:
-        """Named after all that makes an archive unusable when it changes."""
+        """Named after where the jars are, and after all that makes an archive unusable when it changes."""
         release = self.java_home / "release"
         jars = sorted(self.spark_jars.resolve().glob("*.jar"))
         made_of = [
@@ -44,11 +44,22 @@ class ClassArchive:
             release.read_text(encoding="utf-8") if release.exists() else "",
             *(f"{jar} {jar.stat().st_size} {jar.stat().st_mtime_ns}" for jar in jars),
         ]
-        name = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
-        return self.folder / f"spark-{name}.jsa"
+        return self.folder / f"{self._prefix}{_digest(made_of)}.jsa"
+
+    def replaced(self) -> list[Path]:
+        """Archives of these jars and another Java, or of other jars in their place; not of other folders."""
+        return [old for old in self.folder.glob(f"{self._prefix}*.jsa") if old != self.file]
+
+    @property
+    def _prefix(self) -> str:
+        return f"spark-{_digest([str(self.spark_jars.resolve())])}-"
 
     @property
     def options(self) -> tuple[str, ...]:
         """Options of a JVM that uses the archive; none where there is no archive."""
         file = self.file
         return (f"-XX:SharedArchiveFile={file}", "-Xshare:auto", _QUIET) if file.exists() else ()
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

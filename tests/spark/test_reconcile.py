@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 
 from cdc.clients.postgres import connect_postgres
@@ -22,6 +23,7 @@ from cdc.services.compare import compare_table
 from cdc.services.fences import Patience
 from cdc.services.reconcile import Reconciler
 from cdc.services.reconcile_report import TableReconciliation
+from cdc.spec import TableSpec
 from cdc_spark.bounded import repair
 from cdc_spark.main import drive
 from tests.spark.test_commands import Shell
@@ -299,6 +301,23 @@ def test_tables_whose_partitions_changed_are_mended_by_one_run(partitioned) -> N
     assert [r.settled for r in together.reconcile_together([table, table])] == [True, True]
     assert runs == [(["customers", "customers"], ["clickhouse", "warehouse"])]
     assert ids(lab) == [101]
+
+
+def test_a_table_that_is_gone_keeps_no_other_from_being_mended(partitioned) -> None:
+    shop, lab = partitioned, partitioned.lab
+    table = lab.pipeline.table(TABLE)
+    gone = TableSpec.model_validate({**table.model_dump(by_alias=True), "source": "public.gone"})
+    for number in (1, 101):
+        shop.insert(number)
+    shop.captured()
+    assert lab.run("customers") == 0
+    at_source(shop, "TRUNCATE low")
+    together = reconciler(lab, patience=shop.patience())
+    assert together.changed_parts([gone, table]) == [table]
+    with pytest.raises(psycopg.errors.UndefinedTable, match="gone"):
+        together.reconcile_together([gone, table])
+    assert ids(lab) == [101]
+    assert lab.ops.last_reconciliations(lab.pipeline.name)[TABLE]["settled"]
 
 
 @pytest.mark.parametrize("mended", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -68,6 +69,10 @@ def submit_stream(
         if dry_run:
             words = [*(f"{name}={value}" for name, value in described.env.items()), program, *command[1:]]
             typer.echo(" ".join(map(shlex.quote, words)))
+            errors.print("run by this command, the job gets only the connections that it needs of this file")
             return
-        done = subprocess.run([program, *command[1:]], env={**os.environ, **described.env}, check=False)
-    raise typer.Exit(done.returncode)
+        with subprocess.Popen([program, *command[1:]], env={**os.environ, **described.env}) as running:
+            # The job ends in order, and then this command, so that no copy of the connections stays behind.
+            signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+            code = running.wait()
+    raise typer.Exit(code)

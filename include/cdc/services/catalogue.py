@@ -39,9 +39,12 @@ _TABLES = """
       -- a partition logs by its own identity, whatever that of the table is
       CASE WHEN EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
         WHERE p.relreplident = 'n') THEN 'n' ELSE c.relreplident::text END AS replica_identity,
-      NOT EXISTS (SELECT 1 FROM pg_index i JOIN pg_index k ON k.indrelid = i.indrelid AND k.indisprimary
-        WHERE (i.indrelid = c.oid OR i.indrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
-        AND i.indisreplident AND NOT k.indkey::int2[] <@ i.indkey::int2[]) AS identity_has_key,
+      -- one look into an index for each table and partition: with OR it would read all of pg_index each time
+      NOT EXISTS (SELECT 1
+        FROM (SELECT c.oid AS relid UNION ALL SELECT relid FROM pg_partition_tree(c.oid)) t
+        JOIN pg_index i ON i.indrelid = t.relid
+        JOIN pg_index k ON k.indrelid = i.indrelid AND k.indisprimary
+        WHERE i.indisreplident AND NOT k.indkey::int2[] <@ i.indkey::int2[]) AS identity_has_key,
       EXISTS (SELECT 1 FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary AND NOT x.indimmediate)
         AS key_deferrable,
       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,

@@ -42,11 +42,13 @@ class PartitionWatch:
         self._pipeline, self._ops = pipeline, ops
         self._admin = connections.get(pipeline.source.admin_connection)
 
-    def parts(self, table: TableSpec) -> Parts:
-        """The parts of a table now; none of an ordinary one, or of one that is gone."""
+    def parts(self, table: TableSpec) -> Parts | None:
+        """The parts of a table now: none of an ordinary one; None when there is no such table."""
         name = sql.Literal(sql.Identifier(table.schema_name, table.table_name).as_string())
         try:
             with connect_postgres(self._admin, autocommit=True, application_name="cdc-reconcile") as session:
+                if session.execute(sql.SQL("SELECT to_regclass({})").format(name)).fetchone() == (None,):
+                    return None
                 return [list(row) for row in session.execute(sql.SQL(_PARTS).format(name)).fetchall()]
         except psycopg.OperationalError as error:
             raise UnavailableError(f"the source does not answer: {error}") from error

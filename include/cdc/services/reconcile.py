@@ -9,10 +9,12 @@ from datetime import datetime
 from itertools import islice
 from uuid import UUID, uuid4
 
+import psycopg
+
 from cdc.comparison.checksums import text_of
 from cdc.comparison.window import window_column
 from cdc.connections import Connections
-from cdc.errors import UnsupportedSourceError
+from cdc.errors import CdcError, UnsupportedSourceError
 from cdc.model.window import Window
 from cdc.ops import OpsStore
 from cdc.services.checksums import Checksums, Key
@@ -151,11 +153,14 @@ class Reconciler:
     def changed_parts(self, tables: Sequence[TableSpec]) -> list[TableSpec]:
         """The tables whose partitions are others than at their last comparison.
 
-        What is parked in every sink has no copy that could be compared.
+        What is parked in every sink has no copy that could be compared; what is gone from the source cannot
+        be compared either, and is the schema comparison's to tell.
         """
-        parked = Counter(entry.table for entry in self._ops.parked(self._pipeline.name))
-        tables = [table for table in tables if parked[table.name] < len(self._pipeline.sinks)]
-        return [table for table in tables if self._watch.changed(table, self._watch.parts(table))]
+        sinks = {sink.name for sink in self._pipeline.sinks}
+        entries = [entry for entry in self._ops.parked(self._pipeline.name) if entry.sink in sinks]
+        parked = Counter(entry.table for entry in entries)
+        found = {table: self._watch.parts(table) for table in tables if parked[table.name] < len(sinks)}
+        return [t for t, parts in found.items() if parts is not None and self._watch.changed(t, parts)]
 
     def reconcile(self, table: TableSpec, window: Window | None = None) -> TableReconciliation:
         """Compare a table, mend it if that was asked for, and keep the report; as `reconcile_together`."""
@@ -177,21 +182,40 @@ class Reconciler:
 
         Raises:
             TransientError: something does not answer, or a fence is not passed in time.
-            TerminalError: a table is not as the pipeline declares it, or the repair failed.
+            TerminalError: a table is not as the pipeline declares it, or the repair failed. The others were
+                compared and mended all the same, and their reports are kept.
         """
-        looks = [self._look(table, window) for table in tables]
-        if self._mend is not None:
-            by_stream: dict[str, list[_Look]] = {}
-            for look in looks:
-                if look.findings.count:
-                    by_stream.setdefault(look.table.stream, []).append(look)
-            for differing in by_stream.values():
-                self._repair(self._mend, differing)
-        return [self._reported(look) for look in looks]
+        reports: dict[str, TableReconciliation] = {}
+        by_stream: dict[str, list[_Look]] = {}
+        failures: list[Exception] = []
+        for table in tables:
+            try:
+                look = self._look(table, window)
+            except (CdcError, psycopg.Error) as error:
+                self._failed(failures, error, table)
+                continue
+            if self._mend is not None and look.findings.count:
+                by_stream.setdefault(table.stream, []).append(look)
+            else:
+                reports[table.name] = self._reported(look)
+        for looks in by_stream.values():
+            try:
+                self._repair(self._mend, looks)
+            except (CdcError, psycopg.Error) as error:
+                self._failed(failures, error, *(look.table for look in looks))
+                continue
+            reports |= {look.table.name: self._reported(look) for look in looks}
+        if failures:
+            raise failures[0]
+        return [reports[table.name] for table in tables]
+
+    def _failed(self, failures: list[Exception], error: Exception, *tables: TableSpec) -> None:
+        failures.append(error)
+        self._say(f"{', '.join(table.source for table in tables)}: failed: {error}")
 
     def _look(self, table: TableSpec, window: Window | None) -> _Look:
         """Compare a table, and prove what differs."""
-        started, parts = self._ops.clock(), self._watch.parts(table)
+        started, parts = self._ops.clock(), self._watch.parts(table) or []
         skipped = {
             p.sink: f"parked: {p.reason}"
             for p in self._ops.parked(self._pipeline.name)
@@ -255,7 +279,7 @@ class Reconciler:
         found.cut |= report.differences > len(report.examples)
         return found
 
-    def _repair(self, mend: Mend, looks: Sequence[_Look]) -> None:
+    def _repair(self, mend: Mend | None, looks: Sequence[_Look]) -> None:
         """Repair what differs in tables of one stream by one run, and look at it again."""
         run, asked = uuid4(), list[_Look]()
         try:
@@ -267,7 +291,7 @@ class Reconciler:
                     continue
                 asked.append(look)
                 self._say(f"{look.table.source}: reading {count} rows again for {', '.join(look.differing)}")
-            if asked:
+            if asked and mend is not None:
                 sinks = {sink for look in asked for sink in look.differing}
                 mend(run, [look.table for look in asked], sorted(sinks))
         finally:

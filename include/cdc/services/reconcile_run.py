@@ -20,9 +20,10 @@ from cdc.spec import Pipeline, TableSpec
 
 
 def repair_arguments(run: UUID, tables: Sequence[TableSpec], sinks: Sequence[str]) -> tuple[str, ...]:
-    """What the bounded job is told."""
-    names = ",".join(table.name for table in tables)
-    return "--repair", str(run), "--tables", names, "--sinks", ",".join(sinks)
+    """What the bounded job is told; without names it looks for keys of the run in each of its tables."""
+    names = [table.name for table in tables]
+    named = () if any("," in name for name in names) else ("--tables", ",".join(names))
+    return "--repair", str(run), *named, "--sinks", ",".join(sinks)
 
 
 def mend_here(pipeline: Pipeline, pipeline_file: Path, settings: Settings) -> Mend:

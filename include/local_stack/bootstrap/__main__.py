@@ -63,7 +63,7 @@ def install() -> None:
         console.print("making an archive of Spark's classes")
         try:
             make_class_archive(archive, environment())
-        except CdcError as error:
+        except (CdcError, OSError) as error:
             console.print(f"there is none ({error}): everything works, and each Spark job starts more slowly")
 
 

@@ -51,6 +51,6 @@ def make_class_archive(archive: ClassArchive, env: Mapping[str, str]) -> None:
         if done.returncode or not made.exists():
             words = [line for line in done.stderr.splitlines() if line.strip()] or ["without a word"]
             raise UnavailableError(f"Spark ended with {done.returncode}: {words[-1]}")
-        for old in archive.folder.glob("spark-*.jsa"):
-            old.unlink()
+        for old in archive.replaced():
+            old.unlink(missing_ok=True)
         made.replace(archive.file)

@@ -31,6 +31,11 @@ TOOLS = (
     ),
     *("flock", "rm", "cut"),
 )
+NEEDED = (
+    "requirements.txt",
+    "scripts/bootstrap.sh",
+    *(f"include/local_stack/bootstrap/{name}" for name in ("jars.lock", "archive.py", "archive_training.py")),
+)
 SCRIPT = """#!/bin/sh
 {body}
 """
@@ -40,7 +45,7 @@ SCRIPT = """#!/bin/sh
 def checkout(tmp_path: Path) -> Path:
     """A checkout in which nothing is installed."""
     repo = tmp_path / "repo"
-    for name in ("scripts/bootstrap.sh", "requirements.txt", "include/local_stack/bootstrap/jars.lock"):
+    for name in NEEDED:
         (repo / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / name, repo / name)
     return repo
@@ -129,8 +134,7 @@ def test_nothing_is_done_when_everything_is_there(checkout: Path, tools: Path) -
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".local" / "jars" / "kafka").mkdir(parents=True)
     add_program(checkout / ".venv" / "bin", "python", "exit 1")
-    parts = ("requirements.txt", "scripts/bootstrap.sh", "include/local_stack/bootstrap/jars.lock")
-    content = b"".join((checkout / part).read_bytes() for part in parts)
+    content = b"".join((checkout / part).read_bytes() for part in NEEDED)
     cksum = subprocess.run(["cksum"], input=content, capture_output=True, check=True).stdout.decode().strip()
     stamp = checkout / ".venv" / ".complete"
     stamp.write_text(f"{cksum} {checkout}/.local/jars")

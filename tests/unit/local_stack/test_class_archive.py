@@ -49,3 +49,16 @@ def test_a_link_to_the_jars_is_followed_as_a_jvm_compares_paths_by_their_text(
     (tmp_path / "link").symlink_to(archive.spark_jars)
     linked = replace(archive, spark_jars=tmp_path / "link")
     assert (linked.class_path, linked.file) == (archive.class_path, archive.file)
+
+
+def test_a_new_one_replaces_those_of_the_same_jars_and_no_others(
+    archive: ClassArchive, tmp_path: Path
+) -> None:
+    other = replace(archive, spark_jars=tmp_path / "other")
+    other.spark_jars.mkdir()
+    archive.folder.mkdir()
+    for file in (archive.file, other.file):
+        file.touch()
+    before = archive.file
+    (archive.java_home / "release").write_text('JAVA_VERSION="17.0.16"')
+    assert archive.replaced() == [before]
