@@ -201,11 +201,11 @@ def bench(
     full: Annotated[
         bool, typer.Option("--full", help="The long plan; goes on where it was broken off.")
     ] = False,
-    rows: Annotated[int, typer.Option(min=0, help="Of each drain, instead of the plan's.")] = 0,
+    rows: Annotated[int, typer.Option(min=0, help="Of each drain or table, instead of the plan's.")] = 0,
     repeats: Annotated[int, typer.Option(min=0, help="Of each drain, instead of the plan's.")] = 0,
     seconds: Annotated[float, typer.Option(min=0, help="Under load, instead of the plan's.")] = 0.0,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only steps that begin so: drain.clickhouse, freshness, …")
+        list[str] | None, typer.Option(help="Only steps that begin so: drain.clickhouse, reconcile, …")
     ] = None,
     report: Annotated[bool, typer.Option(help="Write docs/benchmarks.")] = True,
 ) -> None:

@@ -35,10 +35,11 @@ class Capture:
     Args:
         place: the pipeline.
         schemas: JSON with schemas, which the peers need, instead of without.
+        snapshot: read the rows that are there already, instead of later changes alone.
     """
 
-    def __init__(self, place: Place, *, schemas: bool) -> None:
-        self._place, self._schemas = place, schemas
+    def __init__(self, place: Place, *, schemas: bool, snapshot: bool = True) -> None:
+        self._place, self._schemas, self._snapshot = place, schemas, snapshot
         self._connect = ConnectClient(place.connections().get("cdc_connect").url())
 
     def register(self) -> None:
@@ -62,9 +63,9 @@ class Capture:
 
     def _config(self, connections: Connections) -> dict[str, str]:
         config = connector_config(self._place.pipeline(), connections)
-        if not self._schemas:
-            return config
-        return {**config, **PEER_SETTINGS}
+        if not self._snapshot:
+            config["snapshot.mode"] = "no_data"
+        return {**config, **PEER_SETTINGS} if self._schemas else config
 
 
 def record_layouts(places: tuple[Place, ...], shape: Shape) -> tuple[Layout, ...]:

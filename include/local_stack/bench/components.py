@@ -78,3 +78,8 @@ def peer_plugins(ctx: StackContext) -> Path:
 def bench_components() -> tuple[Component, ...]:
     """Every component of the bench, in start order."""
     return (Source(), Warehouse(), Control(), Kafka(), Connect(), PeerConnect(), ClickHouse())
+
+
+def reconcile_components() -> tuple[Component, ...]:
+    """What the reconciliation alone needs: everything but the peers' worker."""
+    return tuple(component for component in bench_components() if not isinstance(component, PeerConnect))

@@ -131,8 +131,11 @@ class Place:
             ],
             "streaming": {"trigger_ms": self.trigger_ms},
             "alerts": {"connection": "cdc_smtp", "from": "cdc@localhost", "to": ["bench@localhost"]},
-            "tables": [_table(shape) for shape in self.shapes],
+            "tables": self._tables(),
         }  # fmt: skip
+
+    def _tables(self) -> list[dict[str, Any]]:
+        return [_table(shape) for shape in self.shapes]
 
 
 def _table(shape: Shape) -> dict[str, Any]:

@@ -98,6 +98,29 @@ def plot_lag(details: Details, folder: Path, name: str) -> str | None:
     return _save(figure, folder, f"{name}-lag.svg")
 
 
+def plot_reconcile(details: Details, folder: Path, name: str) -> str | None:
+    """CPU of a reconciliation by database, and its time, equal and with planted faults."""
+    found = details.get("reconcile")
+    if not found:
+        return None
+    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    axis = figure.subplots()
+    for offset, (what, color) in enumerate((("equal", SIDES["ours"]), ("faults", SIDES["peer"]))):
+        spreads = {"time": found[what]["seconds"], **found[what]["cpu_s"]}
+        heights = [spread["median"] for spread in spreads.values()]
+        error = [
+            [spread["median"] - spread["low"] for spread in spreads.values()],
+            [spread["high"] - spread["median"] for spread in spreads.values()],
+        ]
+        places = [number + offset * 0.4 for number in range(len(spreads))]
+        axis.bar(places, heights, 0.38, yerr=error, color=color, label=what, capsize=3)
+        names = ["time", *(f"CPU {database}" for database in found[what]["cpu_s"])]
+    axis.set_xticks([number + 0.2 for number in range(len(names))], names)
+    axis.set_title(f"reconciliation of {found['rows']:,} rows: seconds")
+    axis.legend()
+    return _save(figure, folder, f"{name}-reconcile.svg")
+
+
 def _save(figure: Figure, folder: Path, name: str) -> str:
     figure.savefig(folder / name, metadata={"Date": None})
     return name

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from local_stack.bench.plots import plot_batches, plot_drains, plot_freshness, plot_lag
+from local_stack.bench.plots import plot_batches, plot_drains, plot_freshness, plot_lag, plot_reconcile
 from local_stack.bench.summary import SINKS, summarise
 from local_stack.envfile import write_atomically
 
@@ -23,6 +23,12 @@ DRAINS = {
 GOALS = {"clickhouse": 5.0, "warehouse": 3.0}
 MEMORY_GOAL_MB = 1500
 P50_GOAL_S, P99_GOAL_S, SHARE_GOAL = 0.2, 0.5, 0.9
+TITLES = {
+    "full": "`make bench-full`: the long run",
+    "short": "`make bench`: the short run",
+    "reconcile": "`--only reconcile`: the reconciliation alone",
+}
+NONE = "-"
 Details = Mapping[str, Any]
 
 
@@ -37,12 +43,23 @@ def print_table(summary: Details, details: Details, console: Console) -> None:
 
 
 def goal_rows(summary: Details, details: Details) -> list[tuple[str, str, str, str, str]]:
-    """What was measured, ours, the peer's, the ratio, and the goal with whether it was met."""
+    """What was measured, ours, the peer's, the ratio, and the goal with whether it was met.
+
+    Steps that were not asked for are left out.
+    """
     rows = [row for sink in SINKS for row in _drain_goals(sink, summary["drain"][sink], details)]
     rows += [row for sink in SINKS for row in _freshness_goals(sink, summary["freshness"][sink], details)]
     share = summary["sustained"]["share_of_capture"]
     goal = _at_least(share, SHARE_GOAL)
-    return [*rows, ("sustained, share of capture", _number(share, 2), "", "", goal)]
+    rows.append(("sustained, share of capture", _number(share, 2), "", "", goal))
+    rows += _reconcile_goals(summary["reconcile"])
+    return [row for row in rows if row[1] != NONE]
+
+
+def _reconcile_goals(found: Details) -> Iterator[tuple[str, str, str, str, str]]:
+    what = f"reconciliation of {_number(found['rows'])} equal rows"
+    yield f"{what}, s", _number(found["seconds"], 1), "", "", ""
+    yield f"{what}, rows opened", _number(found["opened"]), "", "", _at_most(found["opened"], 0)
 
 
 def _drain_goals(sink: str, drain: Details, details: Details) -> Iterator[tuple[str, str, str, str, str]]:
@@ -72,7 +89,7 @@ def write_report(details: Details, folder: Path, name: str) -> None:
     write_atomically(folder / f"{name}.json", json.dumps(details, indent=1) + "\n")
     plots = [
         drawn
-        for draw in (plot_drains, plot_freshness, plot_batches, plot_lag)
+        for draw in (plot_drains, plot_freshness, plot_batches, plot_lag, plot_reconcile)
         if (drawn := draw(details, folder, name)) is not None
     ]
     write_atomically(folder / f"{name}.md", render(details, name, plots))
@@ -81,13 +98,17 @@ def write_report(details: Details, folder: Path, name: str) -> None:
 def render(details: Details, name: str, plots: list[str]) -> str:
     """The report's text."""
     parts = [
-        "# `make bench-full`: the long run" if name == "full" else "# `make bench`: the short run",
-        "Written by the bench itself; do not edit. Every time is of a run whose end state was equal.",
+        f"# {TITLES[name]}",
+        (
+            "Written by the bench itself; do not edit. Every time is of a run whose end state was equal, "
+            "or in which exactly the planted faults were found."
+        ),
         *details.get("missing", ()),
         _markdown(("what", "ours", "peer", "ratio", "goal"), goal_rows(summarise(details), details)),
         *_section("Drains of a preloaded topic", _drain_table(details)),
         *_section("Freshness", _freshness_table(details)),
         *_section("Sustained", _sustained_text(details)),
+        *_section("Reconciliation", _reconcile_text(details), _reconcile_table(details)),
         *_section("Where the time goes", _profile_table(details), _batch_table(details)),
         *(f"![{plot}]({plot})" for plot in plots),
         "## Machine and versions",
@@ -145,6 +166,31 @@ def _sustained_text(details: Details) -> str:
     )
 
 
+def _reconcile_text(details: Details) -> str:
+    found = details.get("reconcile")
+    if not found:
+        return ""
+    equal, faults = found["equal"], found["faults"]
+    return (
+        f"{found['rows']:,} rows of {found['columns']} columns at the source and in both sinks: "
+        f"{_spread(equal['seconds'], 1)} s, {_spread(equal['rows_per_s'])} rows/s, while they are equal; "
+        f"{equal['checksums']:,} rows of checksums left the databases, and {equal['opened_rows']:,} others. "
+        f"With {found['planted']} planted faults, which alone were found: {_spread(faults['seconds'], 1)} s, "
+        f"of which some wait for the fences; {faults['opened']} buckets were opened, to "
+        f"{faults['opened_rows']:,} keys with hashes, and {faults['looked_at']} rows looked at on each side."
+    )
+
+
+def _reconcile_table(details: Details) -> str:
+    found = details.get("reconcile")
+    rows = [
+        (name, what, _spread(each["cpu_s"][name], 2), _spread(each["bytes"][name]))
+        for what, each in (("equal", found["equal"]), ("with faults", found["faults"]))
+        for name in each["cpu_s"]
+    ] if found else []  # fmt: skip
+    return _markdown(("database", "rows", "CPU-s", "bytes that left it"), rows)
+
+
 def _profile_table(details: Details) -> str:
     rows = []
     for sink, sides in details.get("drain", {}).items():
@@ -182,7 +228,7 @@ def _spread(found: Details, digits: int = 0) -> str:
 
 
 def _number(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
+    return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def _median(found: Details | None, name: str) -> float | None:

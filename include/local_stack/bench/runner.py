@@ -14,9 +14,9 @@ from rich.console import Console
 
 from local_stack.bench.components import peer_plugins
 from local_stack.bench.environment import describe_environment
-from local_stack.bench.peer_jars import install_peers, peers_folder
+from local_stack.bench.peer_jars import Peers, install_peers, peers_folder
 from local_stack.bench.report import print_table, write_report
-from local_stack.bench.steps import FULL, SHORT, Plan, Steps
+from local_stack.bench.steps import FULL, RECONCILE, SHORT, Plan, Steps
 from local_stack.bench.summary import summarise
 from local_stack.context import REPO, Places, environment
 from local_stack.envfile import write_atomically
@@ -25,6 +25,7 @@ from local_stack.run import interruptible
 from local_stack.stack import LocalStack
 
 COMPONENTS = "local_stack.bench.components:bench_components"
+RECONCILE_COMPONENTS = "local_stack.bench.components:reconcile_components"
 KEPT = "bench-unfinished.json"
 
 
@@ -33,8 +34,8 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
 
     Args:
         full: the long plan, whose finished steps are kept when it is broken off, and not done again.
-        rows: of each drain; 0 for the plan's.
-        repeats: of each drain; 0 for the plan's.
+        rows: of each drain, and of the reconciled table; 0 for the plan's.
+        repeats: of both; 0 for the plan's.
         seconds: under load; 0 for the plan's.
         only: prefixes of the steps to do; all by default.
         report: write `docs/benchmarks`.
@@ -47,63 +48,85 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
     """
     console, env = make_console(), environment()
     home = Places.from_environment(env).home
-    plan = _changed(FULL if full else SHORT, rows, repeats, seconds)
-    stack = _stack(home / "bench", env)
+    plan = changed(FULL if full else SHORT, rows, repeats, seconds, only)
+    alone = bool(only) and all(map(_is_reconcile, only))
+    stack = _stack(home / "bench", env, RECONCILE_COMPONENTS if alone else COMPONENTS)
     _forget_earlier(stack.places.home)
-    peers = install_peers(
-        peers_folder(env), stack.places.home / "peers", stack.places.jars, lambda text: say(console, text)
-    )
-    for sentence in peers.missing:
-        say(console, sentence)
+    peers = _no_peers() if alone else _peers(stack, env, console)
     kept = home / KEPT
-    details = _kept(kept if full else None, plan)
+    details = _kept(kept if full and not alone else None, plan)
+    details["missing"] = list(peers.missing)
     try:
         with interruptible():
             ctx = start_components(stack, console)
             steps = Steps(ctx, plan, peers, lambda text: say(console, text))
             details["environment"] = describe_environment(steps.place, peer_plugins(ctx))
-            for name, step in steps.all().items():
-                if (only and not any(name.startswith(prefix) for prefix in only)) or _has(details, name):
-                    continue
+            chosen = {
+                name: step
+                for name, step in steps.all().items()
+                if (not only or any(map(name.startswith, only))) and not _has(details, name)
+            }
+            if chosen.keys() - {RECONCILE}:
+                steps.prepare()
+            for name, step in chosen.items():
                 _put(details, name, step())
-                _write(kept, details)
+                if not alone:
+                    _write(kept, details)
             details["environment"]["load_after"] = round(os.getloadavg()[0], 2)
     finally:
         stop_stack(stack, console)
-    _finish(details, home, console, full=full, report=report, missing=peers.missing)
-    kept.unlink(missing_ok=True)
+    _finish(details, home, console, RECONCILE if alone else "full" if full else "short", report=report)
+    if not alone:
+        kept.unlink(missing_ok=True)
     return 0
 
 
-def _finish(
-    details: dict[str, Any], home: Path, console: Console, *, full: bool, report: bool, missing: Sequence[str]
-) -> None:
-    details["missing"] = list(missing)
+def _finish(details: dict[str, Any], home: Path, console: Console, name: str, *, report: bool) -> None:
     summary = summarise(details)
     _write(home / "bench.json", summary)
     _write(home / "bench-details.json", details)
     print_table(summary, details, console)
     if report:
         folder = REPO / "docs" / "benchmarks"
-        write_report(details, folder, "full" if full else "short")
+        write_report(details, folder, name)
         say(console, f"report and plots: {folder}")
     say(console, f"figures: {home / 'bench.json'}")
 
 
-def _changed(plan: Plan, rows: int, repeats: int, seconds: float) -> Plan:
+def changed(plan: Plan, rows: int, repeats: int, seconds: float, only: Sequence[str]) -> Plan:
+    """A plan as it was asked for; one without a reconciliation gets one when that is asked for by name."""
+    if not plan.reconcile_rows and any(map(_is_reconcile, only)):
+        plan = replace(plan, reconcile_rows=plan.rows)
     if rows:
-        plan = replace(plan, rows=rows)
+        plan = replace(plan, rows=rows, reconcile_rows=rows if plan.reconcile_rows else 0)
     if repeats:
-        plan = replace(plan, repeats=repeats)
+        plan = replace(plan, repeats=repeats, reconcile_repeats=repeats)
     if seconds:
         plan = replace(plan, freshness_s=seconds, sustained_s=seconds)
     return plan
 
 
-def _stack(home: Path, env: Any) -> LocalStack:
+def _is_reconcile(prefix: str) -> bool:
+    return bool(prefix) and RECONCILE.startswith(prefix)
+
+
+def _stack(home: Path, env: Any, components: str) -> LocalStack:
     values = {**env, "CDC_HOME": str(home)}
     places = replace(Places.from_environment(env), home=home)
-    return LocalStack(places, components=COMPONENTS, env=values)
+    return LocalStack(places, components=components, env=values)
+
+
+def _peers(stack: LocalStack, env: Any, console: Console) -> Peers:
+    peers = install_peers(
+        peers_folder(env), stack.places.home / "peers", stack.places.jars, lambda text: say(console, text)
+    )
+    for sentence in peers.missing:
+        say(console, sentence)
+    return peers
+
+
+def _no_peers() -> Peers:
+    return Peers(clickhouse=False, warehouse=False, missing=())
 
 
 def _forget_earlier(home: Path) -> None:

@@ -22,12 +22,14 @@ from local_stack.bench.envelopes import Layout
 from local_stack.bench.freshness import TOPIC, LiveSource, measure_freshness
 from local_stack.bench.peer_jars import Peers
 from local_stack.bench.place import Place, create_source_tables
+from local_stack.bench.reconcile import measure_reconciliation
 from local_stack.bench.shapes import ORDERS, Shape, numbered, wide
 from local_stack.bench.sustained import backlog_rate, capture_rate, hold
 from local_stack.bench.timings import median_durations
 from local_stack.component import StackContext
 
 WARM_UP = 100_000
+RECONCILE = "reconcile"
 Say = Callable[[str], None]
 Step = Callable[[], dict[str, Any]]
 
@@ -43,6 +45,7 @@ class Plan:
         rates: changes a second at which freshness is measured.
         freshness_s, sustained_s: how long.
         capture_rows: the backlog from which Debezium's own rate is measured.
+        reconcile_rows, reconcile_repeats: of the reconciled table; 0 rows for none.
     """
 
     rows: int
@@ -54,12 +57,15 @@ class Plan:
     freshness_s: float = 40.0
     sustained_s: float = 60.0
     capture_rows: int = 100_000
+    reconcile_rows: int = 0
+    reconcile_repeats: int = 3
 
 
 SHORT = Plan(rows=200_000, repeats=3)
 FULL = Plan(
     rows=1_000_000, repeats=5, large_rows=10_000_000, wide_rows=200_000, many_tables=50,
     rates=(100, 1000, 5000), freshness_s=120.0, sustained_s=300.0, capture_rows=300_000,
+    reconcile_rows=10_000_000,
 )  # fmt: skip
 
 
@@ -67,10 +73,17 @@ class Steps:
     """The steps on a running stack."""
 
     def __init__(self, ctx: StackContext, plan: Plan, peers: Peers, say: Say) -> None:
-        """Record how Debezium writes events, then stop it until it is needed."""
+        """Nothing is done yet."""
         self._ctx, self._plan, self._peers, self._say = ctx, plan, peers, say
-        shapes = (ORDERS, wide()) if plan.wide_rows else (ORDERS,)
-        self._live, self._peer = Place(ctx, "live", shapes), Place(ctx, "peercap", shapes)
+        self._shapes = (ORDERS, wide()) if plan.wide_rows else (ORDERS,)
+        self._live, self._peer = Place(ctx, "live", self._shapes), Place(ctx, "peercap", self._shapes)
+
+    def prepare(self) -> None:
+        """Record how Debezium writes events, then stop it until it is needed.
+
+        Every step needs it but the reconciliation.
+        """
+        shapes = self._shapes
         self._live.write()
         self._peer.write()
         with self._live.postgres("cdc_source_admin") as connection:
@@ -108,6 +121,9 @@ class Steps:
         for rate in plan.rates:
             steps[f"freshness.{rate}"] = partial(self._freshness, rate)
         steps["sustained"] = self._sustained
+        if plan.reconcile_rows:
+            # The last one: the log that filling its table writes would take the other slots' place.
+            steps[RECONCILE] = self._reconcile
         return steps
 
     def _drain(
@@ -168,6 +184,11 @@ class Steps:
         with self._ours() as (tables, driver):
             held = hold(self._source, tables, backlog, capacity, self._plan.sustained_s, driver.problem, tell)
         return {**asdict(held), "share": round(held.share, 3)}
+
+    def _reconcile(self) -> dict[str, Any]:
+        rows, repeats = self._plan.reconcile_rows, self._plan.reconcile_repeats
+        self._say(f"reconciliation of {rows:,} rows, {repeats} time(s) equal and with planted faults")
+        return measure_reconciliation(self._ctx, rows, repeats, lambda text: self._say(f"  {text}"))
 
     @contextmanager
     def _ours(self) -> Iterator[tuple[dict[str, Any], StreamDriver]]:

@@ -17,6 +17,7 @@ def summarise(details: Details) -> dict[str, Any]:
         "drain": {sink: _drain(details.get("drain", {}).get(sink, {})) for sink in SINKS},
         "freshness": {sink: _freshness(details.get("freshness", {}), sink) for sink in SINKS},
         "sustained": {"share_of_capture": details.get("sustained", {}).get("share")},
+        "reconcile": _reconcile(details.get("reconcile")),
         "environment": details.get("environment", {}),
     }
 
@@ -38,6 +39,28 @@ def _freshness(found: Details, sink: str) -> dict[str, Any]:
     if delay is None:
         return {"rate": None, "p50_s": None, "p99_s": None}
     return {"rate": delay["rate"], "p50_s": round(delay["p50_s"], 3), "p99_s": round(delay["p99_s"], 3)}
+
+
+def _reconcile(found: Details | None) -> dict[str, Any]:
+    """Figures while everything is equal; `found` of the planted differences, and what was opened for them."""
+    if not found:
+        names = ("rows", "seconds", "rows_per_s", "bytes", "cpu_s", "checksum_rows", "opened", "faults")
+        return dict.fromkeys(names)
+    equal, faults = found["equal"], found["faults"]
+    return {
+        "rows": found["rows"],
+        "seconds": round(equal["seconds"]["median"], 2),
+        "rows_per_s": _median(equal, "rows_per_s"),
+        "bytes": {name: round(spread["median"]) for name, spread in equal["bytes"].items()},
+        "cpu_s": {name: round(spread["median"], 2) for name, spread in equal["cpu_s"].items()},
+        "checksum_rows": equal["checksums"],
+        "opened": equal["opened_rows"],
+        "faults": {
+            "planted": found["planted"],
+            "seconds": round(faults["seconds"]["median"], 2),
+            "opened": faults["opened_rows"],
+        },
+    }
 
 
 def _median(found: Details | None, name: str) -> float | None:

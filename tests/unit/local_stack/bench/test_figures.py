@@ -34,6 +34,15 @@ def delay(p50: float) -> dict[str, float]:
     }
 
 
+def reconciled(opened: int) -> dict[str, object]:
+    databases = ("source", "clickhouse", "warehouse")
+    return {
+        "seconds": spread(20.0), "rows_per_s": spread(500_000.0), "checksums": 98_304, "opened": opened,
+        "opened_rows": opened * 900, "looked_at": opened, "bytes": dict.fromkeys(databases, spread(2e6)),
+        "cpu_s": dict.fromkeys(databases, spread(9.5)), "runs": [],
+    }  # fmt: skip
+
+
 DETAILS = {
     "drain": {
         "clickhouse": {"ours": side(60_000, 15), "peer": side(20_000, 60)},
@@ -51,6 +60,10 @@ DETAILS = {
         "share": 0.75, "rate": 7500.0, "capture_rate": 10_000.0, "backlog_rate": 15_000.0, "seconds": 60.0,
         "lags": [[0.0, 10.0], [1.0, 12.0]], "tried": [[0.9, False], [0.75, True]],
     },
+    "reconcile": {
+        "rows": 10_000_000, "columns": 12, "fill_s": 200.0, "planted": 6,
+        "equal": reconciled(0), "faults": reconciled(6),
+    },
     "environment": {"cores": 2},
     "missing": ["the JDBC sink is not measured"],
 }  # fmt: skip
@@ -58,13 +71,15 @@ DETAILS = {
 
 def test_the_summary_has_exactly_the_promised_keys():
     summary = summarise(DETAILS)
-    assert list(summary) == ["drain", "freshness", "sustained", "environment"]
+    assert list(summary) == ["drain", "freshness", "sustained", "reconcile", "environment"]
     for sink in ("clickhouse", "warehouse"):
         assert list(summary["drain"][sink]) == [
             "rows_per_s", "peer_rows_per_s", "ratio", "cpu_ratio", "peak_memory_mb",
         ]  # fmt: skip
         assert list(summary["freshness"][sink]) == ["rate", "p50_s", "p99_s"]
     assert list(summary["sustained"]) == ["share_of_capture"]
+    names = ["rows", "seconds", "rows_per_s", "bytes", "cpu_s", "checksum_rows", "opened", "faults"]
+    assert list(summary["reconcile"]) == list(summarise({})["reconcile"]) == names
 
 
 def test_ratios_are_ours_over_the_peers_and_the_peers_cpu_over_ours():
@@ -81,11 +96,20 @@ def test_freshness_is_that_at_the_rate_which_has_a_goal():
     assert fresh["clickhouse"] == {"rate": 1000, "p50_s": 0.15, "p99_s": 0.3}
 
 
+def test_a_reconciliation_has_its_figures_by_database():
+    found = summarise(DETAILS)["reconcile"]
+    assert found["bytes"] == {"source": 2_000_000, "clickhouse": 2_000_000, "warehouse": 2_000_000}
+    assert found["cpu_s"]["source"] == 9.5
+    assert (found["rows"], found["seconds"], found["opened"]) == (10_000_000, 20.0, 0)
+    assert found["faults"] == {"planted": 6, "seconds": 20.0, "opened": 5400}
+
+
 def test_what_was_not_measured_is_none():
     summary = summarise({})
     assert set(summary["drain"]["clickhouse"].values()) == {None}
     assert set(summary["freshness"]["warehouse"].values()) == {None}
     assert summary["sustained"]["share_of_capture"] is None
+    assert set(summary["reconcile"].values()) == {None}
 
 
 def test_goals_say_whether_they_were_met():
@@ -96,6 +120,12 @@ def test_goals_say_whether_they_were_met():
     assert rows["freshness clickhouse at 1,000/s, p50 in s"] == "≤ 0.2 met"
     assert rows["freshness warehouse at 1,000/s, p50 in s"] == "≤ 0.2 not met"
     assert rows["sustained, share of capture"] == "≥ 0.9 not met"
+    assert rows["reconciliation of 10,000,000 equal rows, rows opened"] == "≤ 0 met"
+
+
+def test_what_was_not_measured_has_no_goal():
+    alone = {"reconcile": DETAILS["reconcile"]}
+    assert all(what.startswith("reconciliation") for what, *_ in goal_rows(summarise(alone), alone))
 
 
 def test_the_report_shows_every_part():
@@ -103,13 +133,20 @@ def test_the_report_shows_every_part():
     for words in (
         "the JDBC sink is not measured", "60,000 (59,999 to 60,001)", "| 1,000 | ours | kafka |",
         "75% held", "java 10.0, python 20.0", "addBatch 40", "![short-drain.svg]", "| cores | 2 |",
+        "| source | equal | 9.50 (8.50 to 10.50) |", "98,304 rows of checksums", "With 6 planted faults",
     ):  # fmt: skip
         assert words in text
 
 
 def test_a_report_is_written_with_its_plots(tmp_path):
     write_report(DETAILS, tmp_path, "short")
-    plots = {"short-drain.svg", "short-freshness.svg", "short-batches.svg", "short-lag.svg"}
+    plots = {
+        "short-drain.svg",
+        "short-freshness.svg",
+        "short-batches.svg",
+        "short-lag.svg",
+        "short-reconcile.svg",
+    }
     assert {path.name for path in tmp_path.iterdir()} == {"short.md", "short.json", *plots}
     text = (tmp_path / "short.md").read_text()
     assert all(f"![{plot}]({plot})" in text for plot in plots)
