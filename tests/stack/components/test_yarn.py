@@ -104,7 +104,7 @@ class TestClassArchive:
         self, ctx: StackContext, application: str
     ) -> None:
         archive = class_archive(ctx.jars, ctx.java_home).file
-        assert archive.exists(), "`make bootstrap` makes it"
+        assert archive.exists(), "`rm .venv/.complete; make bootstrap` makes it"
         running = containers(ctx, "ApplicationMaster") | containers(ctx, "YarnCoarseGrainedExecutorBackend")
         assert len(running) == 2
         for pid in running:
