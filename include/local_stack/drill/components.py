@@ -152,6 +152,7 @@ class SinkOutage(Fault):
     """
 
     mended_by = "itself: the queries try again"
+    lasts_s = OUTAGE_S
 
     def __init__(self, sink_type: str, component: str) -> None:
         """Nothing is stopped yet."""

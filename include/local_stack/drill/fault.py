@@ -15,11 +15,13 @@ class Fault(ABC):
         name: by which it is chosen.
         planted: what is done, in words.
         mended_by: `itself: …`, or the action that a person takes, which the drill then takes.
+        lasts_s: it ends by itself after so many seconds; 0 for one that stays.
     """
 
     name: str
     planted: str
     mended_by: str
+    lasts_s: float = 0.0
 
     @abstractmethod
     def plant(self, stage: Stage) -> None:

@@ -20,7 +20,7 @@ from local_stack.drill.outcome import Ending, Outcome, Report, Sighting, report_
 from local_stack.drill.rows import RowFault
 from local_stack.drill.stage import Stage
 from local_stack.drill.streams import KilledDriver, StalledQuery
-from local_stack.drill.watch import Moment, await_well
+from local_stack.drill.watch import HEALTH, Moment, await_well
 from local_stack.envfile import write_atomically
 from local_stack.lifecycle import make_console, say, stop_stack
 from local_stack.run import GeneratorThread, interruptible
@@ -29,6 +29,8 @@ from local_stack.stack import LocalStack
 RATE = 50.0
 SINKS = {"clickhouse": "clickhouse", "warehouse": "postgres"}
 FIRST_CHANGES_S = 30.0
+# What a run of the checks may take on a busy machine.
+LOOK_S = 30.0
 
 
 def all_faults() -> tuple[Fault, ...]:
@@ -191,6 +193,9 @@ class Drill:
     def _follow(self, fault: Fault, seen: _Seen) -> None:
         """From planting to the end; what was seen is kept also when it goes no further."""
         stage = self._stage
+        if fault.lasts_s:
+            # A run of the schedule, with its grace, would keep the drill's own from looking until it is over.
+            stage.await_room(HEALTH, fault.lasts_s + LOOK_S)
         planted = Moment.now(stage)
         fault.plant(stage)
         watch = fault.watch(stage)

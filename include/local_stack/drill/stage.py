@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -159,6 +160,21 @@ class Stage:
             return found if found.finished else None
 
         return self.wait_for(look, RUN_LIMIT_S, f"{run.dag_id} has not ended")
+
+    def await_room(self, dag_id: str, seconds: float) -> None:
+        """Wait until no run of a DAG is under way, and the schedule begins none for so many seconds.
+
+        Raises:
+            UnavailableError: there is no such time.
+        """
+
+        def look() -> bool:
+            if not all(run.finished for run in self.api.runs(dag_id)):
+                return False
+            following = self.api.next_run(dag_id)
+            return following is None or (following - datetime.now(UTC)).total_seconds() >= seconds
+
+        self.wait_for(look, RUN_LIMIT_S, f"{dag_id} has no {seconds:.0f} s between two runs")
 
     def command(self, *words: str) -> str:
         """Run the `cdc` command in the stack's environment; returns what it printed.

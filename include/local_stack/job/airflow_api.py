@@ -86,6 +86,11 @@ class AirflowApi:
         found = self._need("GET", f"/dags/{quote(dag_id)}/dagRuns", params=query)
         return [_run(entry) for entry in found["dag_runs"]]
 
+    def next_run(self, dag_id: str) -> datetime | None:
+        """When the schedule begins the DAG's next run; None without a schedule."""
+        when = self._need("GET", f"/dags/{quote(dag_id)}")["next_dagrun_run_after"]
+        return None if when is None else datetime.fromisoformat(when)
+
     def run(self, dag_id: str, run_id: str) -> DagRun:
         """A run as it is now."""
         return _run(self._need("GET", f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"))
