@@ -11,7 +11,7 @@ from typing import Any
 from cdc.connections import Connections
 from cdc.errors import DataError
 from cdc.ops import OpsStore
-from cdc.services.reconcile import TableReconciliation
+from cdc.services.reconcile_report import TableReconciliation
 from cdc.services.reconcile_run import reconcile_tables
 from cdc.spec import ClickHouseSink
 from local_stack.bench.capture import Capture

@@ -11,7 +11,7 @@ from cdc.comparison.report import Difference
 from cdc.ddl.columns import sink_columns
 from cdc.errors import DataError
 from cdc.model.generations import FIRST_GENERATION
-from cdc.services.reconcile import TableReconciliation
+from cdc.services.reconcile_report import TableReconciliation
 from cdc.spec import load_pipeline
 from local_stack.bench.reconcile import Run, check_found, document
 from local_stack.bench.reconcile_faults import faults
