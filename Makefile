@@ -112,10 +112,21 @@ format: bootstrap ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix --quiet $(wildcard $(SOURCES)) || true
 	@.venv/bin/ruff format $(wildcard $(SOURCES))
 
+# Half of what the slow suites take is waiting, so two of them share the cores; the longest begins first.
+LANES ?= 2
+SLOW_SUITES := e2e spark stack airflow
+
 .PHONY: test
-test: lint ## All checks and tests: lint, then each suite from the fastest to the slowest
-	@failed=; for suite in $(SUITES); do echo "== tests/$$suite"; $(PYTEST) tests/$$suite -m "not drill" $(ARGS) || failed="$$failed $$suite"; done; \
-	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; echo "all suites passed: $(SUITES)"
+test: lint ## All checks and tests: lint, unit tests, then the slow suites two at a time (LANES=1: one, with progress)
+	@failed=; $(MAKE) suite-unit || failed=1; \
+	echo "== $(SLOW_SUITES): $(LANES) at a time, what each says follows when it has ended"; \
+	$(MAKE) --keep-going --jobs $(LANES) $(if $(filter-out 1,$(LANES)),--output-sync=target) \
+	$(addprefix suite-,$(SLOW_SUITES)) || failed=1; \
+	if [ -n "$$failed" ]; then echo "tests failed, see above"; exit 1; fi; echo "all suites passed: $(SUITES)"
+
+.PHONY: $(addprefix suite-,$(SUITES))
+$(addprefix suite-,$(SUITES)): suite-%:
+	@echo "== tests/$*"; $(PYTEST) tests/$* -m "not drill" $(ARGS)
 
 .PHONY: $(addprefix test-,$(SUITES))
 test-unit: bootstrap ## Tests that take seconds

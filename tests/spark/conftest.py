@@ -129,6 +129,7 @@ class Servers:
     def stop_all(self) -> None:
         for name in reversed(list(self._running)):
             self.stop(name)
+        self.claims.__exit__()
 
 
 @dataclass

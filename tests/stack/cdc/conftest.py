@@ -208,6 +208,7 @@ class RunningStack:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        self.claims.__exit__()
 
 
 @contextlib.contextmanager
