@@ -115,18 +115,20 @@ format: bootstrap ## Format the code and mend what ruff can mend
 # Half of what the slow suites take is waiting, so two of them share the cores; the longest begins first.
 LANES ?= 2
 SLOW_SUITES := e2e spark stack airflow
+CHOSEN = -m "not drill" $(ARGS)
 
 .PHONY: test
-test: lint ## All checks and tests: lint, unit tests, then the slow suites two at a time (LANES=1: one, with progress)
+test: lint ## All checks and tests: lint, unit tests, then the slow suites two at a time (LANES=1: one)
 	@failed=; $(MAKE) suite-unit || failed=1; \
-	echo "== $(SLOW_SUITES): $(LANES) at a time, what each says follows when it has ended"; \
-	$(MAKE) --keep-going --jobs $(LANES) $(if $(filter-out 1,$(LANES)),--output-sync=target) \
-	$(addprefix suite-,$(SLOW_SUITES)) || failed=1; \
+	echo "== $(SLOW_SUITES), $(LANES) at a time"; \
+	$(MAKE) --keep-going --jobs $(LANES) $(addprefix suite-,$(SLOW_SUITES)) || failed=1; \
 	if [ -n "$$failed" ]; then echo "tests failed, see above"; exit 1; fi; echo "all suites passed: $(SUITES)"
 
 .PHONY: $(addprefix suite-,$(SUITES))
-$(addprefix suite-,$(SUITES)): suite-%:
-	@echo "== tests/$*"; $(PYTEST) tests/$* -m "not drill" $(ARGS)
+suite-unit:
+	@echo "== tests/unit"; $(PYTEST) tests/unit $(CHOSEN)
+$(addprefix suite-,$(SLOW_SUITES)): suite-%:
+	@$(PYTEST) tests/$* -v $(CHOSEN) 2>&1 | sed -u 's|^|$*: |'
 
 .PHONY: $(addprefix test-,$(SUITES))
 test-unit: bootstrap ## Tests that take seconds
