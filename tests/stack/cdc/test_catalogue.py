@@ -182,7 +182,6 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
 
 
 def test_a_pattern_without_a_match_lists_what_there_is(connections: Connections, pipeline: Pipeline) -> None:
-    with pytest.raises(
-        UnsupportedSourceError, match=r"no table matches nothing\.\*; the source has: public\."
-    ):
+    told = r"no table matches nothing\.\*; the source has: (\w+\.\w+, )*public\.customers"
+    with pytest.raises(UnsupportedSourceError, match=told):
         discover(pipeline, connections, ["nothing.*"])
