@@ -67,9 +67,10 @@ def test_parse_in_two_seconds_and_open_no_connection(dagbag: DagBag, monkeypatch
         raise AssertionError(f"a DAG file connects to {args[1:]} while it is parsed")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    began = time.monotonic()
+    # Of CPU: how long that takes is up to what else runs.
+    began = time.process_time()
     again = DagBag(dag_folder=str(REPO / "dags"))
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert again.import_errors == {}
 
 
