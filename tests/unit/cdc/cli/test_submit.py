@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,11 +30,15 @@ def test_a_job_that_is_asked_to_end_does_so_and_leaves_no_passwords_behind(tmp_p
     program.chmod(0o755)
     every = Connections(Connection(id=name, conn_type="x") for name in IDS)
     (tmp_path / "connections.json").write_text(json.dumps(every.to_document()))
+    # A copy: outside a stack the command lays what it submits beside the pipeline.
+    pipelines = tmp_path / "pipelines"
+    pipelines.mkdir()
+    shutil.copy(SAMPLE, pipelines)
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "CDC_CONNECTIONS_FILE": str(tmp_path / "connections.json"),
-        "CDC_PIPELINES_DIR": str(SAMPLE.parent),
+        "CDC_PIPELINES_DIR": str(pipelines),
         "CDC_JARS": str(tmp_path / "jars"),
         "CHECKPOINT_ROOT": str(tmp_path / "checkpoints"),
         "SPARK_HOME": str(tmp_path),
