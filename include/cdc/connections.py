@@ -172,6 +172,6 @@ class Connections:
         """
         chosen = Connections(self.get(name) for name in ids)
         path = folder / "connections.json"
-        path.touch(mode=0o600)
+        path.touch(mode=0o600, exist_ok=False)
         path.write_text(json.dumps(chosen.to_document()), encoding="utf-8")
         return path

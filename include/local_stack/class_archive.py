@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # A JVM that finds its archive unusable says so and goes on without it; nobody can do anything about it then.
-_QUIET = "-Xlog:cds=off,cds+dynamic=off"
+QUIET = "-Xlog:cds=off,cds+dynamic=off"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ClassArchive:
     def options(self) -> tuple[str, ...]:
         """Options of a JVM that uses the archive; none where there is no archive."""
         file = self.file
-        return (f"-XX:SharedArchiveFile={file}", "-Xshare:auto", _QUIET) if file.exists() else ()
+        return (f"-XX:SharedArchiveFile={file}", "-Xshare:auto", QUIET) if file.exists() else ()
 
 
 def _digest(parts: list[str]) -> str:

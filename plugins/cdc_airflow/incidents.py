@@ -116,7 +116,7 @@ def _composer(
 ) -> Compose:
     def compose(turns: Sequence[Turn]) -> list[tuple[Draft, Sequence[Turn]]]:
         news = build_news(about or pipeline.name, turns, details, place, at)
-        return [(draft, about) for message, about in news for draft in drafts_of(message, pipeline.alerts)]
+        return [(draft, told) for message, told in news for draft in drafts_of(message, pipeline.alerts)]
 
     return compose
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import re
 import sys
 import tempfile
@@ -26,31 +25,20 @@ from local_stack.bootstrap.jarsets import (
     render_lock,
     select,
 )
-from local_stack.components.spark import class_archive
+from local_stack.components.spark import class_archive, spark_home
 from local_stack.context import Places, environment
 from local_stack.java import find_java
 
 console = Console()
 
 
-def spark_jars() -> Path:
-    """The folder of jars that pyspark brings, found without importing it.
-
-    Raises:
-        ConfigurationError: when pyspark is not installed.
-    """
-    spec = importlib.util.find_spec("pyspark")
-    if spec is None or spec.origin is None:
-        raise ConfigurationError("the virtual environment has no pyspark: `make bootstrap` completes it")
-    return Path(spec.origin).parent / "jars"
-
-
 def make_ivy(cache: Path) -> Ivy:
     """Spark's Ivy with the Java that the stack runs on."""
     env = environment()
-    jar = next(spark_jars().glob("ivy-*.jar"), None)
+    jars = spark_home() / "jars"
+    jar = next(jars.glob("ivy-*.jar"), None)
     if jar is None:
-        raise ConfigurationError(f"{spark_jars()} has no ivy-*.jar: delete .venv and run `make bootstrap`")
+        raise ConfigurationError(f"{jars} has no ivy-*.jar: delete .venv and run `make bootstrap`")
     return Ivy(find_java(env) / "bin" / "java", jar, cache, env)
 
 
@@ -92,7 +80,7 @@ def install_jars(places: Places) -> None:
 
 def resolve() -> None:
     """Resolve every set with its dependencies and write the lock."""
-    provided = frozenset(re.sub(r"-\d.*", "", path.name) for path in spark_jars().glob("*.jar"))
+    provided = frozenset(re.sub(r"-\d.*", "", path.name) for path in (spark_home() / "jars").glob("*.jar"))
     lock: Lock = {}
     with tempfile.TemporaryDirectory() as scratch:
         for jar_set in (*JAR_SETS, *PEER_SETS):

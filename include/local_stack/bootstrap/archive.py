@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cdc.errors import UnavailableError
-from local_stack.class_archive import ClassArchive
-from local_stack.components.jvm import FLAGS, QUICK_START
+from local_stack.class_archive import QUIET, ClassArchive
+from local_stack.components.spark import SPARK_FLAGS
 
 LIMIT_S = 300.0
 TRAINING = Path(__file__).with_name("archive_training.py")
@@ -27,15 +27,14 @@ def make_class_archive(archive: ClassArchive, env: Mapping[str, str]) -> None:
     archive.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.folder) as scratch:
         made = Path(scratch) / "made.jsa"
-        options = (*(flag for flag in FLAGS if "Metaspace" not in flag), QUICK_START)
-        keeping = (f"-XX:ArchiveClassesAtExit={made}", "-Xlog:cds=off,cds+dynamic=off")
+        keeping = (f"-XX:ArchiveClassesAtExit={made}", QUIET)
         home = archive.spark_jars.parent
         values = {
             "JAVA_HOME": str(archive.java_home),
             "SPARK_HOME": str(home),
             "SPARK_CONF_DIR": scratch,
             "SPARK_LOCAL_IP": "127.0.0.1",
-            "SPARK_SUBMIT_OPTS": " ".join([*options, *keeping, "-cp", archive.class_path]),
+            "SPARK_SUBMIT_OPTS": " ".join([*SPARK_FLAGS, *keeping, "-cp", archive.class_path]),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
         }

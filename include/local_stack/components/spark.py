@@ -12,6 +12,9 @@ from local_stack.components.hadoop import HOST, conf_dir
 from local_stack.components.jvm import FLAGS, QUICK_FORK, QUICK_START
 from local_stack.envfile import write_atomically
 
+# A driver that compiles queries needs more room for classes than a server does.
+SPARK_FLAGS = (*(flag for flag in FLAGS if "Metaspace" not in flag), QUICK_START)
+
 
 def spark_home() -> Path:
     """The installed `pyspark` folder, which is a whole Spark.
@@ -47,10 +50,8 @@ def write_spark_conf(ctx: StackContext) -> None:
 def spark_defaults(ctx: StackContext) -> dict[str, str]:
     """What is particular to this machine: jars in place, staging in the stack's folder, small JVMs."""
     staging = ctx.data_dir("spark-staging")
-    # A driver that compiles queries needs more room for classes than a server does.
     archive = class_archive(ctx.jars, ctx.java_home)
-    quick = (QUICK_START, QUICK_FORK, *archive.options)
-    flags = " ".join([*(flag for flag in FLAGS if "Metaspace" not in flag), *quick])
+    flags = " ".join([*SPARK_FLAGS, QUICK_FORK, *archive.options])
     return {
         "spark.driver.extraClassPath": archive.class_path,
         "spark.executor.extraClassPath": archive.class_path,
@@ -96,7 +97,8 @@ def submit_options(archive: ClassArchive, *folders: Path) -> str:
         archive: without its file, nothing but the quick start is left.
         folders: of configuration.
     """
-    if not archive.options:
+    options = archive.options
+    if not options:
         return QUICK_START
     class_path = ":".join([archive.class_path, *map(str, folders)])
-    return " ".join([QUICK_START, *archive.options, "-cp", class_path])
+    return " ".join([QUICK_START, *options, "-cp", class_path])
