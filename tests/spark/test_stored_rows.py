@@ -13,7 +13,7 @@ from cdc.types.pgtype import parse_type
 from cdc_spark.readers.lookups import TableLookups
 from cdc_spark.schemas import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext, source_columns, to_rows
-from cdc_spark.transformations.kafka_parser import Envelopes
+from cdc_spark.transformations.envelopes import Envelopes
 from cdc_spark.transformations.limits import CLICKHOUSE
 from cdc_spark.writers.base import SinkBatch
 from cdc_spark.writers.factory import writer_for

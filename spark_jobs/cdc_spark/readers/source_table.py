@@ -16,7 +16,7 @@ from cdc.errors import DataError
 from cdc_spark.readers.lookups import source_failure, source_values
 from cdc_spark.schemas.rows import Operation, row_schema
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, source_columns
-from cdc_spark.transformations.kafka_parser import Envelopes
+from cdc_spark.transformations.envelopes import Envelopes
 from cdc_spark.transformations.read_back import SETTINGS
 
 CHUNK = 20_000

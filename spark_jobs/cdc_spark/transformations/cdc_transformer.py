@@ -15,7 +15,7 @@ from cdc.model.columns import Steps, versions
 from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.schemas.rows import Operation, row_schema
 from cdc_spark.transformations.beyond import NAN, beyond_text
-from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
+from cdc_spark.transformations.envelopes import BadEvent, Envelopes
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.lookups import Lookups
 from cdc_spark.transformations.values import convert_column

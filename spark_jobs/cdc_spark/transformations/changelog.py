@@ -14,15 +14,10 @@ from cdc.spec import TableSpec
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations import placeholders
 from cdc_spark.transformations.cdc_transformer import Wrong, told
+from cdc_spark.transformations.debezium_envelope import lsn_of, moment_of, whole_envelope
+from cdc_spark.transformations.envelopes import Envelopes, Truncate
 from cdc_spark.transformations.fill import Filled, without
-from cdc_spark.transformations.kafka_parser import (
-    Envelopes,
-    KafkaParser,
-    Truncate,
-    lsn_of,
-    moment_of,
-    whole_envelope,
-)
+from cdc_spark.transformations.kafka_parser import KafkaParser
 from cdc_spark.transformations.read_back import debezium_value
 
 

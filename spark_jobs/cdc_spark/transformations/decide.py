@@ -15,7 +15,7 @@ from cdc.model.version import pack
 from cdc.spec import ColumnSpec
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust, exact_notes, source_columns
-from cdc_spark.transformations.kafka_parser import Envelopes
+from cdc_spark.transformations.envelopes import Envelopes
 from cdc_spark.transformations.keys import Identity, comparable
 from cdc_spark.transformations.lookups import SourceRows
 from cdc_spark.transformations.memory import Block, Place, TaskMemory, Timeline

@@ -20,7 +20,7 @@ from cdc.errors import DataError, SchemaChangedError
 from cdc.spec import ColumnSpec, TableSpec
 from cdc.types import PgType
 from cdc_spark.transformations.cdc_transformer import TableContext, Wrong, key_table
-from cdc_spark.transformations.kafka_parser import Envelopes, Missing
+from cdc_spark.transformations.envelopes import Envelopes, Missing
 from cdc_spark.transformations.keys import comparable
 from cdc_spark.transformations.limits import INFINITE_MICROS, POSTGRES, Limits
 from cdc_spark.transformations.moments import days_of

@@ -16,7 +16,7 @@ from cdc.model.columns import versions
 from cdc.model.toast import Partial, State
 from cdc_spark.transformations.cdc_transformer import TableContext, Wrong, told
 from cdc_spark.transformations.decide import Answers, Decision, Hole, decide
-from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
+from cdc_spark.transformations.envelopes import BadEvent, Envelopes
 from cdc_spark.transformations.keys import comparable, identity_of
 from cdc_spark.transformations.memory import MARKS, Block, Place, TaskMemory
 from cdc_spark.transformations.records import Records

@@ -1,46 +1,24 @@
-"""Bytes from Kafka → typed Debezium envelopes, collected by column. No Spark, no I/O.
-
-The envelopes are those of `org.apache.kafka.connect.json.JsonConverter` with `schemas.enable=false` (Debezium
-documentation, "PostgreSQL connector, data change events").
-"""
+"""Bytes from Kafka → the envelopes of one table, checked against its columns. No Spark, no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 import orjson
 
 from cdc.errors import CdcError, DataError, SchemaChangedError, UnsupportedSourceError
-from cdc.model.events import EFFECTS, Effect
+from cdc.model.events import Effect
 from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.transformations import placeholders
+from cdc_spark.transformations.debezium_envelope import read_envelope
+from cdc_spark.transformations.envelopes import BadEvent, Envelopes, Missing, Truncate
 from cdc_spark.transformations.read_back import debezium_value
 
 Record = tuple[bytes | None, bytes | None, int, int]
 """Key, value, partition, offset."""
-
-
-@dataclass(frozen=True)
-class BadEvent:
-    """An event that cannot be written, and why.
-
-    Attributes:
-        late: its record alone does not show it: it was found when missing values were looked up.
-        unknown: columns of the event that the table does not have.
-    """
-
-    partition: int
-    offset: int
-    error: str
-    message: str
-    key: bytes | None = None
-    late: bool = False
-    unknown: tuple[str, ...] = ()
 
 
 class UnlikeError(SchemaChangedError):
@@ -53,104 +31,6 @@ class UnlikeError(SchemaChangedError):
     def __init__(self, message: str, unknown: tuple[str, ...]) -> None:
         super().__init__(message)
         self.unknown = unknown
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What an event does not say of its row: an update did not touch a long value, or no event says it.
-
-    Attributes:
-        record: the event's position among the records that were parsed.
-        columns: positions of the columns.
-        unsent: the source alone knows at least one of the values.
-    """
-
-    record: int
-    columns: tuple[int, ...]
-    unsent: bool = False
-
-
-@dataclass(frozen=True)
-class Truncate:
-    """A TRUNCATE: rows of the table with a lower LSN are not current any more."""
-
-    partition: int
-    offset: int
-    lsn: int
-
-
-@dataclass
-class Envelopes:
-    """What a stretch of records holds: one entry in each list for every event that changes a row.
-
-    Attributes:
-        values: the source columns' values in declared order; of a delete, the key's alone.
-        missing: what has to be filled, by the position in these lists; its values are None here.
-        records: the event's position among the records that were parsed.
-        doubted: positions of events that were asked after at the source, as what they say has two meanings.
-        exact: by the event's position and the column's name, PostgreSQL's own text of a value that the type
-            in which it travels does not hold.
-        moments: the commit's time at the source in microseconds.
-        until: for each partition, the offset after the last record that was seen.
-    """
-
-    keys: list[bytes | None] = field(default_factory=list)
-    ops: list[str] = field(default_factory=list)
-    values: list[tuple[Any, ...]] = field(default_factory=list)
-    lsns: list[int] = field(default_factory=list)
-    tx_ids: list[int | None] = field(default_factory=list)
-    moments: list[int] = field(default_factory=list)
-    partitions: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    missing: dict[int, Missing] = field(default_factory=dict)
-    records: list[int] = field(default_factory=list)
-    doubted: set[int] = field(default_factory=set)
-    exact: dict[int, dict[str, str]] = field(default_factory=dict)
-    bad: list[BadEvent] = field(default_factory=list)
-    truncates: list[Truncate] = field(default_factory=list)
-    until: dict[int, int] = field(default_factory=dict)
-    events: int = 0
-    tombstones: int = 0
-    parked: int = 0
-    replaced: int = 0
-
-    def add(
-        self,
-        key: bytes | None,
-        op: str,
-        values: tuple[Any, ...],
-        origin: tuple[int, Any, int],
-        place: tuple[int, int],
-    ) -> None:
-        """Append an event: its LSN, transaction and moment, then its partition and offset."""
-        lsn, tx_id, moment = origin
-        self.keys.append(key)
-        self.records.append(self.events - 1)
-        self.ops.append(op)
-        self.values.append(values)
-        self.lsns.append(lsn)
-        self.tx_ids.append(tx_id if type(tx_id) is int else None)
-        self.moments.append(moment)
-        self.partitions.append(place[0])
-        self.offsets.append(place[1])
-
-
-class _Source(msgspec.Struct, gc=False):
-    lsn: Annotated[int, msgspec.Meta(gt=0, le=2**63 - 1)]
-    ts_us: Annotated[int, msgspec.Meta(ge=0, le=2**62 - 1)]
-    tx_id: int | None = msgspec.field(name="txId", default=None)
-
-
-class Envelope(msgspec.Struct, gc=False):
-    """What is read of an envelope; the rest is passed over, which is half of the work of reading it all."""
-
-    op: str
-    source: _Source
-    after: dict[str, Any] | None = None
-
-
-_decode = msgspec.json.Decoder(Envelope).decode
-_UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class KafkaParser:
@@ -220,11 +100,7 @@ class KafkaParser:
     def _read(
         self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int, *, whole: bool
     ) -> None:
-        try:
-            envelope = _decode(value)
-            effect = EFFECTS[envelope.op]
-        except (*_UNUSUAL, KeyError):
-            effect, envelope = _read_unusual(value)
+        effect, envelope = read_envelope(value)
         if effect is Effect.NOTHING:
             return
         lsn = envelope.source.lsn
@@ -342,58 +218,3 @@ def picker(names: tuple[str, ...]) -> Any:
         only = names[0]
         return lambda row: (row[only],)
     return itemgetter(*names)
-
-
-def whole_envelope(value: bytes) -> tuple[dict[str, Any], str, Effect]:
-    """An envelope as a whole, its op, and what that does.
-
-    Raises:
-        DataError: it is none.
-        orjson.JSONDecodeError: it is no JSON.
-    """
-    envelope = orjson.loads(value)
-    if type(envelope) is not dict or type(envelope.get("source")) is not dict:
-        raise DataError(f"received {value[:60]!r}, expected a Debezium envelope with op, after and source")
-    op = envelope.get("op")
-    effect = EFFECTS.get(op) if type(op) is str else None
-    if op is None or effect is None:
-        raise DataError(f"received op {op!r}, expected c, r, u, d, t or m")
-    return envelope, op, effect
-
-
-def _read_unusual(value: bytes) -> tuple[Effect, Envelope]:
-    """An envelope that is not like most: read as a whole, so that it can be told what is wrong with it."""
-    envelope, op, effect = whole_envelope(value)
-    if effect is Effect.NOTHING:
-        return effect, Envelope(op, _Source(0, 0))
-    source = envelope["source"]
-    tx_id = source.get("txId")
-    read = _Source(lsn_of(source), moment_of(source), tx_id if type(tx_id) is int else None)
-    return effect, Envelope(op, read, envelope.get("after"))
-
-
-def lsn_of(source: Mapping[str, Any]) -> int:
-    """`source.lsn`; rows of an incremental snapshot have it only as second element of `source.sequence`."""
-    lsn = source.get("lsn")
-    if lsn is None:
-        try:
-            lsn = int(orjson.loads(source["sequence"])[1])
-        except (KeyError, IndexError, TypeError, ValueError):
-            lsn = None
-    if type(lsn) is not int or not 0 < lsn < 2**63:
-        raise DataError(
-            f"received lsn {source.get('lsn')!r}, sequence {source.get('sequence')!r}; expected an LSN"
-        )
-    return lsn
-
-
-def moment_of(source: Mapping[str, Any]) -> int:
-    """The commit's time at the source in microseconds."""
-    moment = source.get("ts_us")
-    if moment is None and type(source.get("ts_ms")) is int:
-        moment = source["ts_ms"] * 1000
-    if type(moment) is not int or not 0 <= moment < 2**62:
-        raise DataError(
-            f"received source time {source.get('ts_us', source.get('ts_ms'))!r}, expected ts_us or ts_ms"
-        )
-    return moment

@@ -11,8 +11,9 @@ from cdc_spark.transformations import placeholders
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, Wrong, marker_rows, to_rows, told
 from cdc_spark.transformations.changelog import ChangelogParser, whole_events
 from cdc_spark.transformations.doubts import Doubt, doubts_of, settle, undecided
+from cdc_spark.transformations.envelopes import BadEvent, Envelopes
 from cdc_spark.transformations.fill import Filler
-from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes, KafkaParser, Record
+from cdc_spark.transformations.kafka_parser import KafkaParser, Record
 from cdc_spark.transformations.records import Records, from_arrow
 from cdc_spark.transformations.usual_events import UsualEvents
 

@@ -19,7 +19,7 @@ from cdc.model.reconcile import fence_version
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, rows_at, told
-from cdc_spark.transformations.kafka_parser import BadEvent, Envelopes
+from cdc_spark.transformations.envelopes import BadEvent, Envelopes
 from cdc_spark.transformations.keys import Identity, identity_of
 from cdc_spark.transformations.lookups import SourceRows
 

@@ -15,7 +15,9 @@ import orjson
 
 from cdc.spec import TableSpec
 from cdc_spark.transformations import placeholders
-from cdc_spark.transformations.kafka_parser import Envelope, Envelopes, picker
+from cdc_spark.transformations.debezium_envelope import Envelope
+from cdc_spark.transformations.envelopes import Envelopes
+from cdc_spark.transformations.kafka_parser import picker
 from cdc_spark.transformations.records import Records
 
 _decode = msgspec.json.Decoder(Envelope).decode
