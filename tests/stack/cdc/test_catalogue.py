@@ -196,6 +196,20 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
     assert "lineage columns" in refused["sales.lineage"]
 
 
+def test_tables_that_the_pipeline_excludes_are_not_offered(
+    connections: Connections, pipeline: Pipeline
+) -> None:
+    found = discover(pipeline, connections, ["*"])
+    assert [item["source"] for item in found.found if not item["source"].startswith("sales.")] == []
+    assert [name for name, _ in found.refused if not name.startswith("sales.")] == []
+    with pytest.raises(UnsupportedSourceError, match=r"pipeline's `exclude` leaves out: generator\.runs"):
+        discover(pipeline, connections, ["generator.*"])
+    everything = pipeline.model_copy(update={"exclude": ()})
+    assert [item["source"] for item in discover(everything, connections, ["generator.*"]).found] == [
+        "generator.runs"
+    ]
+
+
 def test_a_pattern_without_a_match_lists_what_there_is(connections: Connections, pipeline: Pipeline) -> None:
     told = r"no table matches nothing\.\*; the source has: (\w+\.\w+, )*public\.customers"
     with pytest.raises(UnsupportedSourceError, match=told):
