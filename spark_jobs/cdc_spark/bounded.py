@@ -110,34 +110,37 @@ def resume(run: JobRun, table: TableSpec, *, accept_loss: bool) -> int:
     Raises:
         SchemaChangedError: the events still cannot be written; the table stays parked.
         GenerationError: Kafka has removed events that were not written.
-        ConflictError: the table was parked again in between.
+        ConflictError: the table is exchanged with a new build, or was parked again or exchanged in between.
     """
-    alone = replace(run, stream=run.stream.model_copy(update={"tables": (table,)}))
     for sink in run.sinks:
-        parked = run.ops.parked_table(run.pipeline.name, table.name, sink.name)
+        parked = run.ops.place_to_resume(run.pipeline.name, table.name, sink.name)
         if parked is None:
             log.info("table is not parked", sink=sink.name, table=table.name)
             continue
-        _resume(alone, table, sink, parked, accept_loss=accept_loss)
+        resume_into(run, table, sink, parked, accept_loss=accept_loss)
     return 0
 
 
-def _resume(run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, *, accept_loss: bool) -> None:
-    place = run.pipeline.name, table.name, sink.name
-    topic = run.pipeline.topic(table)
+def resume_into(
+    run: JobRun, table: TableSpec, sink: SinkSpec, parked: ParkedTable, *, accept_loss: bool = False
+) -> None:
+    """Bring a table back into one sink, from where it is parked; the same errors."""
+    run = replace(run, stream=run.stream.model_copy(update={"tables": (table,)}))
+    pipeline, topic = run.pipeline.name, run.pipeline.topic(table)
     generations = checked_generations((topic,), run.kafka, run.ops)
     start = _available(run, topic, parked, accept_loss=accept_loss)
     if not parked.released:
         end = _ends(run, topic)
         reread_into(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
-        if not run.ops.advance_parked(run.pipeline.name, parked, end) or not run.ops.release(*place):
-            raise _parked_again(table, sink)
-        start = end
+        released = run.ops.release(pipeline, parked, end)
+        if released is None:
+            raise _changed_meanwhile(table, sink)
+        parked, start = released, end
     # Every batch that began before the release ends below the end that is read after it.
     end = _ends(run, topic)
     reread_into(run, sink, generations, Bounds(offsets={topic: start}), Bounds(offsets={topic: end}))
-    if not run.ops.unpark(*place):
-        raise _parked_again(table, sink)
+    if not run.ops.unpark(pipeline, parked):
+        raise _changed_meanwhile(table, sink)
     log.info("table resumed", sink=sink.name, table=table.name, until=end)
 
 
@@ -224,8 +227,9 @@ def _ends(run: JobRun, topic: str) -> dict[int, int]:
     return run.kafka.end_offsets([topic])[topic]
 
 
-def _parked_again(table: TableSpec, sink: SinkSpec) -> ConflictError:
+def _changed_meanwhile(table: TableSpec, sink: SinkSpec) -> ConflictError:
     return ConflictError(
-        f"{table.name} was parked in {sink.name} again while it was resumed: `cdc table list` says why; "
-        "mend that, then resume it once more"
+        f"{table.name} in {sink.name} was parked again, built anew or resumed by somebody else while it was "
+        "resumed: `cdc table list` says how it is now; where it is parked, mend what it says there, then "
+        "resume it once more"
     )

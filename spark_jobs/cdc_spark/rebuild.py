@@ -15,13 +15,14 @@ from cdc.model.parking import ParkedTable
 from cdc.model.schema_change import rebuilt
 from cdc.ops import TableSchema
 from cdc.services.captured import wait_captured
-from cdc.services.exchange import beside, discard, exchange, prepare
+from cdc.services.exchange import beside, discard, prepare
+from cdc.services.new_build import NewBuild, exchanged
 from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import SinkSpec, SourceSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
 from cdc_spark.batch import QueryContext
-from cdc_spark.bounded import resume
+from cdc_spark.bounded import resume_into
 from cdc_spark.builder import TableBuilder
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.generations import checked_generations
@@ -79,28 +80,20 @@ def rebuild(
         rows += _build(
             run, new, shadow, sink, generation, begins, told(sink.name, rows) if told else lambda _: None
         )
-    check_still_parked(run, table, parked)
-    for sink in run.sinks:
-        exchange(run.pipeline, new, shadow.name, sink, run.connections)
-        log.info("tables exchanged", sink=sink.name, table=table.name, old=shadow.name)
-    run.ops.record_schema(
-        run.pipeline.name,
-        TableSchema(
-            table.name,
-            item.found.built(),
-            fingerprint(item.declared),
-            definition_of(new),
-            generation,
-            _previous(item, shadow.name, parked),
-        ),
+    schema = TableSchema(
+        table.name,
+        item.found.built(),
+        fingerprint(item.declared),
+        definition_of(new),
+        generation,
+        _previous(item, shadow.name, parked),
     )
-    for sink in run.sinks:
-        if not run.ops.advance_parked(run.pipeline.name, parked[sink.name], begins):
-            raise ConfigurationError(
-                f"{table.name} was parked in {sink.name} once more meanwhile: `cdc table list` says why; "
-                f"then `cdc schema apply {table.name}`"
-            )
-    return resume(run, table, accept_loss=False)
+    build = NewBuild(new, shadow.name, schema, parked, begins)
+    with exchanged(run.pipeline, build, run.connections, run.ops) as places:
+        log.info("tables exchanged", table=table.name, old=shadow.name)
+        for sink in run.sinks:
+            resume_into(run, table, sink, places[sink.name])
+    return 0
 
 
 def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
@@ -112,22 +105,6 @@ def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
             f"{', '.join(flowing) or 'all that are named'}: `cdc table park {table.name}`"
         )
     return found
-
-
-def check_still_parked(run: JobRun, table: TableSpec, parked: dict[str, ParkedTable]) -> None:
-    """A table that was resumed meanwhile has events in the old one that the new one may lack."""
-    now = {item.sink: item for item in run.ops.parked(run.pipeline.name) if item.table == table.name}
-    changed = [
-        sink
-        for sink, before in parked.items()
-        if sink not in now or now[sink].released or now[sink].offsets != before.offsets
-    ]
-    if changed:
-        raise ConfigurationError(
-            f"{table.name} was resumed in {', '.join(changed)} while it was built anew, so the new table may "
-            f"lack what was written to the old one meanwhile. Nothing was exchanged. Park it again "
-            f"(`cdc table park {table.name}`) and begin once more; it comes back by itself"
-        )
 
 
 def _judged(run: JobRun, table: TableSpec, source: Connection) -> Judged:

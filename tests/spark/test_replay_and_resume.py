@@ -141,7 +141,7 @@ def test_a_resume_that_died_half_way_is_taken_up_again(lab, rows):
     (parked,) = lab.ops.parked(lab.pipeline.name)
     assert parked.offsets == {0: 1, 1: 0, 2: 0}
     # It had released the table and then died: what was skipped is still missing, and the table still listed.
-    assert lab.ops.release(lab.pipeline.name, "customers", "warehouse")
+    assert lab.ops.release(lab.pipeline.name, parked, parked.offsets)
     lab.send("public.customers", "c", {**rows.customer, "id": 9})
     assert lab.run("customers", sinks=("warehouse",)) == 0
     assert lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id") == [{"id": 3}, {"id": 9}]
@@ -201,7 +201,8 @@ def test_parking_that_nobody_can_confirm_makes_its_events_wait(lab, rows):
             BatchProcessor(context, prepared.job, lab.ops).process(lab.spark, both)
     finally:
         lab.servers.start("control")
-    assert lab.ops.release(lab.pipeline.name, "order_items", "warehouse")
+    (parked,) = lab.ops.parked(lab.pipeline.name)
+    assert lab.ops.release(lab.pipeline.name, parked, parked.offsets)
     assert set(processor.process(lab.spark, both)) == {"orders_fact", "order_items"}
 
 

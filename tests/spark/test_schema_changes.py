@@ -6,15 +6,17 @@ import itertools
 import json
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from cdc.clients.postgres import connect_postgres
-from cdc.errors import ConfigurationError
+from cdc.errors import ConfigurationError, ConflictError
 from cdc.services import schema_changes
 from cdc.services.effective import effective_pipeline
 from cdc.services.parked_tables import park_table
 from cdc.spec import Pipeline, TableSpec
+from cdc_spark.bounded import resume
 from cdc_spark.main import drive
 from cdc_spark.rebuild import rebuild
 
@@ -99,6 +101,19 @@ def shop(lab):
     made = Shop(lab)
     yield made
     lab.source(f"DROP TABLE IF EXISTS {made.name}")
+
+
+def waiting_sessions(lab, count: int, work: Future[int]) -> None:
+    """Wait until so many sessions of the warehouse wait for a lock, while the work goes on."""
+    query = (
+        "SELECT count(*) AS n FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    deadline = time.monotonic() + 120
+    while lab.warehouse(query) != [{"n": count}]:
+        assert not work.done(), work.result()
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.1)
 
 
 def test_an_added_column_arrives_in_the_batch_that_first_has_it(shop):
@@ -410,6 +425,49 @@ class TestRebuild:
         # And forward once more.
         self.rebuild(shop)
         assert shop.rows("id, age") == [(1, "1"), (2, "2")]
+
+    def parked_by_hand(self, shop):
+        """One row in the sinks and at the source, and nothing has changed; as for a resync."""
+        shop.lab.source(
+            f"INSERT INTO {shop.name} VALUES (1, 'n1', '{{a}}', 1), (2, 'n2', '{{a}}', 2);"
+            f"GRANT SELECT ON {shop.name} TO debezium"
+        )
+        shop.send("r", 1)
+        shop.run()
+        table = shop.lab.pipeline.table(shop.name)
+        park_table(shop.lab.pipeline, table, ["clickhouse", "warehouse"], "by hand", shop.lab.ops)
+        return table
+
+    def test_a_table_that_was_resumed_while_it_was_built_is_not_exchanged(self, shop):
+        lab, table = shop.lab, self.parked_by_hand(shop)
+        with pytest.raises(ConfigurationError, match="Nothing was exchanged"):
+            rebuild(lab.prepared("evolving"), table, captured=lambda *_: lab.resume(shop.name))
+        assert shop.parked() == {}
+        assert shop.rows("id") == [(1,)]
+
+    def test_a_resume_that_the_exchange_overtakes_gives_up(self, shop):
+        """It writes to the old table, and would say that nothing before the topic's end is missing."""
+        lab, table = shop.lab, self.parked_by_hand(shop)
+        shop.send("c", 2)
+        patient = lab.pipeline.streaming.model_copy(update={"lease_s": 600})
+        lab.pipeline = lab.pipeline.model_copy(update={"streaming": patient})
+        resuming, building = (lab.prepared("evolving", sinks=sinks) for sinks in (("warehouse",), None))
+        raw = lab.pipeline.sink("warehouse").raw_schema
+        warehouse = lab.connections.get("cdc_warehouse")
+        with connect_postgres(warehouse) as holder, ThreadPoolExecutor(2) as pool:
+            holder.execute(f"LOCK TABLE {raw}.evolving IN SHARE MODE")
+            resumed = pool.submit(resume, resuming, table, accept_loss=False)
+            waiting_sessions(lab, 1, resumed)
+            built = pool.submit(rebuild, building, table, captured=lambda *_: None)
+            waiting_sessions(lab, 2, built)
+            shop.send("c", 3)
+            assert lab.producer.flush(30) == 0
+            holder.rollback()
+            with pytest.raises(ConflictError, match="built anew"):
+                resumed.result(120)
+            assert built.result(120) == 0
+        assert shop.parked() == {}
+        assert shop.rows("id") == [(1,), (2,), (3,)]
 
     def test_only_a_parked_table_is_built_anew(self, shop):
         with pytest.raises(ConfigurationError, match="has to be parked in each"):

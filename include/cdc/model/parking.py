@@ -17,6 +17,7 @@ class ParkedTable:
         offsets: the first offset that is not written, for each partition; one that is missing begins at 0,
             since reading too much again changes nothing.
         released: the query writes the table again, and what it skipped is still being read again.
+        version: another one each time that this is written down, also with the same values.
     """
 
     table: str
@@ -24,6 +25,7 @@ class ParkedTable:
     reason: str
     offsets: Mapping[int, int] = field(default_factory=dict)
     released: bool = False
+    version: str = field(default="", compare=False)
 
 
 def should_park(bad: int, total: int) -> bool:

@@ -29,7 +29,7 @@ _OPTIONS = {
     "application_name": "cdc-ops",
     "options": "-c statement_timeout=20000 -c lock_timeout=10000 -c TimeZone=UTC",
 }
-_ADVISORY_CLASS = 0x0CDC
+ADVISORY_CLASS = 0x0CDC
 _CHECK_AFTER_S = 2.0
 
 
@@ -97,12 +97,17 @@ class OpsDatabase:
         """
         with self._mapped(), contextlib.closing(self._connect()) as connection:
             connection.execute("SET lock_timeout = '300s'; SET statement_timeout = '305s'")
-            key = "SELECT pg_advisory_lock(%s, hashtext(%s))"
+            key = (ADVISORY_CLASS, what)
             try:
-                connection.execute(key, (_ADVISORY_CLASS, what))
+                connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", key)
             except psycopg.errors.LockNotAvailable:
                 raise UnavailableError(f"another process holds the lock on {what!r} for over 300 s") from None
-            yield
+            try:
+                yield
+            finally:
+                # At once: the end of a connection takes the server a moment.
+                with contextlib.suppress(psycopg.Error):
+                    connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[DictRow]]:

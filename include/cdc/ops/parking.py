@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from cdc.errors import ConflictError
 from cdc.model.parking import ParkedTable, merged
-from cdc.ops.base import OpsDatabase
+from cdc.ops.base import ADVISORY_CLASS, OpsDatabase
 
-_COLUMNS = '"table", sink, reason, offsets, released_at IS NOT NULL AS released'
+_COLUMNS = '"table", sink, reason, offsets, released_at IS NOT NULL AS released, xmin::text AS version'
 _ONE = 'pipeline = %s AND "table" = %s AND sink = %s'
+_SAME = f"{_ONE} AND xmin::text = %s"
+_PLACE = f"SELECT {_COLUMNS} FROM cdc_ops.parked WHERE {_ONE}"  # noqa: S608 no value is in it
+_FREE = "SELECT pg_try_advisory_xact_lock_shared(%s, hashtext(%s)) AS free"
 
 
 class ParkingStore(OpsDatabase):
@@ -19,6 +24,10 @@ class ParkingStore(OpsDatabase):
 
     A parked table comes back in two steps, so that a resume which dies can be run again: released, its query
     writes it again; unparked, nothing that the query skipped is missing any more.
+
+    How it works: what has read where a table is parked changes it only as long as nobody else has written
+    that down since (PostgreSQL's `xmin` tells). So a resume and an exchange that overlap never both succeed,
+    whichever is killed when.
     """
 
     def park(self, pipeline: str, table: str, sink: str, reason: str, offsets: Mapping[int, int]) -> None:
@@ -26,11 +35,8 @@ class ParkingStore(OpsDatabase):
         wanted = ParkedTable(table, sink, reason, offsets)
         with self.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{pipeline}/{table}/{sink}",))
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM cdc_ops.parked WHERE {_ONE}",  # noqa: S608 no value is in it
-                (pipeline, table, sink),
-            ).fetchone()
-            kept = merged(_parked(row), wanted) if row else wanted
+            known = _found(connection.execute(_PLACE, (pipeline, table, sink)).fetchall())
+            kept = merged(known, wanted) if known else wanted
             connection.execute(
                 'INSERT INTO cdc_ops.parked (pipeline, "table", sink, reason, offsets) '
                 "VALUES (%s, %s, %s, %s, %s) "
@@ -50,37 +56,78 @@ class ParkingStore(OpsDatabase):
 
     def parked_table(self, pipeline: str, table: str, sink: str) -> ParkedTable | None:
         """One table in one sink, when it is parked there."""
-        row = self.one(
-            f"SELECT {_COLUMNS} FROM cdc_ops.parked WHERE {_ONE}",  # noqa: S608 no value is in it
-            (pipeline, table, sink),
-        )
-        return _parked(row) if row else None
+        return _found(self.rows(_PLACE, (pipeline, table, sink)))
 
-    def advance_parked(self, pipeline: str, parked: ParkedTable, offsets: Mapping[int, int]) -> bool:
-        """What lay before `offsets` is written now; False when the table was parked anew in between."""
+    def place_to_resume(self, pipeline: str, table: str, sink: str) -> ParkedTable | None:
+        """The same for a resume, of which none may begin while the table is exchanged with another one.
+
+        Raises:
+            ConflictError: it is being exchanged.
+        """
+        with self.transaction() as connection:
+            # Held until the place was read.
+            row = connection.execute(_FREE, (ADVISORY_CLASS, _exchange(pipeline, table))).fetchone()
+            if row is None or not row["free"]:
+                raise ConflictError(
+                    f"{table} is being exchanged with the one that was built anew beside it, and comes back "
+                    "by itself: `cdc table list` shows when. If the new build was broken off, try again"
+                )
+            return _found(connection.execute(_PLACE, (pipeline, table, sink)).fetchall())
+
+    def exchanging(self, pipeline: str, table: str) -> AbstractContextManager[None]:
+        """Held while a table is exchanged: no resume of it begins. It ends with the process that holds it."""
+        return self.exclusively(_exchange(pipeline, table))
+
+    def hold_parked(self, pipeline: str, parked: ParkedTable) -> ParkedTable | None:
+        """Before an exchange: no resume that began earlier can release the table any more.
+
+        Returns:
+            The place to go on with; None when the table was resumed since, or is.
+        """
         return self._change(
-            f"UPDATE cdc_ops.parked SET offsets = %s WHERE {_ONE} AND offsets = %s",  # noqa: S608
-            (Jsonb(offsets), pipeline, parked.table, parked.sink, Jsonb(parked.offsets)),
+            f"UPDATE cdc_ops.parked SET offsets = offsets WHERE {_ONE} "  # noqa: S608 no value is in it
+            "AND released_at IS NULL AND offsets = %s",
+            (pipeline, parked.table, parked.sink, Jsonb(parked.offsets)),
         )
 
-    def release(self, pipeline: str, table: str, sink: str) -> bool:
-        """Let the query write the table again; False when it is not parked."""
+    def advance_parked(
+        self, pipeline: str, parked: ParkedTable, offsets: Mapping[int, int]
+    ) -> ParkedTable | None:
+        """What lay before `offsets` is written now; None when somebody else has changed the place."""
         return self._change(
-            f"UPDATE cdc_ops.parked SET released_at = now() WHERE {_ONE}",  # noqa: S608 no value is in it
-            (pipeline, table, sink),
+            f"UPDATE cdc_ops.parked SET offsets = %s WHERE {_SAME}",  # noqa: S608 no value is in it
+            (Jsonb(offsets), *_same(pipeline, parked)),
         )
 
-    def unpark(self, pipeline: str, table: str, sink: str) -> bool:
-        """The end of a resume; False when the table was parked again in between."""
+    def release(self, pipeline: str, parked: ParkedTable, offsets: Mapping[int, int]) -> ParkedTable | None:
+        """What lay before `offsets` is written, and the query writes the table again; None as above."""
         return self._change(
-            f"DELETE FROM cdc_ops.parked WHERE {_ONE} AND released_at IS NOT NULL",  # noqa: S608
-            (pipeline, table, sink),
+            "UPDATE cdc_ops.parked SET offsets = %s, released_at = now() "  # noqa: S608 no value is in it
+            f"WHERE {_SAME}",
+            (Jsonb(offsets), *_same(pipeline, parked)),
         )
 
-    def _change(self, statement: str, parameters: tuple[object, ...]) -> bool:
-        return bool(self.rows(f"{statement} RETURNING 1", parameters))
+    def unpark(self, pipeline: str, released: ParkedTable) -> bool:
+        """The end of a resume; False when it was not released, or somebody else has changed the place."""
+        statement = f"DELETE FROM cdc_ops.parked WHERE {_SAME} AND released_at IS NOT NULL"  # noqa: S608
+        return self._change(statement, _same(pipeline, released)) is not None
+
+    def _change(self, statement: str, parameters: tuple[object, ...]) -> ParkedTable | None:
+        return _found(self.rows(f"{statement} RETURNING {_COLUMNS}", parameters))
+
+
+def _exchange(pipeline: str, table: str) -> str:
+    return f"exchange {pipeline}/{table}"
+
+
+def _same(pipeline: str, parked: ParkedTable) -> tuple[str, ...]:
+    return pipeline, parked.table, parked.sink, parked.version
+
+
+def _found(rows: Sequence[DictRow]) -> ParkedTable | None:
+    return _parked(rows[0]) if rows else None
 
 
 def _parked(row: DictRow) -> ParkedTable:
     offsets = {int(partition): offset for partition, offset in row["offsets"].items()}
-    return ParkedTable(row["table"], row["sink"], row["reason"], offsets, row["released"])
+    return ParkedTable(row["table"], row["sink"], row["reason"], offsets, row["released"], row["version"])

@@ -44,12 +44,15 @@ _TABLES = """
         FROM (SELECT c.oid AS relid UNION ALL SELECT relid FROM pg_partition_tree(c.oid)) t
         JOIN pg_index i ON i.indrelid = t.relid
         JOIN pg_index k ON k.indrelid = i.indrelid AND k.indisprimary
-        WHERE i.indisreplident AND NOT k.indkey::int2[] <@ i.indkey::int2[]) AS identity_has_key,
+        -- what an index only INCLUDEs is no part of a key, and is not logged either; indkey counts from 0
+        WHERE i.indisreplident AND NOT (k.indkey::int2[])[:k.indnkeyatts - 1]
+          <@ (i.indkey::int2[])[:i.indnkeyatts - 1]) AS identity_has_key,
       EXISTS (SELECT 1 FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary AND NOT x.indimmediate)
         AS key_deferrable,
       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
       coalesce((SELECT array_agg(a.attname ORDER BY k.position) FROM pg_index x
-        CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k(number, position)
+        CROSS JOIN LATERAL unnest((x.indkey::int2[])[:x.indnkeyatts - 1])
+          WITH ORDINALITY AS k(number, position)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
         WHERE x.indrelid = c.oid AND x.indisprimary), '{}')::text[] AS key,
       (SELECT json_agg(json_build_object('name', a.attname, 'not_null', a.attnotnull,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from cdc.errors import ConfigurationError, UnsupportedSourceError
 from cdc.services.catalogue import SourceTable, entry, read_tables, refusal
 from cdc.services.launch import stream_memory_mb
 from cdc.spec import Pipeline, TableSpec, load_pipeline
-from cdc.spec.names import default_sink_name, with_hash
+from cdc.spec.names import default_sink_name, matching, with_hash
 from cdc.spec.tables import Mode
 
 
@@ -57,23 +56,27 @@ def discover(
         mode: of the new entries.
 
     Raises:
-        UnsupportedSourceError: nothing matches the patterns.
+        UnsupportedSourceError: nothing matches the patterns, or only what the pipeline excludes.
     """
     with connect_postgres(
         connections.get(pipeline.source.admin_connection), autocommit=True, application_name="cdc-discover"
     ) as connection:
         tables = read_tables(connection, role=connections.get(pipeline.source.connection).login)
     own = {pipeline.source.signal_table, pipeline.source.heartbeat_table}
-    matching = [t for t in tables if t.qualified not in own and _matches(t, patterns)]
-    if not matching:
+    tables = tuple(t for t in tables if t.qualified not in own)
+    offered = [t for t in tables if not _matches(t, pipeline.exclude)]
+    chosen = [t for t in offered if _matches(t, patterns)]
+    if not chosen:
+        left_out = ", ".join(t.qualified for t in tables if _matches(t, patterns))
         raise UnsupportedSourceError(
-            f"no table matches {', '.join(patterns)}; the source has: "
-            f"{', '.join(t.qualified for t in tables if t.qualified not in own) or 'none'}"
+            f"no table matches {', '.join(patterns)}"
+            + (f" but what the pipeline's `exclude` leaves out: {left_out}" if left_out else "")
+            + f"; the source has: {', '.join(t.qualified for t in offered) or 'none'}"
         )
     known = {table.source for table in pipeline.tables}
     names = {table.name.lower() for table in pipeline.tables}
     found, refused = [], []
-    for table in matching:
+    for table in chosen:
         if table.qualified in known:
             continue
         item = with_own_name(entry(table, stream, mode), table, names)
@@ -82,9 +85,7 @@ def discover(
             refused.append((table.qualified, why))
         else:
             found.append(item)
-    return Discovery(
-        tuple(found), tuple(refused), tuple(t.qualified for t in matching if t.qualified in known)
-    )
+    return Discovery(tuple(found), tuple(refused), tuple(t.qualified for t in chosen if t.qualified in known))
 
 
 def with_own_name(item: dict[str, Any], table: SourceTable, names: set[str]) -> dict[str, Any]:
@@ -201,8 +202,7 @@ def _flow(node: Any) -> Any:
 
 
 def _matches(table: SourceTable, patterns: Sequence[str]) -> bool:
-    names = (table.qualified, f"{table.schema}.{table.name}")
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+    return matching(table.schema, table.name, patterns) is not None
 
 
 def _invalid(item: dict[str, Any]) -> str | None:

@@ -99,12 +99,15 @@ def park_table(
 
 
 def check_resumable(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> None:
-    """A table that a resync has put aside comes back by itself.
+    """A table that a resync has put aside, or that is being exchanged, comes back by itself.
 
     Raises:
         ConfigurationError: a resync of the table runs.
+        ConflictError: it is being exchanged with a new build.
     """
     refuse_resume(table.name, ops.bounded_runs(pipeline.name, limit=1_000), ops.clock())
+    for sink in pipeline.sinks:
+        ops.place_to_resume(pipeline.name, table.name, sink.name)
 
 
 def resume_table(

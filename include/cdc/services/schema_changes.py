@@ -190,9 +190,31 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
     Raises:
         ConfigurationError: there is nothing to go back to, or the table is written.
     """
-    schema = ops.table_schemas(pipeline.name).get(table.name)
-    if schema is None or schema.previous is None:
-        raise ConfigurationError(f"{table.name} was not built anew, so there is nothing to go back to")
+    with ops.exchanging(pipeline.name, table.name):
+        schema = ops.table_schemas(pipeline.name).get(table.name)
+        if schema is None or schema.previous is None:
+            raise ConfigurationError(f"{table.name} was not built anew, so there is nothing to go back to")
+        _refuse_written(pipeline, table, ops)
+        before = schema.previous
+        older = replace(
+            schema,
+            built=BuiltFrom.from_document(before["built"]),
+            definition=before["definition"],
+            generation=before["generation"],
+            previous=None,
+        )
+        why = "gone back to the table before its last new build"
+        # Written down before the exchange: no resume that began earlier can release the table any more.
+        for sink, offsets in before["parked"].items():
+            begins = {int(partition): offset for partition, offset in offsets.items()}
+            ops.park(pipeline.name, table.name, sink, why, begins)
+        for sink in pipeline.sinks:
+            exchange(pipeline, effective_table(table, older), before["name"], sink, connections)
+        ops.record_schema(pipeline.name, older)
+    return str(before["name"])
+
+
+def _refuse_written(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> None:
     flowing = {sink.name for sink in pipeline.sinks} - {
         item.sink for item in ops.parked(pipeline.name) if item.table == table.name and not item.released
     }
@@ -201,21 +223,6 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
             f"{table.name} is written in {', '.join(sorted(flowing))}: `cdc table park {table.name}` first, "
             "and let the batch end that is under way"
         )
-    before = schema.previous
-    older = replace(
-        schema,
-        built=BuiltFrom.from_document(before["built"]),
-        definition=before["definition"],
-        generation=before["generation"],
-        previous=None,
-    )
-    for sink, offsets in before["parked"].items():
-        begins = {int(partition): offset for partition, offset in offsets.items()}
-        ops.park(pipeline.name, table.name, sink, "gone back to the table before its last new build", begins)
-    for sink in pipeline.sinks:
-        exchange(pipeline, effective_table(table, older), before["name"], sink, connections)
-    ops.record_schema(pipeline.name, older)
-    return str(before["name"])
 
 
 def reason_of(changes: Iterable[SchemaChange], table: TableSpec) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from cdc.errors import DataError
 
@@ -36,6 +38,12 @@ def split_qualified(text: str) -> tuple[str, str]:
 def join_qualified(schema: str, table: str) -> str:
     """Write two names so that `split_qualified` reads the same two names."""
     return f"{_quote(schema)}.{_quote(table)}"
+
+
+def matching(schema: str, table: str, patterns: Iterable[str]) -> str | None:
+    """The first pattern (`schema.table` with `*` and `?`) that a table matches, with or without quotes."""
+    names = (join_qualified(schema, table), f"{schema}.{table}")
+    return next((p for p in patterns if any(fnmatchcase(name, p) for name in names)), None)
 
 
 def topic_name(prefix: str, schema: str, table: str) -> str:

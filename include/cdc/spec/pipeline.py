@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from cdc.errors import ConfigurationError
 from cdc.spec.base import Slug, Spec
+from cdc.spec.names import matching
 from cdc.spec.sections import AlertsSpec, KafkaSpec, PoliciesSpec, ServiceSpec, SourceSpec, StreamingSpec
 from cdc.spec.sinks import SinkSpec
 from cdc.spec.tables import TableSpec
@@ -39,7 +40,11 @@ class StreamSpec(Spec):
 
 
 class Pipeline(Spec):
-    """One pipeline file with its environment's overlay applied."""
+    """One pipeline file with its environment's overlay applied.
+
+    Attributes:
+        exclude: tables of the source (`schema.table` with `*` and `?`) that discovery does not offer.
+    """
 
     name: Slug
     description: str = ""
@@ -52,7 +57,17 @@ class Pipeline(Spec):
     streaming: StreamingSpec = StreamingSpec()
     policies: PoliciesSpec = PoliciesSpec()
     alerts: AlertsSpec
+    exclude: tuple[Annotated[str, Field(pattern=r"^.+\..+$")], ...] = ()
     tables: Annotated[tuple[TableSpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _not_excluded(self) -> Pipeline:
+        for table in self.tables:
+            if pattern := matching(table.schema_name, table.table_name, self.exclude):
+                raise ValueError(
+                    f"{table.source} is under tables, and left out by {pattern!r} under exclude: remove one"
+                )
+        return self
 
     @model_validator(mode="after")
     def _unique(self) -> Pipeline:

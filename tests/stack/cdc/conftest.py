@@ -32,6 +32,7 @@ from local_stack.components.warehouse import Warehouse
 from local_stack.components.yarn import NodeManager, ResourceManager
 from local_stack.context import REPO, Places, create_context
 from local_stack.ports import PortClaims
+from tests.stack.cdc.place import Place
 
 SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 
@@ -223,6 +224,21 @@ def running(*components: Component, also_ports: tuple[Component, ...] = ()) -> I
     finally:
         stack.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def clickhouse() -> Iterator[RunningStack]:
+    """ClickHouse alone."""
+    with running(ClickHouse()) as stack:
+        yield stack
+
+
+@pytest.fixture
+def place(pipeline: Pipeline, postgres: Postgres, clickhouse: RunningStack) -> Iterator[Place]:
+    """A table of its own in both sinks."""
+    made = Place(pipeline, postgres, clickhouse)
+    yield made
+    made.ops.close()
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,13 @@ ODD = """
     ALTER TABLE sales.aside REPLICA IDENTITY USING INDEX aside_b_key;
     CREATE TABLE sales.both (a int PRIMARY KEY, b int NOT NULL, UNIQUE (b, a));
     ALTER TABLE sales.both REPLICA IDENTITY USING INDEX both_b_a_key;
+    CREATE TABLE sales.covering (v text, b int, a int, w text NOT NULL, PRIMARY KEY (a, b) INCLUDE (v));
+    CREATE TABLE sales.covering_both (a int, b int NOT NULL, v text, PRIMARY KEY (a) INCLUDE (v));
+    CREATE UNIQUE INDEX covering_identity ON sales.covering_both (b, a);
+    ALTER TABLE sales.covering_both REPLICA IDENTITY USING INDEX covering_identity;
+    CREATE TABLE sales.carried (a int PRIMARY KEY, b int NOT NULL);
+    CREATE UNIQUE INDEX carried_b ON sales.carried (b) INCLUDE (a);
+    ALTER TABLE sales.carried REPLICA IDENTITY USING INDEX carried_b;
     CREATE TABLE sales.lineage (a int PRIMARY KEY, _version int);
     CREATE VIEW sales.seen AS SELECT * FROM sales.odd;
 """
@@ -87,6 +94,12 @@ def test_types_keys_and_names_are_read_as_they_are(tables: dict[str, SourceTable
     assert refusal(odd) is None
 
 
+def test_columns_that_an_index_only_includes_are_not_of_its_key(tables: dict[str, SourceTable]) -> None:
+    assert tables["sales.covering"].key == ("a", "b")
+    both = tables["sales.covering_both"]
+    assert (both.key, refusal(both)) == (("a",), None)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -95,7 +108,7 @@ def test_types_keys_and_names_are_read_as_they_are(tables: dict[str, SourceTable
         ("part_one", "is a partition of sales.parts"), ("bare", "REPLICA IDENTITY NOTHING"),
         ("late", "has a DEFERRABLE primary key"), ("mute", "REPLICA IDENTITY NOTHING"),
         ("aside", "a deleted row's key is not logged"), ("halves", "a deleted row's key is not logged"),
-        ("quick", "is unlogged"),
+        ("quick", "is unlogged"), ("carried", "a deleted row's key is not logged"),
     ],
 )  # fmt: skip
 def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: str) -> None:
@@ -151,7 +164,8 @@ def test_a_changelog_is_discovered_with_the_whole_row_logged(
 def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline: Pipeline) -> None:
     found = discover(pipeline, connections, ["public.*", "sales.*"], "extra")
     assert [item["source"] for item in found.found] == [
-        "sales.both", "sales.child", "sales.odd", "sales.parts", "sales.sums",
+        "sales.both", "sales.child", "sales.covering", "sales.covering_both", "sales.odd", "sales.parts",
+        "sales.sums",
     ]  # fmt: skip
     assert {item["stream"] for item in found.found} == {"extra"}
     assert len(found.known) == 4
@@ -176,9 +190,24 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
             "quarter",
             "quick",
             "quick_one",
+            "carried",
         )
     }
     assert "lineage columns" in refused["sales.lineage"]
+
+
+def test_tables_that_the_pipeline_excludes_are_not_offered(
+    connections: Connections, pipeline: Pipeline
+) -> None:
+    found = discover(pipeline, connections, ["*"])
+    assert [item["source"] for item in found.found if not item["source"].startswith("sales.")] == []
+    assert [name for name, _ in found.refused if not name.startswith("sales.")] == []
+    with pytest.raises(UnsupportedSourceError, match=r"pipeline's `exclude` leaves out: generator\.runs"):
+        discover(pipeline, connections, ["generator.*"])
+    everything = pipeline.model_copy(update={"exclude": ()})
+    assert [item["source"] for item in discover(everything, connections, ["generator.*"]).found] == [
+        "generator.runs"
+    ]
 
 
 def test_a_pattern_without_a_match_lists_what_there_is(connections: Connections, pipeline: Pipeline) -> None:

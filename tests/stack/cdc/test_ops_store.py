@@ -17,7 +17,6 @@ from cdc.errors import ConfigurationError, ConflictError, FencedError, Generatio
 from cdc.model.bounded_run import BoundedRun, RunKind
 from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
-from cdc.model.parking import ParkedTable
 from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 from cdc.ops.overview import OverviewStore
 
@@ -311,32 +310,6 @@ class TestDeadLetters:
             ("p.s.warehouse", 1),
             ("q", 1),
         }
-
-
-class TestParking:
-    def test_parked_again_keeps_the_earliest_offsets(self, ops: OpsStore) -> None:
-        ops.park("p", "x", "warehouse", "first", {0: 10, 1: 4})
-        ops.park("p", "x", "warehouse", "again", {0: 20, 1: 2})
-        assert ops.parked("p") == [ParkedTable("x", "warehouse", "again", {0: 10, 1: 2})]
-        assert ops.parked("p", "clickhouse") == []
-
-    def test_resumed_in_two_steps(self, ops: OpsStore) -> None:
-        ops.park("p", "x", "warehouse", "why", {0: 10})
-        assert not ops.unpark("p", "x", "warehouse")
-        assert ops.advance_parked("p", ParkedTable("x", "warehouse", "why", {0: 10}), {0: 15})
-        assert ops.release("p", "x", "warehouse")
-        assert ops.parked("p") == [ParkedTable("x", "warehouse", "why", {0: 15}, released=True)]
-        assert ops.unpark("p", "x", "warehouse")
-        assert ops.parked_table("p", "x", "warehouse") is None
-        assert not ops.release("p", "x", "warehouse")
-
-    def test_parked_again_while_it_is_resumed_stays_parked(self, ops: OpsStore) -> None:
-        ops.park("p", "x", "warehouse", "why", {0: 10})
-        ops.release("p", "x", "warehouse")
-        ops.park("p", "x", "warehouse", "again", {0: 20})
-        assert not ops.unpark("p", "x", "warehouse")
-        assert ops.parked("p") == [ParkedTable("x", "warehouse", "again", {0: 10})]
-        assert not ops.advance_parked("p", ParkedTable("x", "warehouse", "again", {0: 9}), {0: 15})
 
 
 class TestTopics:

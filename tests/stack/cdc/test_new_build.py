@@ -1,0 +1,167 @@
+"""A parked table and the one built beside it are exchanged in real sinks, and no resume slips in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from cdc.errors import ConfigurationError, ConflictError
+from cdc.model.parking import ParkedTable
+from cdc.model.schema_change import rebuilt
+from cdc.ops import TableSchema
+from cdc.services import schema_changes
+from cdc.services.exchange import beside, prepare
+from cdc.services.new_build import NewBuild, exchanged
+from cdc.services.parked_tables import check_resumable
+from cdc.services.source_schema import judge, read_source
+from cdc.spec.definitions import definition_of, fingerprint
+from tests.stack.cdc.place import Place
+
+SINKS = ("clickhouse", "warehouse")
+PARKED_AT = {0: 5}
+
+
+def parked(place: Place) -> dict[str, ParkedTable]:
+    """Where a resume begins in each sink."""
+    found = {sink: place.ops.place_to_resume(place.pipeline.name, "t", sink) for sink in SINKS}
+    return {sink: item for sink, item in found.items() if item is not None}
+
+
+@pytest.fixture
+def build(place: Place) -> NewBuild:
+    """Row 1 is in the table, which is parked; none is in the new one, whose generation begins there."""
+    place.row(1)
+    for name in SINKS:
+        place.ops.park(place.pipeline.name, "t", name, "why", PARKED_AT)
+    place.source("ALTER TABLE t RENAME COLUMN age TO years")
+    schemas = place.ops.table_schemas(place.pipeline.name)
+    (item,) = judge(place.pipeline.tables, schemas, read_source(place.connections.get("cdc_source")))
+    assert item.found is not None
+    new = rebuilt(item.table, item.schema.built, item.found)
+    shadow = beside(new, datetime(2026, 1, 2, tzinfo=UTC))
+    for sink in place.pipeline.sinks:
+        prepare(place.pipeline, new, shadow, sink, place.connections)
+    places = parked(place)
+    previous = {
+        "name": shadow.name,
+        "built": asdict(item.schema.built),
+        "definition": item.schema.definition,
+        "generation": item.schema.generation,
+        "parked": {sink: dict(found.offsets) for sink, found in places.items()},
+    }
+    schema = TableSchema("t", item.found.built(), fingerprint(item.declared), definition_of(new), 2, previous)
+    return NewBuild(new, shadow.name, schema, places, PARKED_AT)
+
+
+def take_over(place: Place, build: NewBuild, meanwhile: Callable[[], object] = lambda: None) -> None:
+    with exchanged(place.pipeline, build, place.connections, place.ops) as places:
+        meanwhile()
+        for at in places.values():
+            released = place.ops.release(place.pipeline.name, at, {0: 9})
+            assert released is not None
+            assert place.ops.unpark(place.pipeline.name, released)
+
+
+def refused_resume(place: Place) -> None:
+    with pytest.raises(ConflictError, match="t is being exchanged"):
+        check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
+def test_nobody_else_resumes_the_table_until_its_builder_has(place: Place, build: NewBuild) -> None:
+    take_over(place, build, lambda: refused_resume(place))
+    assert place.both("SELECT years FROM VIEW.t") == []
+    assert parked(place) == {}
+    assert place.ops.table_schemas(place.pipeline.name)["t"].generation == 2
+    check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
+def test_a_resume_that_began_before_the_exchange_does_not_end_well(
+    place: Place,
+    build: NewBuild,
+) -> None:
+    """Also when no event came meanwhile, so that the table is parked at the same offsets as before."""
+    begun = parked(place)
+    with (
+        pytest.raises(RuntimeError, match="killed"),
+        exchanged(place.pipeline, build, place.connections, place.ops),
+    ):
+        raise RuntimeError("killed")
+    assert {sink: at.offsets for sink, at in parked(place).items()} == dict.fromkeys(SINKS, PARKED_AT)
+    for at in begun.values():
+        assert place.ops.release(place.pipeline.name, at, {0: 9}) is None
+    for at in parked(place).values():
+        assert place.ops.release(place.pipeline.name, at, {0: 9}) is not None
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["resumed", "being resumed"])
+def test_a_table_that_was_resumed_since_is_not_exchanged(
+    place: Place,
+    build: NewBuild,
+    ended: bool,
+) -> None:
+    released = place.ops.release(place.pipeline.name, build.parked["warehouse"], PARKED_AT)
+    assert released is not None
+    if ended:
+        assert place.ops.unpark(place.pipeline.name, released)
+    with pytest.raises(ConfigurationError, match=r"t was resumed in warehouse .*Nothing was exchanged"):
+        take_over(place, build)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    assert place.ops.table_schemas(place.pipeline.name)["t"].generation == 0
+
+
+def test_an_exchange_that_a_sink_breaks_off_leaves_the_table_parked_and_resumable(
+    place: Place,
+    build: NewBuild,
+) -> None:
+    """One sink has the new table already: whoever resumes then reads all its events into both again."""
+    begun = parked(place)
+    place.warehouse("CREATE VIEW mine AS SELECT age FROM VIEW.t")
+    with pytest.raises(ConfigurationError, match="view mine depends on"):
+        take_over(place, build)
+    assert place.clickhouse("SELECT years FROM VIEW.t") == []
+    assert place.warehouse("SELECT age FROM VIEW.t") == [(5,)]
+    assert parked(place) == begun
+    for at in begun.values():
+        assert place.ops.release(place.pipeline.name, at, {0: 9}) is None
+    check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
+def test_a_resume_is_refused_while_a_sink_waits_with_the_exchange(place: Place, build: NewBuild) -> None:
+    reader = psycopg.connect(place.connections.get("cdc_warehouse").dsn())
+    waiting = (
+        "SELECT count(*) > 0 FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with reader, ThreadPoolExecutor(1) as pool:
+        reader.execute(f"LOCK TABLE raw{place.number}.t IN ACCESS SHARE MODE")
+        taken = pool.submit(take_over, place, build)
+        deadline = time.monotonic() + 30
+        while place.warehouse(waiting) != [(True,)]:
+            assert not taken.done(), taken.result()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        refused_resume(place)
+        reader.rollback()
+        taken.result(30)
+    assert place.both("SELECT years FROM VIEW.t") == []
+
+
+def test_a_rollback_ends_the_resumes_that_began_before(place: Place, build: NewBuild) -> None:
+    take_over(place, build)
+    for sink in SINKS:
+        place.ops.park(place.pipeline.name, "t", sink, "by hand", {0: 9})
+    begun = parked(place)
+    with place.ops.exchanging(place.pipeline.name, "t"):
+        refused_resume(place)
+    kept = schema_changes.rollback(place.pipeline, place.pipeline.tables[0], place.connections, place.ops)
+    assert kept == build.other
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    for at in begun.values():
+        assert place.ops.release(place.pipeline.name, at, {0: 9}) is None
+    assert {sink: at.offsets for sink, at in parked(place).items()} == dict.fromkeys(SINKS, PARKED_AT)
