@@ -18,7 +18,8 @@ from confluent_kafka import Consumer
 
 from cdc.clients.connect import ConnectClient
 from cdc.connections import Connections
-from cdc.services.catalogue import entry, read_tables
+from cdc.services.capturable import entry
+from cdc.services.catalogue import read_tables
 from cdc.services.connector import connector_config
 from cdc.spec import load_pipeline
 from cdc_spark.transformations.read_back import SETTINGS

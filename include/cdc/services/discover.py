@@ -17,7 +17,8 @@ from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import ClusterMetrics
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, UnsupportedSourceError
-from cdc.services.catalogue import SourceTable, entry, read_tables, refusal
+from cdc.services.capturable import entry, refusal
+from cdc.services.catalogue import SourceTable, read_tables
 from cdc.services.launch import stream_memory_mb
 from cdc.spec import Pipeline, TableSpec, load_pipeline
 from cdc.spec.names import default_sink_name, matching, with_hash

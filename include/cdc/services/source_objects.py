@@ -12,7 +12,8 @@ from psycopg.sql import SQL, Identifier
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, SchemaChangedError
-from cdc.services.catalogue import differences, read_tables
+from cdc.services.capturable import differences
+from cdc.services.catalogue import read_tables
 from cdc.services.changes import Change, OnStep
 from cdc.services.snapshot_keys import untold_keys
 from cdc.spec import Pipeline, TableSpec

@@ -10,7 +10,8 @@ from cdc.connections import Connection
 from cdc.model.schema_change import Verdict, verdict
 from cdc.model.source_table import FoundTable
 from cdc.ops import TableSchema
-from cdc.services.catalogue import SourceTable, as_found, read_tables
+from cdc.services.capturable import as_found
+from cdc.services.catalogue import SourceTable, read_tables
 from cdc.services.effective import effective_table
 from cdc.spec import TableSpec
 

@@ -10,7 +10,8 @@ import pytest
 
 from cdc.connections import Connections
 from cdc.errors import UnsupportedSourceError
-from cdc.services.catalogue import SourceTable, differences, read_tables, refusal
+from cdc.services.capturable import differences, refusal
+from cdc.services.catalogue import SourceTable, read_tables
 from cdc.services.discover import discover
 from cdc.spec import Pipeline
 from local_stack.context import REPO

@@ -10,7 +10,8 @@ import pytest
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import CdcError
-from cdc.services.catalogue import entry, read_tables
+from cdc.services.capturable import entry
+from cdc.services.catalogue import read_tables
 from cdc.services.compare import compare_table
 from cdc_spark.kept import Kept
 from cdc_spark.writers import warehouse

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cdc.services.catalogue import entry, read_tables, refusal
+from cdc.services.capturable import entry, refusal
+from cdc.services.catalogue import read_tables
 from cdc.services.compare import compare_table
 from cdc.spec import TableSpec
 from tests.postgres_types.cases import CASES, DEEP

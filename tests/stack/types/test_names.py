@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from cdc.services.catalogue import entry, read_tables
+from cdc.services.capturable import entry
+from cdc.services.catalogue import read_tables
 from cdc.services.compare import compare_table
 from cdc.services.discover import with_own_name
 from cdc.spec import TableSpec

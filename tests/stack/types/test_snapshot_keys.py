@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cdc.services.catalogue import entry, read_tables
+from cdc.services.capturable import entry
+from cdc.services.catalogue import read_tables
 from cdc.services.snapshot_keys import untold_keys
 from cdc.spec import TableSpec
 from tests.stack.types.conftest import Lab

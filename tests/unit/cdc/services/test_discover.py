@@ -10,7 +10,8 @@ import pytest
 
 from cdc.clients.yarn import ClusterMetrics
 from cdc.errors import ConfigurationError, SpecError
-from cdc.services.catalogue import SourceColumn, SourceTable, differences, entry, refusal
+from cdc.services.capturable import differences, entry, refusal
+from cdc.services.catalogue import SourceColumn, SourceTable
 from cdc.services.discover import check_memory, read_at_source, render, with_own_name, write_entries
 from cdc.spec import Pipeline, TableSpec, load_pipeline
 
