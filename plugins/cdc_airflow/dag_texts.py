@@ -99,7 +99,8 @@ For each pipeline, one sink after the other, within the budget of `policies.main
 - **check_retention** fails when Kafka keeps events for less long than the slowest query, or a parked table,
   still needs, with the time of a replay to spare.
 
-Safe at any time, also while streams run. The log has figures before and after.
+Safe at any time, also while streams run. The log has figures before and after; `cdc maintenance` and the
+dashboard show them for each table, with what was left and why.
 {_MORE}"""
 
 SCHEMA = f"""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.connect import ConnectClient
 from cdc.clients.postgres import connect_postgres
 from cdc.clients.yarn import YarnClient
@@ -73,11 +74,43 @@ def test_all_is_well_while_it_runs(airflow, mails) -> None:
     assert mails() == []
 
 
-def test_upkeep_says_whether_kafka_keeps_events_for_long_enough(airflow, mails) -> None:
+def test_upkeep_says_whether_kafka_keeps_events_for_long_enough(airflow, ops: OpsStore, mails) -> None:
     fine, log = airflow.run("cdc_clickhouse_maintenance")
     assert fine, log[-3000:]
     assert "ok: retention of dbserver1.public.products: Kafka keeps events for 7 d" in log
     assert mails() == []
+    found = {one.place: one for one in ops.last_maintenance("ecommerce")}
+    assert found.keys() == {"Kafka", "clickhouse", "warehouse", "ops store"}
+    assert {one.run.split()[0] for one in found.values()} == {"cdc_clickhouse_maintenance"}
+    assert len({one.run for one in found.values()}) == 1
+    assert found["Kafka"].outcome == "ok"
+    assert found["Kafka"].done[0].startswith("retention of dbserver1.public.products: Kafka keeps events")
+    assert "vacuumed and analysed" in found["warehouse"].done
+
+
+def test_upkeep_that_did_nothing_because_of_its_budget_says_so(
+    airflow, connections: Connections, ops: OpsStore, pipelines_dir: Path
+) -> None:
+    client = connect_clickhouse(connections.get("cdc_clickhouse"))
+    file = pipelines_dir / "ecommerce.yaml"
+    lines = file.read_text()
+    assert "max_merge_gb: 50 " in lines
+    try:
+        client.command("SYSTEM STOP MERGES cdc_raw.products")
+        for _ in range(2):
+            client.command("INSERT INTO cdc_raw.products SELECT * FROM cdc_raw.products LIMIT 1")
+        file.write_text(lines.replace("max_merge_gb: 50 ", "max_merge_gb: 1.0e-9 "))
+        fine, log = airflow.run("cdc_clickhouse_maintenance")
+    finally:
+        file.write_text(lines)
+        client.command("SYSTEM START MERGES cdc_raw.products")
+        client.close()
+    assert fine, log[-3000:]
+    assert "bytes are more than the 1 that are left of the budget" in log
+    (report,) = (one for one in ops.last_maintenance("ecommerce") if one.place == "clickhouse")
+    assert report.outcome == "not done"
+    assert "bytes are more than the 1 that are left of the budget" in report.left[0]
+    assert report.merged_bytes == 0
 
 
 def test_a_failed_connector_task_is_restarted_by_itself_and_told_when_that_is_in_vain(

@@ -84,6 +84,9 @@ def test_tables_are_built_anew_and_dead_letters_replayed_at_once(stack, eventual
 def test_upkeep_and_comparisons_run_beside_each_other(stack):
     ids = ("cdc_schema", "cdc_partition_watch", "cdc_clickhouse_maintenance")
     succeed(stack, [stack.api.trigger(dag_id) for dag_id in ids])
+    shown = stack.shell("cdc maintenance --json")
+    assert shown.returncode == 0, shown.stderr
+    assert {one["place"] for one in json.loads(shown.stdout)} >= {"Kafka", "clickhouse", "warehouse"}
 
 
 @pytest.mark.drill

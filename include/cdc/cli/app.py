@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
 from rich.syntax import Syntax
 
-from cdc.cli import alerts, bounded_runs, dead_letters, generation, reconcile, render, schema, stream, table
+from cdc.cli import (
+    alerts,
+    bounded_runs,
+    dead_letters,
+    generation,
+    maintain,
+    reconcile,
+    render,
+    schema,
+    stream,
+    table,
+)
 from cdc.cli.context import errors, find_target, out
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
-from cdc.services.upkeep_report import TableUpkeep
 from cdc.settings import Settings
 from cdc.spec import Pipeline, load_pipelines
 
@@ -28,6 +37,8 @@ app.command()(reconcile.reconcile)
 for command in (bounded_runs.backfill, bounded_runs.replay, bounded_runs.resync, bounded_runs.runs):
     app.command()(command)
 app.command("alerts")(alerts.alerts)
+app.command()(maintain.maintain)
+app.command()(maintain.maintenance)
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")
@@ -206,67 +217,6 @@ def watermarks(
         typer.echo(json.dumps([render.watermark_json(one) for one in found], indent=2, default=str))
     else:
         out.print(render.watermarks(target.pipeline.name, found))
-
-
-@app.command()
-def maintain(
-    sink: Annotated[list[str] | None, typer.Option("--sink", help="Only this sink.")] = None,
-    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
-    horizon_age_minutes: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Remove tombstones behind Kafka's beginning of so long ago; 0 only when no repair or "
-            "resume runs. By default the policy's.",
-        ),
-    ] = None,
-    pipeline: PipelineOption = None,
-    env: EnvOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Merge ClickHouse's parts under the budget, remove tombstones and truncated rows that may go, vacuum.
-
-    At the end Kafka's retention is compared with what is unread; the exit code is 1 when it is too short.
-    """
-    from cdc.model.health import Level
-    from cdc.model.retention import judge_retention
-    from cdc.services.retention import sample_retention
-    from cdc.services.upkeep import keep_up
-
-    target = find_target(pipeline, env)
-
-    def say(step: TableUpkeep) -> None:
-        if not as_json:
-            first, *rest = step.lines()
-            out.print(f"[green]kept up[/] {first}", highlight=False)
-            for line in rest:
-                out.print(f"  {line}", highlight=False, markup=False)
-
-    report = keep_up(
-        target.pipeline,
-        target.connections,
-        sinks=sink,
-        tables=table,
-        horizon_age_minutes=horizon_age_minutes,
-        on_step=say,
-    )
-    policy = target.pipeline.policies.maintenance
-    kept = [
-        judge_retention(sample, policy) for sample in sample_retention(target.pipeline, target.connections)
-    ]
-    if as_json:
-        retention = [
-            {"topic": v.subject, "level": v.level, "sentence": v.sentence, **v.figures} for v in kept
-        ]
-        typer.echo(json.dumps(asdict(report) | {"retention": retention}, indent=2))
-    else:
-        gone = ", ".join(f"{count:,} {what}" for what, count in report.purged.items() if count)
-        out.print(f"removed from the ops store: {gone or 'nothing is old enough'}", highlight=False)
-        for verdict in kept:
-            todo = f". To do: {verdict.todo}" if verdict.todo else ""
-            out.print(f"{verdict.level}: {verdict.sentence}{todo}", highlight=False, markup=False)
-    if any(verdict.level is Level.BREACH for verdict in kept):
-        raise typer.Exit(1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -20,6 +20,10 @@ _NOT_LAST = SQL(
     'WHERE newer.pipeline = old.pipeline AND newer."table" = old."table" AND newer.id > old.id '
     "AND newer.report ->> 'window' IS NULL))"
 )
+_NOT_LAST_THERE = SQL(
+    "EXISTS (SELECT 1 FROM cdc_ops.maintenance AS newer WHERE newer.pipeline = old.pipeline "
+    'AND newer.place = old.place AND newer."table" = old."table" AND newer.id > old.id)'
+)
 
 
 class HorizonStore(OpsDatabase):
@@ -43,8 +47,8 @@ class HorizonStore(OpsDatabase):
     def purge(self, days: int) -> dict[str, int]:
         """Forget what is older: replayed dead letters, incidents, messages, samples, batches, runs.
 
-        The newest batch of each query, the newest reconciliation of each whole table and open incidents
-        stay.
+        The newest batch of each query, the newest reconciliation of each whole table, the last upkeep of each
+        table in each sink and open incidents stay.
 
         Returns:
             How many rows of each went.
@@ -59,6 +63,7 @@ class HorizonStore(OpsDatabase):
             "horizons": ("horizons", "recorded_at", _ANY),
             "bounded runs": ("bounded_runs", "touched_at", _ANY),
             "reconciliations": ("reconciliations", "finished_at", _NOT_LAST),
+            "maintenance reports": ("maintenance", "finished_at", _NOT_LAST_THERE),
         }
         gone = {}
         for name, (table, time, which) in tables.items():

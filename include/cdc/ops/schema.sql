@@ -290,6 +290,19 @@ CREATE TABLE IF NOT EXISTS cdc_ops.horizons (
   PRIMARY KEY (topic, recorded_at)
 );
 
+-- What each run of upkeep did to each table of a sink and to this store, and what it found of Kafka's retention.
+CREATE TABLE IF NOT EXISTS cdc_ops.maintenance (
+  id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline    text NOT NULL,
+  run         text NOT NULL,
+  place       text NOT NULL,
+  "table"     text NOT NULL,
+  started_at  timestamptz NOT NULL,
+  finished_at timestamptz NOT NULL,
+  report      jsonb NOT NULL
+);
+CREATE INDEX IF NOT EXISTS maintenance_newest ON cdc_ops.maintenance (pipeline, place, "table", id DESC);
+
 -- Backfills, replays and resyncs: what each is about, how far it is, how it ended.
 CREATE TABLE IF NOT EXISTS cdc_ops.bounded_runs (
   id          uuid PRIMARY KEY,

@@ -7,6 +7,7 @@ from cdc.ops.dead_letters import DeadLetterStore
 from cdc.ops.horizons import HorizonStore
 from cdc.ops.incidents import IncidentStore
 from cdc.ops.leases import LeaseStore
+from cdc.ops.maintenance import MaintenanceStore
 from cdc.ops.parking import ParkingStore
 from cdc.ops.progress import ProgressStore
 from cdc.ops.reconciliations import ReconciliationStore
@@ -25,6 +26,7 @@ class OpsStore(
     TopicStore,
     WatermarkStore,
     HorizonStore,
+    MaintenanceStore,
     BoundedRunStore,
     IncidentStore,
 ):

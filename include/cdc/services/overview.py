@@ -23,6 +23,7 @@ from cdc.model.samples import Offsets, QuerySample, lag
 from cdc.model.watermark import Watermark
 from cdc.ops import BatchProgress, Launch
 from cdc.ops.history import Report, Told
+from cdc.ops.maintenance import MaintenanceReport
 from cdc.ops.overview import (
     Bucket,
     OpenLetters,
@@ -55,17 +56,19 @@ class OpsFacts:
 
 @dataclass(frozen=True)
 class RecordFacts:
-    """What the ops store has of incidents, comparisons and bounded runs, newest first.
+    """What the ops store has of incidents, comparisons, upkeep and bounded runs, newest first.
 
     Attributes:
         incidents: open ones first, then some that are over.
         told: messages about them, and all that did not get there.
+        maintenance: the last upkeep at each place.
     """
 
     incidents: Sequence[Incident] = ()
     told: Sequence[Told] = ()
     runs: Sequence[BoundedRun] = ()
     reports: Sequence[Report] = ()
+    maintenance: Sequence[MaintenanceReport] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def read_present(pipeline: Pipeline, store: OverviewStore) -> OpsFacts:
 
 
 def read_records(pipeline: Pipeline, store: OverviewStore) -> RecordFacts:
-    """What the ops store has of incidents, comparisons and bounded runs.
+    """What the ops store has of incidents, comparisons, upkeep and bounded runs.
 
     Raises:
         UnavailableError: it does not answer.
@@ -117,6 +120,7 @@ def read_records(pipeline: Pipeline, store: OverviewStore) -> RecordFacts:
         store.told(pipeline.name, [one.id for one in incidents if one.id is not None]),
         store.bounded_runs(pipeline.name),
         store.reports(pipeline.name),
+        store.last_maintenance(pipeline.name),
     )
 
 

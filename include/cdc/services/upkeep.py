@@ -6,24 +6,36 @@ and again; why that is safe: `docs/adr/0027-upkeep.md`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from cdc.connections import Connections
+from cdc.errors import CdcError
+from cdc.model.health import Level, Verdict
 from cdc.model.horizon import horizons
 from cdc.model.version import pack
 from cdc.ops import OpsStore
+from cdc.ops.maintenance import KAFKA, OPS_STORE
 from cdc.services.reach import kafka_of
 from cdc.services.upkeep_clickhouse import keep_up_clickhouse
-from cdc.services.upkeep_report import NO_HORIZON, WAITS, Deadline, Horizon, TableUpkeep, UpkeepReport
+from cdc.services.upkeep_report import (
+    BROKEN_OFF,
+    NO_HORIZON,
+    WAITS,
+    Deadline,
+    Horizon,
+    TableUpkeep,
+    UpkeepReport,
+)
 from cdc.services.upkeep_warehouse import keep_up_warehouse
-from cdc.spec import ClickHouseSink, Pipeline, TableSpec
+from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
 
 
 def keep_up(
     pipeline: Pipeline,
     connections: Connections,
     *,
+    run: str,
     sinks: Iterable[str] | None = None,
     tables: Iterable[str] | None = None,
     horizon_age_minutes: int | None = None,
@@ -31,9 +43,13 @@ def keep_up(
 ) -> UpkeepReport:
     """Keep a pipeline's sinks and the ops store in shape, within the policy's budget.
 
+    Each table of each sink leaves a report in the ops store as soon as it is done; when a run is broken off,
+    those that it did not get to have a report that says so.
+
     Args:
         pipeline: the pipeline.
         connections: of Kafka, the ops store and the sinks.
+        run: by which command, or run of a DAG; the reports have it.
         sinks: only these; all by default.
         tables: only these; all by default.
         horizon_age_minutes: instead of the policy's; 0 is right only when no repair or resume runs. A table
@@ -43,27 +59,72 @@ def keep_up(
     Raises:
         UnavailableError: a component does not answer.
     """
-    policy = pipeline.policies.maintenance
     chosen = [pipeline.table(name) for name in tables] if tables else list(pipeline.tables)
     wanted = [pipeline.sink(name) for name in sinks] if sinks else list(pipeline.sinks)
-    age = policy.horizon_age_minutes if horizon_age_minutes is None else horizon_age_minutes
-    deadline, found = Deadline(policy.max_minutes), []
+    found: list[TableUpkeep] = []
+    began = datetime.now(UTC)
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
         ops.ensure_schema()
-        record_horizons(pipeline, chosen, connections, ops)
-        for sink in wanted:
-            ready = {table.name: horizon_of(pipeline, table, sink.name, ops, age) for table in chosen}
-            # After the horizons: what begins from here on writes nothing that lies below them.
-            ready |= {run.table: WAITS.format(run.sentence) for run in ops.runs_under_way(pipeline.name)}
-            if isinstance(sink, ClickHouseSink):
-                steps = keep_up_clickhouse(pipeline, sink, chosen, ready, connections, deadline)
-            else:
-                steps = keep_up_warehouse(sink, chosen, ready, connections, deadline)
-            for step in steps:
+
+        def record(step: TableUpkeep) -> None:
+            nonlocal began
+            ops.record_maintenance(pipeline.name, run, step.sink, step.table, began, step.as_dict())
+            began = datetime.now(UTC)
+
+        try:
+            for step in _steps(pipeline, wanted, chosen, horizon_age_minutes, connections, ops):
                 found.append(step)
                 on_step(step)
-        purged = ops.purge(policy.retention_days)
+                record(step)
+        except CdcError as error:
+            reached = {(step.sink, step.table) for step in found}
+            every = [(sink.name, table.name) for sink in wanted for table in chosen]
+            for place in [place for place in every if place not in reached]:
+                record(TableUpkeep(*place, {}, {}, left=(BROKEN_OFF.format(error),)))
+            raise
+        purged = ops.purge(pipeline.policies.maintenance.retention_days)
+        gone = tuple(f"removed {count:,} old {what}" for what, count in purged.items() if count)
+        record(TableUpkeep(OPS_STORE, "", {}, {}, gone))
     return UpkeepReport(pipeline.name, tuple(found), purged)
+
+
+def _steps(
+    pipeline: Pipeline,
+    sinks: Sequence[SinkSpec],
+    tables: Sequence[TableSpec],
+    horizon_age_minutes: int | None,
+    connections: Connections,
+    ops: OpsStore,
+) -> Iterator[TableUpkeep]:
+    policy = pipeline.policies.maintenance
+    age = policy.horizon_age_minutes if horizon_age_minutes is None else horizon_age_minutes
+    deadline = Deadline(policy.max_minutes)
+    record_horizons(pipeline, tables, connections, ops)
+    for sink in sinks:
+        ready = {table.name: horizon_of(pipeline, table, sink.name, ops, age) for table in tables}
+        # After the horizons: what begins from here on writes nothing that lies below them.
+        ready |= {run.table: WAITS.format(run.sentence) for run in ops.runs_under_way(pipeline.name)}
+        if isinstance(sink, ClickHouseSink):
+            yield from keep_up_clickhouse(pipeline, sink, tables, ready, connections, deadline)
+        else:
+            yield from keep_up_warehouse(sink, tables, ready, connections, deadline)
+
+
+def record_retention(
+    pipeline: Pipeline, connections: Connections, run: str, verdicts: Iterable[Verdict]
+) -> None:
+    """Leave in the ops store what a look at Kafka's retention found.
+
+    Raises:
+        UnavailableError: the ops store does not answer.
+    """
+    judged = list(verdicts)
+    fine = tuple(verdict.sentence for verdict in judged if verdict.level is Level.OK)
+    bad = tuple(f"{v.sentence}. {v.todo}" for v in judged if v.level is not Level.OK)
+    with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+        ops.ensure_schema()
+        step = TableUpkeep(KAFKA, "", {}, {}, fine, bad)
+        ops.record_maintenance(pipeline.name, run, KAFKA, "", datetime.now(UTC), step.as_dict())
 
 
 def record_horizons(

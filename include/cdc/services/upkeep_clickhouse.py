@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from clickhouse_connect.driver.client import Client
@@ -13,7 +14,7 @@ from cdc.ddl.clickhouse import FLOORS, raw_name
 from cdc.ddl.columns import quote_ch, quote_ch_string
 from cdc.errors import UnavailableError
 from cdc.model.upkeep import Budget, MergePlan, PartitionSample, plan_merges
-from cdc.services.upkeep_report import TIME_IS_UP, Deadline, Horizon, TableUpkeep
+from cdc.services.upkeep_report import TIME_IS_UP, Deadline, Horizon, PartitionUpkeep, TableUpkeep
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 
 TIMEOUT_S = 3600
@@ -40,10 +41,14 @@ def keep_up_clickhouse(
             plan = _plan(client, pipeline, sink, tables)
             for table in tables:
                 before = _figures(client, sink, table)
-                done, left = _merge(client, sink, table, plan, deadline)
+                partitions = _merge(client, sink, table, plan, deadline)
+                done = [one.sentence for one in partitions if not one.left]
+                left = [one.sentence for one in partitions if one.left]
                 _remove(client, sink, table, ready[table.name], deadline, done, left)
                 after = _figures(client, sink, table)
-                yield TableUpkeep(sink.name, table.name, before, after, tuple(done), tuple(left))
+                yield TableUpkeep(
+                    sink.name, table.name, before, after, tuple(done), tuple(left), tuple(partitions)
+                )
         except ClickHouseError as error:
             if getattr(error, "code", None) is None:
                 raise
@@ -55,13 +60,7 @@ def keep_up_clickhouse(
 
 
 def _plan(client: Client, pipeline: Pipeline, sink: ClickHouseSink, tables: Sequence[TableSpec]) -> MergePlan:
-    names = [sink.raw_table(table.name)[1] for table in tables]
-    found = client.query(
-        "SELECT table, partition_id, count(), sum(rows), sum(bytes_on_disk) FROM system.parts "
-        "WHERE active AND database = {d:String} AND table IN {t:Array(String)} GROUP BY table, partition_id",
-        parameters={"d": sink.raw_database, "t": names},
-    )
-    samples = [PartitionSample(*row) for row in found.result_rows]
+    samples = _samples(client, sink, tables)
     running = int(str(client.command("SELECT count() FROM system.merges")))
     policy = pipeline.policies.maintenance
     return plan_merges(
@@ -69,21 +68,48 @@ def _plan(client: Client, pipeline: Pipeline, sink: ClickHouseSink, tables: Sequ
     )
 
 
+def _samples(client: Client, sink: ClickHouseSink, tables: Sequence[TableSpec]) -> list[PartitionSample]:
+    names = [sink.raw_table(table.name)[1] for table in tables]
+    found = client.query(
+        "SELECT table, partition_id, count(), sum(rows), sum(bytes_on_disk) FROM system.parts "
+        "WHERE active AND database = {d:String} AND table IN {t:Array(String)} GROUP BY table, partition_id",
+        parameters={"d": sink.raw_database, "t": names},
+    )
+    return [PartitionSample(*row) for row in found.result_rows]
+
+
 def _merge(
     client: Client, sink: ClickHouseSink, table: TableSpec, plan: MergePlan, deadline: Deadline
-) -> tuple[list[str], list[str]]:
+) -> list[PartitionUpkeep]:
     name = sink.raw_table(table.name)[1]
-    done: list[str] = []
-    left = [f"partition {sample.id} {why}" for sample, why in plan.skipped if sample.table == name]
-    for sample in (sample for sample in plan.chosen if sample.table == name):
+    why_not = {sample.id: why for sample, why in plan.skipped if sample.table == name}
+    samples = [sample for sample in plan.chosen if sample.table == name]
+    took: dict[str, float] = {}
+    for sample in samples:
         if deadline.passed:
-            left.append(f"partition {sample.id}: {TIME_IS_UP}")
+            why_not[sample.id] = TIME_IS_UP
             continue
+        began = time.monotonic()
         client.command(
             f"OPTIMIZE TABLE {raw_name(sink, table)} PARTITION ID {quote_ch_string(sample.id)} FINAL"
         )
-        done.append(f"merged {sample.parts} parts of partition {sample.id}")
-    return done, left
+        took[sample.id] = round(time.monotonic() - began, 3)
+    samples += [sample for sample, _ in plan.skipped if sample.table == name]
+    now = {sample.id: sample for sample in _samples(client, sink, [table])} if took else {}
+    return [
+        PartitionUpkeep(
+            sample.id,
+            _size(sample),
+            _size(now.get(sample.id, sample)),
+            took.get(sample.id, 0.0),
+            why_not.get(sample.id, ""),
+        )
+        for sample in samples
+    ]
+
+
+def _size(sample: PartitionSample) -> dict[str, int]:
+    return {"parts": sample.parts, "rows": sample.rows, "bytes": sample.bytes}
 
 
 def _remove(

@@ -78,7 +78,7 @@ class MaintenanceSpec(Spec):
         max_running_merges: so many merges that run already are enough.
         horizon_age_minutes: tombstones go only behind what Kafka's beginning was so long ago, which is longer
             than any replay, repair or batch takes.
-        retention_days: of batches, alerts and replayed dead letters in the ops store.
+        retention_days: of batches, alerts, reports and replayed dead letters in the ops store.
     """
 
     max_merge_gb: Annotated[float, Field(gt=0)] = 50

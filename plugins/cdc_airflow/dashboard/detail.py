@@ -22,6 +22,7 @@ from cdc_airflow.dashboard.figures import (
     seconds_figure,
 )
 from cdc_airflow.dashboard.incident_cards import IncidentCard, Message, failed_messages, incident_cards
+from cdc_airflow.dashboard.maintenance_rows import MaintenanceRow, maintenance_rows
 from cdc_airflow.dashboard.report_rows import ReportRow, report_rows
 from cdc_airflow.dashboard.run_rows import RunRow, run_rows
 from cdc_airflow.dashboard.streams import StreamCard, stream_cards
@@ -72,6 +73,7 @@ class Detail:
     approvals: tuple[Approval, ...]
     runs: tuple[RunRow, ...]
     reports: tuple[ReportRow, ...]
+    maintenance: tuple[MaintenanceRow, ...]
     problems: tuple[str, ...]
 
 
@@ -105,6 +107,7 @@ def describe(facts: PipelineFacts, yarn_url: str) -> Detail:
         approvals=tuple(facts.approvals.value or ()),
         runs=run_rows(records.runs, facts.now),
         reports=report_rows(records.reports),
+        maintenance=maintenance_rows(records.maintenance),
         problems=tuple(_problems(facts)),
     )  # fmt: skip
 

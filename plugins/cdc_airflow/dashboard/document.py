@@ -40,6 +40,7 @@ def detail_document(detail: Detail) -> dict[str, Any]:
         "approvals": plain(detail.approvals),
         "runs": plain(detail.runs),
         "reconciliations": plain(detail.reports),
+        "maintenance": plain(detail.maintenance),
         "events": [
             {"at": plain(mark.at), "kind": mark.kind, "text": mark.text, "bad": mark.bad}
             for mark in detail.marks

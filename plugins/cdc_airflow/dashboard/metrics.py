@@ -29,6 +29,7 @@ def gauges(pairs: Iterable[tuple[PipelineFacts, Summary]]) -> list[Gauge]:
         *_of("slot_", known, _slot),
         *_of("", known, _tables),
         *_of("", known, _records),
+        *_of("maintenance_", known, _maintenance),
     ]
 
 
@@ -246,6 +247,31 @@ def _records(facts: PipelineFacts, _: Summary) -> list[tuple[str, str, list[Row]
         ("run_estimate", "About how much it is about", [(n, r.estimate) for r, n in running]),
         ("run_started_timestamp_seconds", "When it began", [(n, r.started_at) for r, n in running]),
         ("run_touched_timestamp_seconds", "Its last word", [(n, r.touched_at) for r, n in running]),
+    ]
+
+
+def _maintenance(facts: PipelineFacts, _: Summary) -> list[tuple[str, str, list[Row]]]:
+    records = facts.records.value
+    last = [
+        (one, {"place": one.place, "table": one.table}) for one in (records.maintenance if records else ())
+    ]
+    return [
+        ("timestamp_seconds", "When upkeep last ended there", [(n, m.finished_at) for m, n in last]),
+        (
+            "duration_seconds",
+            "What it took",
+            [(n, (m.finished_at - m.started_at).total_seconds()) for m, n in last],
+        ),
+        (
+            "merged_bytes",
+            "The size of the partitions that it merged",
+            [(n, m.merged_bytes) for m, n in last if m.table],
+        ),
+        (
+            "left",
+            "What it left for a later run; of Kafka, topics that are not kept for long enough",
+            [(n, len(m.left)) for m, n in last],
+        ),
     ]
 
 

@@ -13,7 +13,7 @@ from cdc_airflow.pipelines import ALL, find_pipeline
 
 
 class KeepUpOperator(BaseOperator):
-    """Does what `cdc maintain --sink …` does, and logs the figures before and after.
+    """Does what `cdc maintain --sink …` does, logs the figures before and after, and leaves reports of them.
 
     Args:
         pipeline: the pipeline's name.
@@ -57,6 +57,7 @@ class KeepUpOperator(BaseOperator):
         report = keep_up(
             pipeline,
             CdcHook().connections(connection_ids(pipeline)),
+            run=f"{self.dag_id} {context['run_id']}",
             sinks=[self.sink],
             tables=None if self.table == ALL else [self.table],
             horizon_age_minutes=int(self.horizon_age_minutes) if self.horizon_age_minutes else None,

@@ -14,8 +14,9 @@ from cdc.errors import CdcError, ConfigurationError
 from cdc.model.health import Level
 from cdc_airflow.checks import Check, Kind, look
 from cdc_airflow.findings import CheckFailedError, Finding, Patience, Step
+from cdc_airflow.hooks.cdc import CdcHook
 from cdc_airflow.intent import BY_HAND, context_asked_by_hand
-from cdc_airflow.pipelines import ALL
+from cdc_airflow.pipelines import ALL, find_pipeline
 from cdc_airflow.triggers.check import CheckTrigger
 
 
@@ -167,6 +168,8 @@ class DeadLetterHealthSensor(HealthSensor):
 class RetentionSensor(CheckSensor):
     """Kafka keeps events for longer than the slowest query needs, with the time of a replay to spare.
 
+    What it found is in the ops store beside the reports of upkeep.
+
     Args:
         only: `all`, or the one pipeline that this run is about; others are skipped.
     """
@@ -184,6 +187,22 @@ class RetentionSensor(CheckSensor):
         if self.only not in (ALL, self.pipeline):
             raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
         return super().execute(context)
+
+    def _finish(self, findings: Sequence[Finding], step: Step, context: Any) -> Any:
+        from cdc.services.upkeep import record_retention
+
+        pipeline, _ = find_pipeline(self.pipeline)
+        run = f"{self.dag_id} {context['run_id']}"
+        try:
+            record_retention(
+                pipeline,
+                CdcHook().connections([pipeline.ops.connection]),
+                run,
+                [finding.verdict for finding in findings],
+            )
+        except CdcError as error:
+            self.log.error("No report of this is kept: %s", error)
+        return super()._finish(findings, step, context)
 
 
 class ConnectorRunningSensor(CheckSensor):

@@ -1,4 +1,4 @@
-"""What a bad day leaves in the ops store: incidents, runs, reports, a pause; with hostile text."""
+"""What a bad day leaves in the ops store: incidents, runs, reports, upkeep, a pause; with hostile text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from cdc.model.bounded_run import RunKind
 from cdc.model.incidents import Incident, Turn, follow
 from cdc.model.verdict import Alarm, Level, Verdict
 from cdc.ops import Draft, OpsStore
+from cdc.ops.maintenance import KAFKA, OPS_STORE
+from cdc.services.upkeep_report import PartitionUpkeep, TableUpkeep
 
 NASTY = "<script>alert('x')</script>"
 LONG = "a_name_as_long_as_postgresql_lets_it_be_which_is_63_bytes_long_x"
-TABLES = ("incidents", "deliveries", "bounded_runs", "reconciliations")
+TABLES = ("incidents", "deliveries", "bounded_runs", "reconciliations", "maintenance")
 HELD = Verdict(
     Level.BREACH,
     "replication slot cdc_ecommerce",
@@ -36,6 +38,7 @@ def record_happenings(ops: OpsStore, now: datetime) -> None:
     _incidents(ops, now)
     _runs(ops, now)
     _reports(ops, now)
+    _upkeep(ops, now)
     ops.request_pause("ecommerce", "products")
     ops.rows(
         "UPDATE cdc_ops.streams SET desired_at = %s WHERE pipeline = 'ecommerce' AND stream = 'products'",
@@ -126,3 +129,29 @@ def _reports(ops: OpsStore, now: datetime) -> None:
     }
     for table, (report, equal) in reports.items():
         ops.record_reconciliation("ecommerce", table, now - timedelta(seconds=41), equal=equal, report=report)
+
+
+def _upkeep(ops: OpsStore, now: datetime) -> None:
+    run = "cdc_clickhouse_maintenance scheduled__2026-03-02T03:17:00+00:00"
+    size = {"parts": 34, "rows": 12_400_000, "bytes": 3_200_000_000}
+    small = {"parts": 1, "rows": 10_000_000, "bytes": 2_500_000_000}
+    merged = PartitionUpkeep("all", size, small, 212.4)
+    budget = "3,200,000,000 bytes are more than the 12 that are left of the budget"
+    too_big = PartitionUpkeep("all", size, size, left=budget)
+    before, after = size | {"tombstones": 1200}, small | {"tombstones": 0}
+    done = (merged.sentence, "removed 1,200 tombstones")
+    few = {"rows": 24, "tombstones": 0, "bytes": 65_536}
+    steps = (
+        TableUpkeep(
+            KAFKA, "", {}, {}, ("retention of a: fine",), (f"retention of {NASTY}. Raise `retention.ms`",)
+        ),
+        TableUpkeep("clickhouse", "orders_fact", before, after, done, (), (merged,)),
+        TableUpkeep("clickhouse", "order_items", before, before, (), (too_big.sentence,), (too_big,)),
+        TableUpkeep("clickhouse", LONG, before, after, done, (f"tombstones: {NASTY}",), (merged,)),
+        TableUpkeep("warehouse", "orders_fact", few, few, ("vacuumed and analysed",)),
+        TableUpkeep("warehouse", "order_items", {}, {}, left=(f"the run was broken off: {NASTY}",)),
+        TableUpkeep(OPS_STORE, "", {}, {}),
+    )
+    for step in steps:
+        began = now - timedelta(minutes=4)
+        ops.record_maintenance("ecommerce", run, step.sink, step.table, began, step.as_dict())

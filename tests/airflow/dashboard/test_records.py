@@ -1,4 +1,4 @@
-"""Incidents, messages, bounded runs, reports, pauses and approvals: on the page, as JSON, as metrics."""
+"""Incidents, messages, bounded runs, reports, upkeep, pauses, approvals: on the page, as JSON, as metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.airflow.dashboard.conftest import Served, batch, wait_for
-from tests.airflow.dashboard.happenings import NASTY, forget_happenings, record_happenings
+from tests.airflow.dashboard.happenings import LONG, NASTY, forget_happenings, record_happenings
 
 pytestmark = pytest.mark.timeout(240)
 PAGE = "/cdc/pipelines/ecommerce"
@@ -87,6 +87,31 @@ def test_reports_say_what_was_compared_what_differed_what_was_mended_and_which_k
     assert left["keys"][0]["column"] == "status"
     assert reports["customers"]["settled"]
     assert reports["orders_fact"]["window"] == ["2026-03-01 00:00", "2026-03-02 00:00"]
+
+
+def test_upkeep_says_what_it_did_to_each_table_and_what_it_left_and_why(served: Served, found) -> None:
+    rows = {(row["place"], row["table"]): row for row in found["maintenance"]}
+    assert {place: row["outcome"] for place, row in rows.items()} == {
+        ("Kafka", ""): "not ok",
+        ("clickhouse", "orders_fact"): "done",
+        ("clickhouse", "order_items"): "not done",
+        ("clickhouse", LONG): "in part",
+        ("warehouse", "orders_fact"): "done",
+        ("warehouse", "order_items"): "not done",
+        ("ops store", ""): "nothing to do",
+    }
+    merged = rows["clickhouse", "orders_fact"]
+    assert (merged["before"]["parts"], merged["after"]["parts"]) == (34, 1)
+    assert merged["merged_bytes"] == merged["before"]["bytes"] == 3_200_000_000
+    assert merged["run"].startswith("cdc_clickhouse_maintenance scheduled__")
+    assert merged["took"] == "4 min"
+    assert "left of the budget" in rows["clickhouse", "order_items"]["left"][0]
+    text = served.client("vera").get(PAGE).text
+    card = text[text.index('id="maintenance"') :]
+    for figure in ("34 → 1", "12.40 M → 10.00 M", "1,200 → 0", "3.0 GB → 2.3 GB"):
+        assert f"<td>{figure}</td>" in card
+    assert "3,200,000,000 bytes are more than the 12 that are left of the budget" in card
+    assert "<code>retention.ms</code>" in card
 
 
 def test_what_happened_is_on_the_axis_of_the_charts(found) -> None:
@@ -172,6 +197,14 @@ def test_metrics_have_the_figures_of_the_page(served: Served, found) -> None:
     assert f'cdc_query_paused{own},stream="products",sink="warehouse"}} 1' in text
     assert f'cdc_query_paused{own},stream="orders",sink="warehouse"}} 0' in text
     assert f'cdc_reconciliation_left{own},table="order_items",sink="clickhouse"}} 3' in text
+    merged = f'{own},place="clickhouse",table="orders_fact"}}'
+    assert f"cdc_maintenance_merged_bytes{merged} 3200000000" in text
+    (ended,) = re.findall(
+        rf"^cdc_maintenance_timestamp_seconds{re.escape(merged)} (\S+)$", text, re.MULTILINE
+    )
+    assert abs(float(ended) - datetime.now(UTC).timestamp()) < 240
+    assert f'cdc_maintenance_left{own},place="clickhouse",table="order_items"}} 1' in text
+    assert f'cdc_maintenance_left{own},place="Kafka",table=""}} 1' in text
     (run,) = re.findall(r'cdc_run_done\{[^}]*kind="backfill",table="orders_fact"\} (\d+)', text)
     assert int(run) == 90_000
     assert f"cdc_rows_in_window{own}}} {found['rows_in']['value']}" in text

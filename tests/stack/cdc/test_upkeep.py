@@ -15,10 +15,13 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.ddl import clickhouse, warehouse
+from cdc.errors import UnavailableError
 from cdc.model.bounded_run import RunKind
+from cdc.model.verdict import Level, Verdict
 from cdc.model.version import pack
 from cdc.ops import DeadLetter, OpsStore
-from cdc.services.upkeep import keep_up
+from cdc.services.upkeep import keep_up, record_retention
+from cdc.services.upkeep_report import TableUpkeep
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink
 from local_stack.components.clickhouse import ClickHouse
 from local_stack.components.control import Control
@@ -27,6 +30,7 @@ from local_stack.components.warehouse import Warehouse
 from tests.stack.cdc.conftest import RunningStack, running
 
 HOUR = "2026-01-01 00:00:00"
+RUN = "test_upkeep"
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Sinks:
         report = keep_up(
             self.pipeline,
             self.stack.connections,
+            run=RUN,
             tables=[self.table.name],
             horizon_age_minutes=age,
         )
@@ -121,7 +126,7 @@ def sinks(services: RunningStack, pipeline: Pipeline) -> Iterator[Sinks]:
         ops.ensure_schema()
         ops.rows(
             "TRUNCATE cdc_ops.topics, cdc_ops.generations, cdc_ops.horizons, cdc_ops.dead_letters, "
-            "cdc_ops.bounded_runs"
+            "cdc_ops.bounded_runs, cdc_ops.maintenance"
         )
         for statement in clickhouse.statements(pipeline, one, table):
             client.command(statement)
@@ -244,15 +249,90 @@ def test_a_tombstone_stays_while_an_older_version_is_not_merged(sinks: Sinks) ->
     sinks.event(0, key=1)
     sinks.event(1, key=1, deleted=True)
     sinks.log_begins_at(5)
+    (report,) = keep_up_poorly(sinks)
+    assert "left of the budget" in " ".join(report.left)
+    assert sinks.readers()[0] == []
+    assert sinks.stored()[0] == {1}
+
+
+def keep_up_poorly(sinks: Sinks) -> tuple[TableUpkeep, ...]:
+    """With a budget that no part of ClickHouse fits."""
     policies = sinks.pipeline.policies
     small = policies.maintenance.model_copy(update={"max_merge_gb": 1e-9})
     poor = sinks.pipeline.model_copy(update={"policies": policies.model_copy(update={"maintenance": small})})
-    report = keep_up(
-        poor, sinks.stack.connections, sinks=["clickhouse"], tables=["order_items"], horizon_age_minutes=0
-    )
-    assert "left of the budget" in " ".join(report.tables[0].left)
-    assert sinks.readers()[0] == []
-    assert sinks.stored()[0] == {1}
+    return keep_up(
+        poor,
+        sinks.stack.connections,
+        run=RUN,
+        sinks=["clickhouse"],
+        tables=["order_items"],
+        horizon_age_minutes=0,
+    ).tables
+
+
+def test_a_run_leaves_a_report_of_each_table_with_figures_before_and_after(sinks: Sinks) -> None:
+    began = sinks.ops.clock()
+    sinks.event(0, key=1)
+    sinks.event(3, key=2, deleted=True)
+    sinks.log_begins_at(5)
+    sinks.keep_up()
+    own, warehouse, clickhouse = sinks.ops.maintenance(sinks.pipeline.name, 9)
+    assert [(one.place, one.table, one.run) for one in (own, warehouse, clickhouse)] == [
+        ("ops store", "", RUN), ("warehouse", "order_items", RUN), ("clickhouse", "order_items", RUN),
+    ]  # fmt: skip
+    assert began < clickhouse.started_at < clickhouse.finished_at <= warehouse.finished_at
+    before, after = clickhouse.report["before"], clickhouse.report["after"]
+    assert (before["parts"], before["rows"], before["tombstones"]) == (2, 2, 1)
+    assert (after["parts"], after["rows"], after["tombstones"]) == (1, 1, 0)
+    (partition,) = clickhouse.report["partitions"]
+    assert (partition["before"]["parts"], partition["before"]["rows"]) == (2, 2)
+    assert (partition["after"]["parts"], partition["after"]["rows"]) == (1, 2)
+    assert clickhouse.merged_bytes == partition["before"]["bytes"] > 0
+    assert partition["seconds"] > 0
+    assert clickhouse.outcome == "done"
+    assert (warehouse.report["before"]["tombstones"], warehouse.report["after"]["tombstones"]) == (1, 0)
+    assert own.outcome == "nothing to do"
+
+
+def test_a_run_that_did_nothing_because_of_its_budget_says_so(sinks: Sinks) -> None:
+    sinks.event(0, key=1)
+    sinks.event(1, key=1)
+    keep_up_poorly(sinks)
+    (report,) = (one for one in sinks.ops.maintenance(sinks.pipeline.name, 9) if one.table)
+    assert report.outcome == "not done"
+    assert "left of the budget" in report.left[0]
+    assert report.report["before"] == report.report["after"]
+    (partition,) = report.report["partitions"]
+    assert partition["before"] == partition["after"]
+    assert "left of the budget" in partition["left"]
+    assert report.merged_bytes == 0
+
+
+def test_a_run_that_is_broken_off_says_why_of_what_it_did_not_get_to(sinks: Sinks) -> None:
+    sinks.warehouse.execute("ALTER TABLE cdc_raw.order_items RENAME TO elsewhere")
+    try:
+        with pytest.raises(UnavailableError):
+            sinks.keep_up()
+    finally:
+        sinks.warehouse.execute("ALTER TABLE cdc_raw.elsewhere RENAME TO order_items")
+    found = {one.place: one for one in sinks.ops.maintenance(sinks.pipeline.name, 9)}
+    assert found.keys() == {"clickhouse", "warehouse"}
+    assert "broken off" not in " ".join(found["clickhouse"].left)
+    assert found["warehouse"].outcome == "not done"
+    assert "the run was broken off: the warehouse" in found["warehouse"].left[0]
+
+
+def test_what_kafka_keeps_is_reported_beside_it(sinks: Sinks) -> None:
+    todo = "Raise retention.ms."
+    verdicts = [
+        Verdict(Level.OK, "retention of a", "a is kept for long enough"),
+        Verdict(Level.BREACH, "retention of b", "b is not", todo=todo),
+    ]
+    record_retention(sinks.pipeline, sinks.stack.connections, RUN, verdicts)
+    (report,) = sinks.ops.maintenance(sinks.pipeline.name, 9)
+    assert (report.place, report.outcome) == ("Kafka", "not ok")
+    assert report.done == ("a is kept for long enough",)
+    assert report.left == (f"b is not. {todo}",)
 
 
 def test_rows_that_a_truncate_removed_go(sinks: Sinks) -> None:
