@@ -6,17 +6,17 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import typer
 
 from cdc.cli.context import Target, errors
+from cdc.clients.spark_submit import program_call
 from cdc.errors import ConflictError
 from cdc.services.launch import build_py_files, command_line, submission
 from cdc.services.start import start_stream
-from cdc.services.submit import driver_connections
+from cdc.services.submit import prepared
+from cdc.spec import StreamSpec
 
 
 def submit_stream(
@@ -49,30 +49,35 @@ def submit_stream(
             f"{stream.app_name} runs on YARN already: `cdc stream stop {stream.name}` first, or use "
             "`--master local[*]`"
         )
-    home = target.settings.local_stack_home
-    folder = (home / "run" if home else target.file.parent / ".submit") / "py-files"
-    with tempfile.TemporaryDirectory(prefix="cdc-submit-") as private:
-        described = submission(
-            target.pipeline,
-            stream,
-            target.settings,
-            target.settings.cdc_connections_file.absolute()
-            if dry_run
-            else driver_connections(target.pipeline, target.settings, Path(private)),
-            target.file.absolute(),
-            py_files=[folder / "cdc.zip", folder / "cdc_spark.zip"] if dry_run else build_py_files(folder),
-            master=master,
-            extra_args=extra_args,
-        )
-        command = command_line(described)
-        program = str(target.settings.spark_home / "bin" / command[0])
-        if dry_run:
-            words = [*(f"{name}={value}" for name, value in described.env.items()), program, *command[1:]]
-            typer.echo(" ".join(map(shlex.quote, words)))
-            errors.print("run by this command, the job gets only the connections that it needs of this file")
-            return
-        with subprocess.Popen([program, *command[1:]], env={**os.environ, **described.env}) as running:
+    if dry_run:
+        _print_command(target, stream, master, extra_args)
+        return
+    with prepared(
+        target.pipeline, stream, target.file, target.settings, master=master, arguments=extra_args
+    ) as described:
+        argv = program_call(command_line(described), target.settings.spark_home)
+        with subprocess.Popen(argv, env={**os.environ, **described.env}) as running:
             # The job ends in order, and then this command, so that no copy of the connections stays behind.
             signal.signal(signal.SIGTERM, lambda *_: running.terminate())
             code = running.wait()
     raise typer.Exit(code)
+
+
+def _print_command(target: Target, stream: StreamSpec, master: str, extra_args: Sequence[str]) -> None:
+    """The command, and the archives that it names."""
+    home = target.settings.local_stack_home
+    folder = (home / "run" if home else target.file.absolute().parent / ".submit") / "py-files"
+    described = submission(
+        target.pipeline,
+        stream,
+        target.settings,
+        target.settings.cdc_connections_file.absolute(),
+        target.file.absolute(),
+        py_files=build_py_files(folder),
+        master=master,
+        extra_args=extra_args,
+    )
+    words = [f"{name}={value}" for name, value in described.env.items()]
+    words += program_call(command_line(described), target.settings.spark_home)
+    typer.echo(" ".join(map(shlex.quote, words)))
+    errors.print("run by this command, the job gets only the connections that it needs of this file")

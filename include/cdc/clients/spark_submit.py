@@ -14,6 +14,18 @@ _TOLD = "run_cdc_job: "
 """What the job begins its one sentence for a person with."""
 
 
+def program_call(command: Sequence[str], spark_home: Path) -> list[str]:
+    """The command with its program's path.
+
+    Raises:
+        ConfigurationError: there is no such program.
+    """
+    program = spark_home / "bin" / command[0]
+    if not program.exists():
+        raise ConfigurationError(f"{program} does not exist: SPARK_HOME must name a Spark distribution")
+    return [str(program), *command[1:]]
+
+
 def run_spark_submit(
     command: Sequence[str], env: Mapping[str, str], spark_home: Path, timeout_s: float | None
 ) -> None:
@@ -29,12 +41,9 @@ def run_spark_submit(
         ConfigurationError: there is no spark-submit, it refuses the submission, or the job failed.
         UnavailableError: it takes too long.
     """
-    program = spark_home / "bin" / command[0]
-    if not program.exists():
-        raise ConfigurationError(f"{program} does not exist: SPARK_HOME must name a Spark distribution")
     try:
         done = subprocess.run(
-            [str(program), *command[1:]],
+            program_call(command, spark_home),
             env={**os.environ, **env},
             capture_output=True,
             text=True,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cdc.clients.spark_submit import run_spark_submit
 from cdc.connections import Connections
-from cdc.services.launch import build_py_files, command_line, submission
+from cdc.services.launch import Submission, build_py_files, command_line, submission
 from cdc.settings import Settings
 from cdc.spec import Pipeline, StreamSpec
 
@@ -22,7 +23,8 @@ def submit(pipeline: Pipeline, stream: StreamSpec, pipeline_file: Path, settings
         ConfigurationError: spark-submit refuses.
         UnavailableError: it takes too long.
     """
-    _spark_submit(pipeline, stream, pipeline_file, settings, timeout_s=SUBMISSION_LIMIT_S)
+    with prepared(pipeline, stream, pipeline_file, settings) as described:
+        run_spark_submit(command_line(described), described.env, settings.spark_home, SUBMISSION_LIMIT_S)
 
 
 def run_here(
@@ -38,25 +40,14 @@ def run_here(
     Raises:
         ConfigurationError: there is no Spark here, or the run failed; says why.
     """
-    _spark_submit(
-        pipeline,
-        stream,
-        pipeline_file,
-        settings,
-        master="local[1]",
-        arguments=arguments,
-        purpose=purpose,
-        timeout_s=None,
-    )
+    with prepared(
+        pipeline, stream, pipeline_file, settings, master="local[1]", arguments=arguments, purpose=purpose
+    ) as described:
+        run_spark_submit(command_line(described), described.env, settings.spark_home, timeout_s=None)
 
 
-def driver_connections(pipeline: Pipeline, settings: Settings, folder: Path) -> Path:
-    """Write what a driver needs of this process' connections into `folder`; returns the file."""
-    known = Connections.from_file(settings.cdc_connections_file)
-    return known.write(folder, pipeline.driver_connection_ids)
-
-
-def _spark_submit(
+@contextlib.contextmanager
+def prepared(
     pipeline: Pipeline,
     stream: StreamSpec,
     pipeline_file: Path,
@@ -65,19 +56,22 @@ def _spark_submit(
     master: str = "yarn",
     arguments: Sequence[str] = (),
     purpose: str = "",
-    timeout_s: float | None,
-) -> None:
-    with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
-        # spark-submit copies what it is given before it returns, or runs the job meanwhile.
-        described = submission(
+) -> Iterator[Submission]:
+    """What spark-submit is told, with the archives and those connections alone that the driver needs.
+
+    They are there until the block ends: spark-submit copies what it is given before it returns, or runs the
+    job meanwhile.
+    """
+    with tempfile.TemporaryDirectory(prefix="cdc-submit-") as name:
+        folder, known = Path(name), Connections.from_file(settings.cdc_connections_file)
+        yield submission(
             pipeline,
             stream,
             settings,
-            driver_connections(pipeline, settings, Path(folder)),
+            known.write(folder, pipeline.driver_connection_ids),
             pipeline_file.absolute(),
-            py_files=build_py_files(Path(folder)),
+            py_files=build_py_files(folder),
             master=master,
             extra_args=arguments,
             purpose=purpose,
         )
-        run_spark_submit(command_line(described), described.env, settings.spark_home, timeout_s)
