@@ -89,6 +89,24 @@ def test_partitions_are_read_together_each_in_its_order_and_none_beyond_its_end(
         ]
 
 
+def test_large_records_are_not_all_in_memory_at_once(topic):
+    large = "x" * 900_000
+    for partition in range(3):
+        for _ in range(5):
+            topic.write(partition, *[large] * 4)
+    [*stretches] = topic.reader.read([OffsetRange(p, 0, end) for p, end in topic.ends.items()])
+    assert sum(map(len, stretches)) == 60
+    sizes = [sum(map(len, stretch.values)) for stretch in stretches]
+    assert max(sizes) < 2 * offset_ranges.STRETCH_BYTES + offset_ranges.STRETCH_BYTES // 2
+    assert len(sizes) > 1
+    for stretch in stretches:
+        places = [*zip(stretch.partitions, stretch.offsets, strict=True)]
+        assert places == sorted(places)
+    for partition in range(3):
+        mine = [o for s in stretches for p, o in zip(s.partitions, s.offsets, strict=True) if p == partition]
+        assert mine == sorted(mine)
+
+
 def test_what_retention_has_removed_is_an_error_and_the_next_read_is_none(topic):
     topic.write(0, "a")
     topic.kafka.delete_records([topic.name])

@@ -7,9 +7,8 @@ through its JVM and Arrow to reach Python (docs/adr/0031-tasks-read-kafka.md).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -22,6 +21,8 @@ PATIENCE_S = 30.0
 """How long a task waits for the next record of its range."""
 STRETCH = 20_000
 """The most records that are handed on at once."""
+STRETCH_BYTES = 16_777_216
+"""About as many bytes of values: what a task makes of them is a few times as large."""
 _NOTHING_YET = 0.0
 _LOST = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001 confluent's own names
 _LASTING = (
@@ -45,9 +46,9 @@ _SETTINGS: dict[str, Any] = {
     "check.crcs": True,
     # What is read ahead of a range's end is read for nothing.
     "queued.min.messages": STRETCH,
-    "queued.max.messages.kbytes": 16_384,
+    "queued.max.messages.kbytes": STRETCH_BYTES // 1024,
     "fetch.message.max.bytes": 4_194_304,
-    "fetch.max.bytes": 16_777_216,
+    "fetch.max.bytes": STRETCH_BYTES,
     # A full queue is looked at again after this long; the default is a second.
     "fetch.queue.backoff.ms": 2,
     "fetch.wait.max.ms": 3,
@@ -89,8 +90,9 @@ class RangeReader:
     def read(self, ranges: Sequence[OffsetRange]) -> Iterator[Records]:
         """The committed records of these ranges.
 
-        Of one range in their order, a stretch at a time; of several, which are small, all at once and a
-        partition after the other, so that what moved from one partition to another is seen whole.
+        Of one range in their order, a stretch at a time; of several, which are small, all at once (unless
+        their values are large) and a partition after the other, so that what moved from one partition to
+        another is seen whole.
 
         Raises:
             GenerationError: Kafka does not have them any more.
@@ -103,7 +105,7 @@ class RangeReader:
         try:
             stretches = self._read(consumer, ranges)
             if len(ranges) > 1:
-                stretches = iter([sorted(chain.from_iterable(stretches), key=_place)])
+                stretches = (sorted(messages, key=_place) for messages in _gathered(stretches))
             for messages in stretches:
                 yield _records(messages)
         except BaseException as error:
@@ -168,6 +170,18 @@ def lost(detail: str) -> GenerationError:
         f"{detail}. Rows may be missing in the sink: raise the topic's retention, then read the table's rows "
         "again by an incremental snapshot"
     )
+
+
+def _gathered(stretches: Iterable[list[Message]]) -> Iterator[list[Message]]:
+    """One of all of them, or several when they are large."""
+    held: list[Message] = []
+    for messages in stretches:
+        held += messages
+        if sum(map(len, held)) >= STRETCH_BYTES:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 def _place(message: Message) -> tuple[Any, Any]:

@@ -28,6 +28,8 @@ from cdc_spark.writers.summary import MAX_EXAMPLES, Summary
 
 MAX_ROWS = 200_000
 """Rows of one insert; a larger Spark partition is written in several."""
+MAX_BYTES = 16_000_000
+"""The same by their size in memory, of which an insert takes several times as much."""
 
 _OF_THE_TABLE = (SchemaChangedError.__name__, RefusedError.__name__)
 """Errors that, met by every event at once, speak of the table rather than of an event."""
@@ -99,7 +101,7 @@ def retrying(deadline_s: float) -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(TransientError),
         stop=stop_after_delay(deadline_s / 4),
-        wait=wait_exponential_jitter(initial=0.1, max=2.0),
+        wait=wait_exponential_jitter(multiplier=0.1, max=2.0),
         reraise=True,
     )
 
@@ -153,12 +155,17 @@ class _Collector:
             self._read_markers(batch.filter(marks))
         if rows.num_rows:
             self._pending.append(rows)
-        if sum(part.num_rows for part in self._pending) >= MAX_ROWS:
+        if self._is_enough():
             self._flush({})
 
     def finish(self) -> None:
         if self._pending or self._floors or self.summary.until:
             self._flush(self.summary.until)
+
+    def _is_enough(self) -> bool:
+        rows: int = sum(part.num_rows for part in self._pending)
+        size: int = sum(part.nbytes for part in self._pending)
+        return rows >= MAX_ROWS or size >= MAX_BYTES
 
     def _flush(self, until: dict[int, int]) -> None:
         if not self._pending and not self._floors:
