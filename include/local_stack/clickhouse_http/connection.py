@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,25 +102,9 @@ class EngineConnection:
         result = self._query(sql, form, params)
         return bytes(result.bytes()), _stats(result)
 
-    def insert(self, head: str, form: str, chunks: Iterable[bytes], params: Mapping[str, str]) -> QueryStats:
-        """Insert data as they come, in constant memory where the format allows it.
-
-        Args:
-            head: `INSERT INTO …` without FORMAT, VALUES or data.
-            form: the data's format.
-            chunks: the data; when it raises, the insert is cancelled: what is not yet written is dropped.
-            params: values for `{name:Type}` in `head`.
-        """
-        for name, value in params.items():
-            self._command(f"SET {quote_name('param_' + name)} = {quote(value)}")
-        handle = self._guarded(self._raw.send_insert, head, form)
-        try:
-            for chunk in chunks:
-                self._guarded(self._raw.insert_append, handle, chunk)
-        except BaseException:
-            self._raw.insert_cancel(handle)
-            raise
-        return _written(self._guarded(self._raw.insert_done, handle))
+    def insert(self, sql: str, params: Mapping[str, str]) -> QueryStats:
+        """Run an INSERT that reads a file; what cannot be written is an error."""
+        return _written(self._query(sql, params=params))
 
     def close(self) -> None:
         """Close it; temporary tables go with it. Safe to call twice."""

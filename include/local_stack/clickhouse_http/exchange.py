@@ -39,7 +39,7 @@ class Exchange:
         self._first = b""
         self._ended = False
         self._watcher: asyncio.Task[None] | None = None
-        self._on_gone: Callable[[], None] | None = None
+        self._on_gone: Callable[[], object] | None = None
         self._lock = threading.Lock()
         self.gone = False
         self.started = False
@@ -64,7 +64,7 @@ class Exchange:
         if self.gone:
             raise ClientGoneError
 
-    def on_gone(self, action: Callable[[], None] | None) -> None:
+    def on_gone(self, action: Callable[[], object] | None) -> None:
         """Have `action` called, in a thread, when the client goes away before it has its answer."""
         with self._lock:
             self._on_gone = action

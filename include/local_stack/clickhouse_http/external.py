@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -92,8 +93,11 @@ def create_tables(
         connection.execute(
             f"CREATE TEMPORARY TABLE {quote_name(name)} ({structure}) ENGINE = Memory", "TSV", {}
         )
-        chunks = iter(lambda file=file: file.read(_CHUNK), b"")  # type: ignore[misc]
-        connection.insert(f"INSERT INTO {quote_name(name)}", about.get("format", "TabSeparated"), chunks, {})
+        with tempfile.NamedTemporaryFile(prefix="clickhouse-external-") as data:
+            shutil.copyfileobj(file, data)
+            data.flush()
+            form = quote_name(about.get("format", "TabSeparated"))
+            connection.insert(f"INSERT INTO {quote_name(name)} FROM INFILE '{data.name}' FORMAT {form}", {})
     return list(files)
 
 

@@ -1,4 +1,4 @@
-"""A pipe from the engine to the response: the engine formats rows into it while the client reads them."""
+"""Pipes between the engine and a client: it formats rows while the client reads, and reads what one sends."""
 
 from __future__ import annotations
 
@@ -6,11 +6,61 @@ import contextlib
 import fcntl
 import os
 import select
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
 
 _SIZE = 1 << 20
+
+
+class InputPipe:
+    """What `write` is given comes out of `path`; a full pipe makes the writer wait for the engine."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        self._lock = threading.Lock()
+        self._open = {self._reader, self._writer}
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _SIZE)
+
+    @property
+    def path(self) -> str:
+        """A file name that the engine can open for reading."""
+        return f"/proc/self/fd/{self._reader}"
+
+    def write(self, data: bytes) -> bool:
+        """Hand over data; False when the engine reads no more."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._writer, view) :]
+        except BrokenPipeError:
+            return False
+        return True
+
+    def end_of_input(self) -> None:
+        """The engine sees the data's end. Safe to call twice."""
+        self._close(self._writer)
+
+    def end_of_reading(self) -> None:
+        """Called when the query is over: whoever writes then does not wait. Safe to call twice."""
+        self._close(self._reader)
+
+    def _close(self, end: int) -> None:
+        with self._lock:
+            if end in self._open:
+                self._open.discard(end)
+                os.close(end)
+
+    def __enter__(self) -> InputPipe:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_of_input()
+        self.end_of_reading()
 
 
 class OutputPipe:

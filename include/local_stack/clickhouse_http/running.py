@@ -55,11 +55,10 @@ class RunningQueries:
             with self._lock:
                 self._queries.pop(query_id, None)
 
-    def kill(self, query: RunningQuery) -> None:
-        """Tell the engine to stop a query; returns before it has."""
-        self._engine.ask(
-            "KILL QUERY WHERE Settings['query_cache_tag'] = {tag:String} ASYNC", {"tag": query.tag}
-        )
+    def kill(self, query: RunningQuery) -> bool:
+        """Tell the engine to stop a query; returns before it has, and whether the engine runs it."""
+        sql = "KILL QUERY WHERE Settings['query_cache_tag'] = {tag:String} ASYNC"
+        return bool(self._engine.ask(sql, {"tag": query.tag}))
 
     def kill_all(self) -> None:
         """Tell the engine to stop every query of a client."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,12 +19,12 @@ from local_stack.clickhouse_http.errors import SYNTAX_ERROR, ClickHouseError, Cl
 from local_stack.clickhouse_http.exchange import Exchange
 from local_stack.clickhouse_http.external import Form, create_tables, drop_tables, read_form
 from local_stack.clickhouse_http.guard import check_settings, check_statement
-from local_stack.clickhouse_http.pipes import OutputPipe
+from local_stack.clickhouse_http.pipes import InputPipe, OutputPipe
 from local_stack.clickhouse_http.reply import Reply
 from local_stack.clickhouse_http.request import HttpRequest
 from local_stack.clickhouse_http.running import TAG_SETTING, RunningQueries, RunningQuery
 from local_stack.clickhouse_http.sessions import SessionPool, read_session
-from local_stack.clickhouse_http.statement import Kind, Statement, replace_input
+from local_stack.clickhouse_http.statement import Kind, Statement, reading_file
 from local_stack.clickhouse_http.stats import QueryStats
 
 log = structlog.get_logger(__name__)
@@ -149,14 +149,13 @@ class QueryService:
         check_statement(statement.first, verdict, readonly, method)
 
     def _run(self, query: _Query, exchange: Exchange, reply: Reply) -> _Outcome:
-        statement, connection = query.statement, query.connection
+        statement = query.statement
         if statement.kind is Kind.SELECT:
             if query.request.flag("cancel_http_readonly_queries_on_client_close"):
                 exchange.on_gone(lambda: self._running.kill(query.running))
             return self._select(query, reply)
         if statement.kind is Kind.INSERT:
-            stats = connection.insert(statement.text, query.form, query.data, query.params)
-            return _Outcome(stats, query.request.default_format)
+            return self._insert(query)
         if statement.kind is Kind.INSERT_INPUT:
             return _insert_from_input(query)
         return self._command(query, reply)
@@ -185,6 +184,29 @@ class QueryService:
         # and a wrong one a message about the client's own text.
         return self._command(query, reply)
 
+    def _insert(self, query: _Query) -> _Outcome:
+        """Stream the data: the engine reads them from a pipe as if from a file of the client's.
+
+        It can take them in pieces too, but then acknowledges rows that the table has refused at the end (no
+        room on the disk, too many parts, a constraint).
+        """
+        with InputPipe() as pipe:
+            sql = reading_file(query.statement, pipe.path)
+            future = self._workers.submit(_run_from, pipe, query.connection, sql, query.params)
+            try:
+                for piece in query.data:
+                    if not pipe.write(piece):
+                        break
+            except BaseException:
+                # To the engine a body that breaks off is one that ends, unless the query was killed before.
+                while not future.done() and not self._running.kill(query.running):
+                    wait([future], timeout=0.01)
+                pipe.end_of_input()
+                wait([future])
+                raise
+            pipe.end_of_input()
+            return _Outcome(future.result(), query.request.default_format)
+
     def _command(self, query: _Query, reply: Reply) -> _Outcome:
         statement, connection = query.statement, query.connection
         if statement.first == "SET":
@@ -204,9 +226,15 @@ def _insert_from_input(query: _Query) -> _Outcome:
         for piece in query.data:
             file.write(piece)
         file.flush()
-        sql = replace_input(query.statement, file.name)
-        _, stats = query.connection.execute(sql, query.form, query.params)
+        stats = query.connection.insert(reading_file(query.statement, file.name), query.params)
     return _Outcome(stats, query.request.default_format)
+
+
+def _run_from(pipe: InputPipe, connection: EngineConnection, sql: str, params: dict[str, str]) -> QueryStats:
+    try:
+        return connection.insert(sql, params)
+    finally:
+        pipe.end_of_reading()
 
 
 def _run_into(pipe: OutputPipe, connection: EngineConnection, sql: str, params: dict[str, str]) -> QueryStats:

@@ -174,20 +174,28 @@ def _with_data(kind: Kind, buffer: bytes, cut: int, name: Token, *, complete: bo
     return Statement(kind, _utf8(buffer[:cut]), "INSERT", format=name.text.strip('`"'), data_at=at)
 
 
-def replace_input(statement: Statement, path: str) -> str:
-    """The text of an INSERT … SELECT with `input('structure')` turned into the file that holds the data.
+def reading_file(statement: Statement, path: str) -> str:
+    """The text of an INSERT that takes its data from a file.
 
     Args:
-        statement: one of kind INSERT_INPUT.
+        statement: one of kind INSERT, or INSERT_INPUT, whose `input('structure')` becomes the file.
         path: the file with the data, in the statement's format.
     """
     text = statement.text
     tokens = list(tokenize(text))
+    if statement.kind is Kind.INSERT:
+        at = max((a.start for a, b in pairwise(tokens) if _begins_settings(a, b)), default=len(text))
+        return f"{text[:at]} FROM INFILE '{path}' {text[at:]} FORMAT `{statement.format}`"
     for left, right in reversed(list(pairwise(tokens))):
         if left.is_word("INPUT") and right.text == "(":
             source = f"file('{path}', '{statement.format}', "
             text = text[: left.start] + source + text[right.end :]
     return text
+
+
+def _begins_settings(token: Token, following: Token) -> bool:
+    # a table or a column may have the name
+    return token.depth == 0 and token.is_word("SETTINGS") and following.kind == "word"
 
 
 def _utf8(raw: bytes) -> str:

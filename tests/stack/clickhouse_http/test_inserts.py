@@ -179,6 +179,23 @@ def test_a_failed_insert_leaves_nothing(server: Any, table: str) -> None:
     assert server.ask(f"SELECT count() FROM {table}") == "10000"
 
 
+@pytest.mark.parametrize(
+    ("rule", "settings", "code"),
+    [
+        ("", "min_free_disk_bytes_to_perform_insert = 1000000000000000000", "243"),
+        ("", "parts_to_throw_insert = 1, max_delay_to_insert = 0", "252"),
+        (", CONSTRAINT small CHECK a < 0", "index_granularity = 8192", "469"),
+    ],
+)
+def test_what_the_table_refuses_is_no_success(server: Any, rule: str, settings: str, code: str) -> None:
+    server.ask("DROP TABLE IF EXISTS full")
+    server.ask(f"CREATE TABLE full (a Int64{rule}) ENGINE = MergeTree ORDER BY a SETTINGS {settings}")
+    server.ask("SYSTEM STOP MERGES full")
+    answers = [post_insert(server, "full", "CSV", b"%d\n" % at) for at in range(3)]
+    assert answers[-1].headers["X-ClickHouse-Exception-Code"] == code
+    assert server.ask("SELECT count() FROM full") == str(sum(answer.ok for answer in answers))
+
+
 def test_an_insert_that_breaks_off_leaves_nothing(server: Any, table: str) -> None:
     head = (
         f"POST /?query=INSERT+INTO+{table}+FORMAT+CSV HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n"

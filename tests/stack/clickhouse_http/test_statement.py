@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_stack.clickhouse_http.errors import ClickHouseError
-from local_stack.clickhouse_http.statement import Kind, parse_statement, replace_input
+from local_stack.clickhouse_http.statement import Kind, parse_statement, reading_file
 
 
 def parse(text: bytes):
@@ -48,7 +48,21 @@ def test_insert_select_has_no_data_unless_it_reads_input() -> None:
     assert parse(b"INSERT INTO t SELECT format('{}', a) FROM u").kind is Kind.OTHER
     found = parse(b"INSERT INTO t SELECT x + 1 FROM input('x Int8') FORMAT CSV\n1\n")
     assert (found.kind, found.format) == (Kind.INSERT_INPUT, "CSV")
-    assert replace_input(found, "/f") == "INSERT INTO t SELECT x + 1 FROM file('/f', 'CSV', 'x Int8') "
+    assert reading_file(found, "/f") == "INSERT INTO t SELECT x + 1 FROM file('/f', 'CSV', 'x Int8') "
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("INSERT INTO t (a) VALUES (1)", "INSERT INTO t (a)  FROM INFILE '/f'  FORMAT `Values`"),
+        (
+            "INSERT INTO settings SETTINGS a = 1 FORMAT CSV\n",
+            "INSERT INTO settings  FROM INFILE '/f' SETTINGS a = 1  FORMAT `CSV`",
+        ),
+    ],
+)
+def test_an_insert_reads_its_data_from_a_file(head: str, expected: str) -> None:
+    assert reading_file(parse(head.encode()), "/f") == expected
 
 
 def test_a_select_is_cut_at_its_last_format_clause() -> None:
