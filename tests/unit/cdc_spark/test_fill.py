@@ -302,6 +302,33 @@ def test_a_letter_that_the_sink_has_surpassed_is_not_written(run, changes, world
 
 def test_a_repair_row_has_the_present_generation_and_not_its_letters(run, changes, world):
     world.source_rows = {1: SOURCE}
-    world.generations = {0: [(0, 1), (40, 3)], 1: [(0, 1)]}
-    rows, _, _ = split(run(changes("u", {"name": GONE}, 5), generations={0: [(0, 1)]}, trust=Trust.NOTHING))
+    world.generations = {0: [(0, 1), (40, 3)], 1: [(0, 1), (7, 3)]}
+    letter = changes("u", {"name": GONE}, 5)
+    rows, _, _ = split(run(letter, generations={0: [(0, 1)]}, trust=Trust.NOTHING))
+    assert pack(2, 10**6) < rows[0]["_version"] < pack(3, 0)
+    rows, _, _ = split(run(letter, generations={0: [(0, 3)]}, trust=Trust.NOTHING))
     assert rows[0]["_version"] == pack(3, 49, repair=True)
+
+
+@pytest.mark.parametrize("each", [1, 100])
+def test_a_repair_row_of_an_event_before_partitions_were_added_hides_nothing_of_the_new_ones(
+    run, changes, world, each
+):
+    """Partition 2 was added at offset 40 of the others, and key 1 lives there now."""
+    world.source_rows = {1: SOURCE}
+    world.generations = steps = {0: [(0, 1), (40, 2)], 1: [(0, 1), (40, 2)], 2: [(0, 2)]}
+    world.end = 5
+    earlier = [changes("u", {"name": GONE}, offset) for offset in (30, 31)]
+    later = [changes("u", {"name": GONE}, offset, partition=2) for offset in (1, 2)]
+    rows, _, seen = split(run(*earlier, *later, generations=steps, each=each))
+    assert [row["_version"] for row in rows] == [pack(2, -1, repair=True), pack(2, 4, repair=True)]
+    assert [row["name"] for row in rows] == ["source"] * 2
+    assert seen["superseded"] == 2
+
+
+def test_a_letter_of_a_partition_that_the_topic_has_no_more_is_replayed(run, changes, world):
+    world.source_rows = {1: SOURCE}
+    world.generations = {0: [(0, 2)], 1: [(0, 2)]}
+    letter = changes("u", {"name": GONE}, 5, partition=7)
+    rows, _, _ = split(run(letter, generations={7: [(0, 1)]}, trust=Trust.NOTHING))
+    assert rows[0]["_version"] == pack(2, -1, repair=True)

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from cdc.model.floors import Floor
-from cdc.model.toast import Change, Choice, Origin, Partial, Question, State, Stored, from_records, from_sink
+from cdc.model.toast import (
+    Change,
+    Choice,
+    Origin,
+    Partial,
+    Question,
+    State,
+    Stored,
+    from_records,
+    from_sink,
+    source_version,
+)
 from cdc.model.version import pack
 
 EVENT = Partial(version=100, lsn=1000)
@@ -44,6 +55,21 @@ def test_forgotten_records_leave_only_the_source():
     assert from_records(EVENT, [], forgotten=True) == Question(Origin.SOURCE, 100)
     known = change(98)
     assert from_records(EVENT, [known], forgotten=True) == Choice(Origin.RECORDS, known)
+
+
+def test_a_row_that_the_source_was_asked_for_settles_no_event_of_a_later_generation():
+    settled = Change(pack(1, 5), 5, False, SETTLED)
+    assert from_records(Partial(pack(1, 6), 1000), [settled]) == Choice(Origin.SUPERSEDED)
+    later = Partial(pack(2, 6), 1000)
+    assert from_records(later, [settled]) == Question(Origin.SOURCE, later.version)
+
+
+def test_the_sources_row_lies_above_its_event_and_below_what_comes_later():
+    assert pack(2, 49) < source_version(pack(2, 5), 2, 50) < pack(2, 50)
+
+
+def test_the_sources_row_for_an_event_of_an_earlier_generation_hides_none_of_this_one():
+    assert pack(1, 10**9) < source_version(pack(1, 5), 2, 50) < pack(2, 0)
 
 
 @pytest.mark.parametrize(

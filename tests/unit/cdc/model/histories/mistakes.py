@@ -80,12 +80,16 @@ def generation_when_read(topic: Topic, record: Record) -> int:
     return pack(topic.generation(partition, topic.ends[partition]), record.offset)
 
 
-def repair_above_the_next_event(topic: Topic, partition: int, end: int) -> int:
-    return pack(topic.generation(partition, end), end, repair=True)
+def repair_above_the_next_event(generation: int, end: int) -> int:
+    return pack(generation, end, repair=True)
 
 
-def repair_below_the_last_event(topic: Topic, partition: int, end: int) -> int:
-    return pack(topic.generation(partition, end), end // 2 - 1, repair=True)
+def repair_below_the_last_event(generation: int, end: int) -> int:
+    return pack(generation, end // 2 - 1, repair=True)
+
+
+def end_of_the_events_partition(event: int, newest: int, end: int) -> int:
+    return pack(newest, end - 1, repair=True)
 
 
 def fill_with_null(question: Question, floor: Floor) -> int | Origin:
@@ -142,7 +146,9 @@ MISTAKES = {
     "a repair lies above the next event": Rules(repair_version=repair_above_the_next_event),
     "a repair lies below the last event": Rules(repair_version=repair_below_the_last_event),
     "a repair has no LSN": Rules(clickhouse=RepairsWithoutLsn),
-    "a repair takes the event's partition": Rules(repairs_in_the_keys_partition=False),
+    "a repair reads the generation last": Rules(generations_before_row=False),
+    "a repair for an event takes its partition's end": Rules(source_version=end_of_the_events_partition),
+    "a repair keeps the partition that the key had": Rules(repairs_in_the_keys_partition=False),
     "a comparison does not wait for the capture": Rules(compares_what_is_captured=False),
     "a comparison reads the source once": Rules(compares_twice_with_the_source=False),
     "repairs are not made again after a fix": Rules(refreshes_repairs_after_a_fix=False),
