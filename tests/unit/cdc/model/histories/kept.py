@@ -97,6 +97,20 @@ FAILED_ONCE: dict[str, History] = {
             ("raise_generation", 0, 0),
         ],
     ),
+    "a table is parked again after a partition was added": (
+        3,
+        [
+            ("change", 79, 229),
+            ("park", 0, 0),
+            ("change", 137, 0),
+            ("change", 39, 0),
+            ("raise_generation", 92, 0),
+            ("raise_generation", 0, 0),
+            ("change", 127, 0),
+            ("raise_generation", 53, 0),
+            ("park", 0, 0),
+        ],
+    ),
 }
 """By what happens. Each must end well now."""
 
