@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from cdc.connections import Connections
@@ -11,7 +13,7 @@ from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import platform_topics
 from cdc.services.reach import kafka_of
-from cdc.spec import Pipeline
+from cdc.spec import Pipeline, TableSpec
 
 HOUR_MS = 3_600_000
 
@@ -76,6 +78,25 @@ class Topics:
                 "without a key would lie in any of them, and their order would be lost. Delete the topic "
                 "while nothing is captured into it, and let `cdc apply` make it"
             )
+
+
+def raise_generation(
+    pipeline: Pipeline, table: TableSpec, actual: TopicIdentity, ends: Mapping[int, int], ops: OpsStore
+) -> tuple[int, tuple[str, ...]]:
+    """Begin the next generation of a table's topic at these end offsets; connector and stream are stopped.
+
+    Where the table is parked it waits for offsets: 0 in partitions that were added, and in all of a topic
+    that was made anew; what had not been written of the topic before is gone with it.
+
+    Returns:
+        The generation, and the sinks in which something is gone.
+    """
+    recorded = ops.topic_identity(actual.topic)
+    anew = recorded is not None and recorded.topic_id != actual.topic_id
+    parked = [item for item in ops.parked(pipeline.name) if item.table == table.name]
+    for item in parked:
+        ops.advance_parked(pipeline.name, item, dict.fromkeys(ends, 0) | ({} if anew else dict(item.offsets)))
+    return ops.raise_generation(actual, ends), tuple(item.sink for item in parked if anew)
 
 
 _until_known = Retrying(
