@@ -12,7 +12,8 @@ directly before it of the same row, so the rule looks, in this order, at
 A step is skipped as soon as it cannot be proven that what it offers is the state directly before the event. A
 row with an LSN above the event's is of a later time: a repair row that was read after the change, or the row
 before a suffix that was delivered twice. A changed key would carry its value to a row that no later event
-corrects.
+corrects. A row of an earlier generation may not be the last one before the event: the key may have lived in
+another partition meanwhile, which is read independently.
 """
 
 from __future__ import annotations
@@ -136,7 +137,8 @@ def from_records(
     if not known:
         return Question(Origin.SOURCE if forgotten else usable, begin)
     last = max(known, key=lambda change: change.version)
-    if last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
+    together = generation_of(last.version) == generation_of(begin)
+    if together and last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
         return Choice(Origin.RECORDS, last)
     return Question(Origin.SOURCE, begin)
 
@@ -176,6 +178,8 @@ def from_sink(
         return Choice(Origin.SINK)
     row = {Origin.SINK: own, Origin.OLD_KEY_IN_SINK: old}.get(question.usable)
     if only_source or row is None or row.version >= question.before or row.lsn > event.lsn:
+        return Choice(Origin.SOURCE)
+    if generation_of(row.version) != generation_of(question.before):
         return Choice(Origin.SOURCE)
     if not is_current(row.version, row.lsn, row.deleted, floor):
         return Choice(Origin.SOURCE)

@@ -263,7 +263,8 @@ def test_a_key_that_is_a_placeholder_cannot_name_its_row(run, event, table):
 
 def test_a_hot_key_with_thousands_of_partial_updates_is_one_look_up(run, changes, world):
     world.sink = {1: STORED}
-    rows, _, _ = split(run(*(changes("u", {"name": GONE}, offset) for offset in range(3, 4003))))
+    updates = [changes("u", {"name": GONE}, offset) for offset in range(3, 4003)]
+    rows, _, _ = split(run(*updates, generations={0: [(0, 1)]}))
     assert {r["name"] for r in rows} == {"stored"}
     assert len(rows) == 4000
     assert world.asked == [("sink", [1])]
@@ -308,6 +309,16 @@ def test_a_repair_row_has_the_present_generation_and_not_its_letters(run, change
     assert pack(2, 10**6) < rows[0]["_version"] < pack(3, 0)
     rows, _, _ = split(run(letter, generations={0: [(0, 3)]}, trust=Trust.NOTHING))
     assert rows[0]["_version"] == pack(3, 49, repair=True)
+
+
+def test_a_key_that_came_back_to_its_partition_takes_no_value_of_the_generation_before(run, changes, world):
+    """Partitions were added twice, and what was written in between lies in another one."""
+    world.sink, world.source_rows = {1: STORED}, {1: SOURCE}
+    steps = {0: [(0, 1), (40, 3)], 1: [(0, 2), (40, 3)]}
+    world.generations = steps
+    inserted, updated = changes("c", {"name": "long"}, 30), changes("u", {"name": GONE}, 41)
+    assert [r["name"] for r in split(run(inserted, updated, generations=steps))[0]] == ["long", "source"]
+    assert [r["name"] for r in split(run(updated, generations=steps))[0]] == ["source"]
 
 
 @pytest.mark.parametrize("each", [1, 100])

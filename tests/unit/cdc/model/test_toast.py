@@ -111,12 +111,25 @@ def test_the_sink_decides_with_its_newest_row(own, options, expected):
     assert from_sink(EVENT, ASK_SINK, own, **options).origin is expected
 
 
-def test_a_row_of_an_earlier_generation_lies_below_a_floor_of_this_one():
-    row = Stored(pack(1, 5), 10_000, False)
-    event = Partial(pack(2, 6), 20_000)
-    question = Question(Origin.SINK, event.version)
-    assert from_sink(event, question, row, floor=Floor(2, 3)).origin is Origin.SOURCE
-    assert from_sink(event, question, row, floor=Floor(1, 10_000)).origin is Origin.SINK
+def test_a_state_of_an_earlier_generation_is_not_the_one_before():
+    """The key may have lived in another partition in between, or the other one be behind."""
+    event, moved = Partial(pack(2, 6), 20_000), Partial(pack(2, 6), 20_000, moved=True)
+    earlier, row = Change(pack(1, 5), 10_000, False, WHOLE), Stored(pack(1, 5), 10_000, False)
+    removal = Change(pack(2, 4), 20_000, True, WHOLE)
+    assert from_records(event, [earlier]) == Question(Origin.SOURCE, event.version)
+    assert from_records(moved, [], [earlier, removal]) == Question(Origin.SOURCE, removal.version)
+    assert from_sink(event, Question(Origin.SINK, event.version), row).origin is Origin.SOURCE
+    question = Question(Origin.OLD_KEY_IN_SINK, removal.version)
+    assert from_sink(moved, question, None, row).origin is Origin.SOURCE
+
+
+def test_a_moved_row_comes_from_the_generation_of_its_delete():
+    """The old key's partition still has events of the generation before, the new key's has none."""
+    moved, removal = Partial(pack(2, 6), 20_000, moved=True), Change(pack(1, 7), 20_000, True, WHOLE)
+    earlier, row = Change(pack(1, 5), 10_000, False, WHOLE), Stored(pack(1, 5), 10_000, False)
+    assert from_records(moved, [], [earlier, removal]) == Choice(Origin.RECORDS, earlier)
+    question = Question(Origin.OLD_KEY_IN_SINK, removal.version)
+    assert from_sink(moved, question, None, row).origin is Origin.OLD_KEY_IN_SINK
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from cdc.model.ledger import Range
 from cdc.model.parking import ParkedTable, merged, should_park, skip
 from cdc.model.version import generation_of
 from tests.unit.cdc.model.histories.capture import TOPIC, Record, Topic
-from tests.unit.cdc.model.histories.filling import Origin, Question
+from tests.unit.cdc.model.histories.filling import Origin, Question, Value
 from tests.unit.cdc.model.histories.rules import Rules
 from tests.unit.cdc.model.histories.source import Change, Source
 
@@ -44,13 +44,6 @@ class Gone(NamedTuple):
     version: int
     lsn: int
     before: object
-
-
-class Value(NamedTuple):
-    """What a task remembers of a key: the large value, and the LSN of the event that left it so."""
-
-    big: int
-    lsn: int
 
 
 class Repaired(NamedTuple):
@@ -206,7 +199,7 @@ class Batch:
                 self._memory[key] = Repaired(generation_of(version))
                 return
             big = filled
-        self._memory[key] = Value(big, change.lsn)
+        self._memory[key] = Value(big, change.lsn, version)
         values = (change.small, big, self._spec.number)
         self._rows.append((key, Kept(version, False, change.lsn, record.partition, values)))
 
@@ -215,7 +208,10 @@ class Batch:
         last = self._memory.get(key)
         if change.old is not None:
             last, before = self._of_old_key(change)
+            gone = self._memory.get(change.old)
+            since = gone.version if isinstance(gone, Gone) else version
         else:
+            since = version
             before = None if isinstance(last, Gone) else stored
         if isinstance(last, Repaired) and change.old is None and last.generation == generation_of(version):
             return Origin.SUPERSEDED
@@ -223,7 +219,7 @@ class Batch:
         unknown = last is UNKNOWN or isinstance(last, Repaired)
         doubtful = self._ahead or self._all_doubtful or unknown or bool(keys - {None} & self._doubt)
         remembered = last if isinstance(last, Value) else None
-        question = Question(version, change.lsn, stored, remembered, before, doubtful)
+        question = Question(version, since, change.lsn, stored, remembered, before, doubtful)
         return self._rules.fill(question, self._sink.table.floor)
 
     def _of_old_key(self, change: Change) -> tuple[object, Kept | None]:

@@ -111,6 +111,37 @@ FAILED_ONCE: dict[str, History] = {
             ("park", 0, 0),
         ],
     ),
+    "a key comes back to the partition of before, and the topic is read again": (
+        1,
+        [
+            ("capture", 0, 0),
+            ("change", 199, 169),
+            ("capture", 0, 0),
+            ("window", 0, 0),
+            ("raise_generation", 0, 0),
+            ("change", 109, 137),
+            ("window", 0, 0),
+            ("change", 0, 182),
+            ("change", 214, 0),
+            ("capture", 111, 0),
+            ("raise_generation", 0, 0),
+            ("fix", 0, 0),
+        ],
+    ),
+    "the same, and a parked table is resumed": (
+        1,
+        [
+            ("raise_generation", 50, 0),
+            ("change", 209, 173),
+            ("capture", 101, 0),
+            ("change", 24, 146),
+            ("spoil", 214, 0),
+            ("park", 0, 0),
+            ("raise_generation", 0, 0),
+            ("capture", 0, 0),
+            ("raise_generation", 0, 0),
+        ],
+    ),
 }
 """By what happens. Each must end well now."""
 
@@ -238,6 +269,9 @@ SHOWS: dict[str, History] = {
     ),
     "a placeholder trusts a row of a later time": FAILED_ONCE[
         "a repair reads the row that follows under a key that changed"
+    ],
+    "a placeholder trusts a row of another generation": FAILED_ONCE[
+        "a key comes back to the partition of before, and the topic is read again"
     ],
     "a changed key takes the old key's stored row": (
         2,

@@ -108,6 +108,14 @@ def fill_from_a_later_time(question: Question, floor: Floor) -> int | Origin:
     return fill(question._replace(lsn=2**62), floor)
 
 
+def fill_from_another_generation(question: Question, floor: Floor) -> int | Origin:
+    remembered, before, since = question.remembered, question.before, question.since
+    remembered = remembered and remembered._replace(version=since)
+    return fill(
+        question._replace(remembered=remembered, before=before and before._replace(version=since)), floor
+    )
+
+
 def no_horizon(earliest: Mapping[int, int], held: Held = ()) -> dict[int, int]:
     return dict.fromkeys(earliest, 2**62)
 
@@ -156,6 +164,7 @@ MISTAKES = {
     "a placeholder ignores the batch": Rules(fill=fill_from_the_stored_row_alone),
     "a placeholder trusts every stored row": Rules(fill=fill_without_doubt),
     "a placeholder trusts a row of a later time": Rules(fill=fill_from_a_later_time),
+    "a placeholder trusts a row of another generation": Rules(fill=fill_from_another_generation),
     "a placeholder ignores dead letters": Rules(letters_make_doubt=False),
     "a changed key takes the old key's stored row": Rules(old_row_needs_its_delete=False),
     "a bounded run ahead of the query trusts stored rows": Rules(reading_ahead_makes_doubt=False),
