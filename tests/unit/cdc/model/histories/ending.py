@@ -52,7 +52,9 @@ def drain(world: World) -> None:
     while world.jobs:
         world.work(0, 5)
     run_queries_to_the_end(world)
-    if any(sink.parked or sink.resuming or sink.doubtful() for sink in world.sinks):
+    waits = any(sink.parked or sink.resuming or sink.doubtful() for sink in world.sinks)
+    if waits or world.connector.suspect:
+        # A repair too needs code that holds the row; what it cannot write is told, and no dead letter.
         world.widen(0, 0)
         run_queries_to_the_end(world)
     for sink in world.sinks:

@@ -142,6 +142,18 @@ FAILED_ONCE: dict[str, History] = {
             ("raise_generation", 0, 0),
         ],
     ),
+    "a row that a sink cannot hold goes with the topic": (
+        2,
+        [
+            ("park", 0, 0),
+            ("capture", 0, 0),
+            ("begin_job", 164, 0),
+            ("change", 8, 0),
+            ("spoil", 33, 53),
+            ("capture", 29, 0),
+            ("raise_generation", 58, 0),
+        ],
+    ),
 }
 """By what happens. Each must end well now."""
 
