@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from cdc.connections import Connections
-from cdc.errors import ConfigurationError
+from cdc.errors import ConfigurationError, ConflictError
 from cdc.model.generations import TopicIdentity, check_topic
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
@@ -90,12 +90,20 @@ def raise_generation(
 
     Returns:
         The generation, and the sinks in which something is gone.
+
+    Raises:
+        ConflictError: the table is parked or resumed by somebody else at the same time.
     """
     recorded = ops.topic_identity(actual.topic)
     anew = recorded is not None and recorded.topic_id != actual.topic_id
     parked = [item for item in ops.parked(pipeline.name) if item.table == table.name]
     for item in parked:
-        ops.advance_parked(pipeline.name, item, dict.fromkeys(ends, 0) | ({} if anew else dict(item.offsets)))
+        begins = dict.fromkeys(ends, 0) | ({} if anew else dict(item.offsets))
+        if ops.advance_parked(pipeline.name, item, begins) is None:
+            raise ConflictError(
+                f"{table.name} was parked or resumed in {item.sink} at the same time, and the generation was "
+                "not raised: run it again"
+            )
     return ops.raise_generation(actual, ends), tuple(item.sink for item in parked if anew)
 
 
