@@ -154,6 +154,31 @@ FAILED_ONCE: dict[str, History] = {
             ("raise_generation", 58, 0),
         ],
     ),
+    "a row of a window that a truncate met comes back when half the topic is read again": (
+        2,
+        [
+            ("change", 98, 57),
+            ("capture", 0, 0),
+            ("window", 0, 0),
+            ("window", 0, 0),
+            ("change", 238, 199),
+            ("truncate", 0, 202),
+            ("window", 0, 0),
+        ],
+    ),
+    "the same, though its tombstone was newer": (
+        3,
+        [
+            ("capture", 0, 0),
+            ("change", 4, 105),
+            ("change", 49, 0),
+            ("window", 0, 0),
+            ("capture", 0, 183),
+            ("window", 0, 0),
+            ("truncate", 0, 0),
+            ("window", 0, 0),
+        ],
+    ),
 }
 """By what happens. Each must end well now."""
 
