@@ -220,6 +220,27 @@ def test_a_moved_row_takes_the_sinks_row_of_the_old_key_when_its_delete_was_read
     assert [r["name"] for r in split(run(delete, moved))[0]] == ["source"]
 
 
+@pytest.mark.parametrize("each", [1, 100])
+def test_a_row_that_moves_on_after_the_source_was_asked_for_it_takes_no_older_value(
+    run, changes, world, each
+):
+    """Key 1 is deleted, comes back from key 3, whose delete nobody has read yet, and goes on to key 2."""
+    world.sink = {1: STORED}
+    world.source_rows = {1: (1, "moved", None, None), 2: (2, "moved", None, None)}
+    rows, _, seen = split(
+        run(
+            changes("d", {}, 3),
+            changes("c", {"name": GONE}, 4, lsn=2000, old=3),
+            changes("u", {"name": GONE, "price": "3"}, 5, lsn=2001),
+            changes("d", {}, 6, lsn=2002),
+            changes("c", {"name": GONE}, 7, lsn=2002, number=2, old=1),
+            each=each,
+        )
+    )
+    assert [(r["id"], r["name"]) for r in rows if r["_op"] != "d"] == [(1, "moved"), (2, "moved")]
+    assert seen["superseded"] == 1
+
+
 def test_a_source_row_that_the_sink_cannot_hold_is_a_late_dead_letter(run, changes, world):
     world.source_rows = {1: (1, "source", "NAN", None)}
     rows, bad, _ = split(run(changes("u", {"name": GONE}, 5), changes("u", {"name": GONE}, 6)))

@@ -192,7 +192,6 @@ class Batch:
         if big is None:
             filled = self._fill(change, key, version)
             if filled is Origin.SUPERSEDED:
-                self._memory.pop(key, None)
                 return
             if filled is Origin.SOURCE:
                 self._wanted[key] = record

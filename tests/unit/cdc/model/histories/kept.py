@@ -154,6 +154,22 @@ FAILED_ONCE: dict[str, History] = {
             ("raise_generation", 58, 0),
         ],
     ),
+    "a row moves on after the source was asked for it": (
+        3,
+        [
+            ("change", 26, 0),
+            ("change", 114, 85),
+            ("capture", 251, 0),
+            ("capture", 29, 0),
+            ("change", 96, 0),
+            ("change", 58, 123),
+            ("change", 243, 126),
+            ("deliver", 0, 0),
+            ("change", 21, 0),
+            ("change", 39, 0),
+            ("change", 176, 9),
+        ],
+    ),
     "a row of a window that a truncate met comes back when half the topic is read again": (
         2,
         [
