@@ -9,6 +9,8 @@ import typer
 from cdc.cli.context import Target, find_target, out
 from cdc.errors import ConfigurationError, ConflictError
 from cdc.services.reach import connect_of, kafka_of
+from cdc.services.streams import live_applications
+from cdc.services.topics import raise_generation
 
 app = typer.Typer(no_args_is_help=True, help="Generations of topics.")
 
@@ -23,14 +25,15 @@ def raise_(
     topic: Annotated[str, typer.Argument(help="The topic, as its error message names it.")],
     pipeline: Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")] = None,
 ) -> None:
-    """Record that the topic's offsets begin anew; the connector and the topic's stream must be stopped."""
+    """Record that a topic's offsets begin anew; connector, stream and runs of it must have ended."""
     target = find_target(pipeline, None)
     declared = {target.pipeline.topic(table): table for table in target.pipeline.tables}
     if topic not in declared:
         raise ConfigurationError(
             f"pipeline {target.pipeline.name} has no topic {topic!r}; it has: {', '.join(declared)}"
         )
-    _check_stopped(target, declared[topic].stream)
+    table = declared[topic]
+    _check_stopped(target, table.stream)
     kafka = kafka_of(target.pipeline, target.connections)
     actual = kafka.topic_identity(topic)
     if actual is None:
@@ -39,8 +42,15 @@ def raise_(
         )
     ends = kafka.end_offsets([topic], isolation="read_uncommitted")[topic]
     with target.ops() as ops:
-        generation = ops.raise_generation(actual, ends)
+        generation, parked = raise_generation(target.pipeline, table, actual, ends, ops)
     out.print(f"{topic}: generation {generation} begins at {ends}", highlight=False)
+    if parked:
+        out.print(
+            f"[yellow]{table.name} is parked in {', '.join(parked)}[/]: what it had not written went with "
+            f"the topic that was there before. Start the connector and the stream, `cdc table resume "
+            f"{table.name}`, then `cdc reconcile {table.name} --repair`",
+            highlight=False,
+        )
 
 
 def _check_stopped(target: Target, stream_name: str) -> None:
@@ -51,6 +61,10 @@ def _check_stopped(target: Target, stream_name: str) -> None:
             f"connector {status.name} runs: stop it first (PUT /connectors/{status.name}/stop on Kafka "
             "Connect)"
         )
-    app_name = target.pipeline.stream(stream_name).app_name
-    if target.yarn.applications(tags=[app_name]):
-        raise ConflictError(f"{app_name} runs: `cdc stream stop {stream_name}` first")
+    live = live_applications(target.yarn, target.pipeline.stream(stream_name))
+    if live:
+        names = ", ".join(f"{application.name} ({application.id})" for application in live)
+        raise ConflictError(
+            f"{names} runs, and would go on with the generations before: `cdc stream stop {stream_name}` "
+            "ends the stream; a repair, backfill, replay, resume or resync of it ends by itself"
+        )

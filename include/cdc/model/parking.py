@@ -42,9 +42,13 @@ def skip(offset: int, partition: int, parked: ParkedTable) -> bool:
 
 
 def merged(before: ParkedTable, after: ParkedTable) -> ParkedTable:
-    """A table that is parked again keeps the earliest offsets, so that resuming leaves nothing out."""
-    partitions = {*before.offsets, *after.offsets}
-    offsets = {p: min(o.offsets[p] for o in (before, after) if p in o.offsets) for p in sorted(partitions)}
+    """A table that is parked again keeps the earliest offsets, so that resuming leaves nothing out.
+
+    A partition that one of them lacks was skipped from 0 on: the table was parked before its first batch, or
+    the partition was added since.
+    """
+    partitions = sorted({*before.offsets, *after.offsets})
+    offsets = {p: min(parked.offsets.get(p, 0) for parked in (before, after)) for p in partitions}
     return ParkedTable(after.table, after.sink, after.reason, offsets)
 
 

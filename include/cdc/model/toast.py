@@ -6,12 +6,14 @@ directly before it of the same row, so the rule looks, in this order, at
 
 1. the records that the same task has read (after a key change: those of the old key),
 2. the sink's newest row of the key, whose version also tells that the event is superseded,
-3. the source, as a repair row: its present values with a version above everything in the topic.
+3. the source, as a repair row: its present values with a version above everything in the topic
+   (`source_version`).
 
 A step is skipped as soon as it cannot be proven that what it offers is the state directly before the event. A
 row with an LSN above the event's is of a later time: a repair row that was read after the change, or the row
 before a suffix that was delivered twice. A changed key would carry its value to a row that no later event
-corrects.
+corrects. A row of an earlier generation may not be the last one before the event: the key may have lived in
+another partition meanwhile, which is read independently.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cdc.model.floors import NO_FLOOR, Floor, is_current
+from cdc.model.reconcile import fence_version
+from cdc.model.version import generation_of
 
 
 class State(Enum):
@@ -31,7 +35,8 @@ class State(Enum):
     LOST = "lost"
     """Not the row: the event is a dead letter, or is not remembered any more."""
     SETTLED = "settled"
-    """The source was asked for this row, so everything of it that is in the topic by now is superseded."""
+    """The source was asked for this row, so everything of it that is in the topic by now is superseded, as
+    far as it is of the event's generation."""
     SKIPPED = "skipped"
     """The sink has a newer row; the event says nothing."""
 
@@ -119,7 +124,8 @@ def from_records(
         forgotten: the task has read earlier events that are not in `own` and `old`.
     """
     earlier = [change for change in own if change.version < event.version]
-    if any(change.state is State.SETTLED for change in earlier):
+    generation = generation_of(event.version)
+    if any(c.state is State.SETTLED and generation_of(c.version) == generation for c in earlier):
         return Choice(Origin.SUPERSEDED)
     if event.unsent:
         return Choice(Origin.SOURCE)
@@ -131,7 +137,8 @@ def from_records(
     if not known:
         return Question(Origin.SOURCE if forgotten else usable, begin)
     last = max(known, key=lambda change: change.version)
-    if last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
+    together = generation_of(last.version) == generation_of(begin)
+    if together and last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
         return Choice(Origin.RECORDS, last)
     return Question(Origin.SOURCE, begin)
 
@@ -172,6 +179,26 @@ def from_sink(
     row = {Origin.SINK: own, Origin.OLD_KEY_IN_SINK: old}.get(question.usable)
     if only_source or row is None or row.version >= question.before or row.lsn > event.lsn:
         return Choice(Origin.SOURCE)
+    if generation_of(row.version) != generation_of(question.before):
+        return Choice(Origin.SOURCE)
     if not is_current(row.version, row.lsn, row.deleted, floor):
         return Choice(Origin.SOURCE)
     return Choice(question.usable)
+
+
+def source_version(event: int, newest: int, end: int) -> int:
+    """The version of the source's row that was read for a partial event.
+
+    It lies above every event of the key that the row makes obsolete, and below every later one. In the
+    topic's present generation the key lives where its event lay, so that partition's end tells them apart.
+    Since a generation was raised the key may live elsewhere, where an end of the event's partition would hide
+    later changes. The row then has the lowest version of the present generation: above all before it, and
+    below this generation's own events, each of which counts for itself.
+
+    Args:
+        event: the event's version.
+        newest: the topic's newest generation, read before the row: with a later one the row would hide what
+            changed between its reading and the generation's beginning.
+        end: the end offset of the event's partition, read before the row.
+    """
+    return fence_version(newest, end if generation_of(event) == newest else 0)

@@ -110,25 +110,24 @@ class KeyPlaces:
         """Keys and partitions of rows that came from the topic since this generation, or were repaired since.
 
         Rows that a resync or a rebuild has filled from the source came from no partition and prove nothing,
-        nor do those that were repaired before the topic had an event.
+        nor do those that were repaired before the topic had an event, or for an event of an earlier
+        generation, which may have lain elsewhere: a version without an offset tells all of them.
         """
         columns = self._table.key_columns
+        chosen = f"_generation >= {int(since)} AND _version % {2**48} > 1"
         connection = self._connections.get(sink.connection)
         with contextlib.ExitStack() as stack:
             if isinstance(sink, ClickHouseSink):
                 texts = ", ".join(clickhouse_text(column, nullable=False) for column in columns)
                 query = (
                     f"SELECT {texts}, _partition FROM {clickhouse_raw(sink, self._table)} FINAL "  # noqa: S608
-                    f"WHERE _generation >= {since} AND _partition >= 0 AND _offset >= 0 LIMIT {SAMPLE}"
+                    f"WHERE {chosen} LIMIT {SAMPLE}"
                 )
                 return list(clickhouse_rows(stack, connection, query))
-            composed = sql.SQL(
-                "SELECT {}, _partition FROM {} "
-                "WHERE _generation >= {} AND _partition >= 0 AND _offset >= 0 LIMIT {}"
-            ).format(
+            composed = sql.SQL("SELECT {}, _partition FROM {} WHERE {} LIMIT {}").format(
                 sql.SQL(", ").join(map(postgres_text, columns)),
                 warehouse_raw(sink, self._table),
-                since,
+                sql.SQL(chosen),
                 SAMPLE,
             )
             return list(postgres_rows(stack, connection, composed))

@@ -76,6 +76,16 @@ def find_live(yarn: YarnClient, stream: StreamSpec) -> Application | None:
     return next(iter(yarn.applications(tags=[stream.app_name])), None)
 
 
+def live_applications(yarn: YarnClient, stream: StreamSpec) -> list[Application]:
+    """What has not ended of this stream: its driver, and runs of its job that end by themselves."""
+    name = stream.app_name
+    return [
+        application
+        for application in yarn.applications()
+        if any(tag == name or tag.startswith(f"{name}-") for tag in application.tags)
+    ]
+
+
 def ensure_decision(live: Application | None, app_name: str, wanted_hash: str) -> Submit | Reuse | Restart:
     """Decide between submitting, leaving alone and restarting."""
     if live is None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from cdc.connections import Connections
-from cdc.errors import ConfigurationError
+from cdc.errors import ConfigurationError, ConflictError
 from cdc.model.generations import TopicIdentity, check_topic
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import platform_topics
 from cdc.services.reach import kafka_of
-from cdc.spec import Pipeline
+from cdc.spec import Pipeline, TableSpec
 
 HOUR_MS = 3_600_000
 
@@ -76,6 +78,33 @@ class Topics:
                 "without a key would lie in any of them, and their order would be lost. Delete the topic "
                 "while nothing is captured into it, and let `cdc apply` make it"
             )
+
+
+def raise_generation(
+    pipeline: Pipeline, table: TableSpec, actual: TopicIdentity, ends: Mapping[int, int], ops: OpsStore
+) -> tuple[int, tuple[str, ...]]:
+    """Begin the next generation of a table's topic at these end offsets; connector and stream are stopped.
+
+    Where the table is parked it waits for offsets: 0 in partitions that were added, and in all of a topic
+    that was made anew; what had not been written of the topic before is gone with it.
+
+    Returns:
+        The generation, and the sinks in which something is gone.
+
+    Raises:
+        ConflictError: the table is parked or resumed by somebody else at the same time.
+    """
+    recorded = ops.topic_identity(actual.topic)
+    anew = recorded is not None and recorded.topic_id != actual.topic_id
+    parked = [item for item in ops.parked(pipeline.name) if item.table == table.name]
+    for item in parked:
+        begins = dict.fromkeys(ends, 0) | ({} if anew else dict(item.offsets))
+        if ops.advance_parked(pipeline.name, item, begins) is None:
+            raise ConflictError(
+                f"{table.name} was parked or resumed in {item.sink} at the same time, and the generation was "
+                "not raised: run it again"
+            )
+    return ops.raise_generation(actual, ends), tuple(item.sink for item in parked if anew)
 
 
 _until_known = Retrying(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from cdc.errors import SchemaChangedError
 from cdc.model.floors import NO_FLOOR
-from cdc.model.toast import Choice, Origin, Partial, Question, State, Stored, from_records, from_sink
-from cdc.model.version import pack
+from cdc.model.toast import (
+    Choice,
+    Origin,
+    Partial,
+    Question,
+    State,
+    Stored,
+    from_records,
+    from_sink,
+    source_version,
+)
 from cdc.spec import ColumnSpec
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations.cdc_transformer import TableContext, Trust, exact_notes, source_columns
@@ -75,7 +83,7 @@ class Answers:
         self._stored: dict[Identity, tuple[Stored, Place] | None] = {}
         self._letters: set[bytes] = set()
         self._floor = NO_FLOOR
-        self._source: dict[Identity, Decision] = {}
+        self._source: dict[Identity, tuple[Decision, SourceRows | None]] = {}
 
     def ask_sink(self, holes: Sequence[Hole]) -> None:
         """Look up the sink's rows and the dead letters of these events' keys, old ones included."""
@@ -108,31 +116,33 @@ class Answers:
 
     def ask_source(self, holes: Sequence[Hole]) -> None:
         """Read the source's rows of these events' keys; a key without a row there is settled as well."""
-        partitions = {h.identity: h.partition for h in holes}
+        identities = list(dict.fromkeys(hole.identity for hole in holes))
         try:
-            answer = self._context.lookups.source(self._keys(list(partitions)))
+            answer = self._context.lookups.source(self._keys(identities))
         except SchemaChangedError as error:
             unfit = Decision(State.LOST, unfit=(type(error).__name__, str(error)))
-            self._source |= dict.fromkeys(partitions, unfit)
+            self._source |= dict.fromkeys(identities, (unfit, None))
             return
         events = Envelopes(ops=["u"] * len(answer.values), values=list(answer.values))
         columns, wrong = source_columns(events, self._context)
         rows = pa.table(dict(zip((c.name for c in self._context.table.columns), columns, strict=True)))
         rows = rows.append_column("_note", exact_notes(events))
         self.pools.append(rows)
-        self._source |= dict.fromkeys(partitions, Decision(State.SETTLED))
+        self._source |= dict.fromkeys(identities, (Decision(State.SETTLED), None))
         for row, identity in enumerate(self._identities(rows)):
             if row in wrong:
                 kind, message = wrong[row]
-                self._source[identity] = Decision(State.LOST, unfit=(kind, f"at the source: {message}"))
+                unfit = Decision(State.LOST, unfit=(kind, f"at the source: {message}"))
+                self._source[identity] = unfit, None
             else:
-                version = _above(answer, partitions[identity])
-                place = (-len(self.pools), row)
-                self._source[identity] = Decision(State.SETTLED, place, (version, answer.lsn))
+                self._source[identity] = Decision(State.SETTLED, (-len(self.pools), row)), answer
 
     def from_source(self, hole: Hole) -> Decision | None:
         """What the source's row makes of an event; None when it was not read yet."""
-        return self._source.get(hole.identity)
+        decision, answer = self._source.get(hole.identity, (None, None))
+        if decision is None or answer is None:
+            return decision
+        return replace(decision, repair=(_version(hole, answer), answer.lsn))
 
     def _row(self, identity: Identity | None) -> Stored | None:
         found = self._stored.get(identity) if identity is not None else None
@@ -155,11 +165,10 @@ class Answers:
         return self._context.table.key_columns
 
 
-def _above(answer: SourceRows, partition: int) -> int:
-    """The version above everything that the partition held when the row was read."""
-    steps, end = answer.generations[partition], answer.ends[partition]
-    generation = steps[bisect_right(steps, end, key=lambda step: step[0]) - 1][1]
-    return pack(generation, end - 1, repair=True)
+def _version(hole: Hole, answer: SourceRows) -> int:
+    """The version of the source's row for an event; an earlier life's topic may have had more partitions."""
+    newest = max(generation for steps in answer.generations.values() for _, generation in steps)
+    return source_version(hole.event.version, newest, answer.ends.get(hole.partition, 0))
 
 
 def decide(

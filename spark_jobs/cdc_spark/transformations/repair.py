@@ -6,15 +6,16 @@ position while the table's lock is held (`Lookups.source`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
-from cdc.errors import DataError
+from cdc.errors import DataError, GenerationError
 from cdc.model.columns import Steps
+from cdc.model.partitioner import misplaced
 from cdc.model.reconcile import fence_version
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.schemas.rows import Operation
@@ -54,6 +55,7 @@ def _repaired(keys: pa.RecordBatch, context: TableContext) -> tuple[pa.RecordBat
         for key, partition in zip(*(column.to_pylist() for column in keys.columns), strict=True)
     }
     answer = context.lookups.source(_key_table(list(wanted), context))
+    _check_places(wanted.values(), answer, context)
     now = datetime.now(UTC)
     events = Envelopes()
     found = _identities(answer, context)
@@ -83,6 +85,16 @@ def _add(
 ) -> None:
     origin = answer.lsn, None, int(now.timestamp() * 1_000_000)
     events.add(key, op, values, origin, (partition, answer.ends[partition] - 1))
+
+
+def _check_places(keys: Iterable[tuple[bytes, int]], answer: SourceRows, context: TableContext) -> None:
+    """The keys were placed some time ago, and the end of another partition would hide later changes."""
+    partitions = len(answer.ends)
+    if partitions != len(answer.generations) or misplaced(keys, partitions):
+        raise GenerationError(
+            f"topic {context.topic} has {partitions} partitions, and had others when the places of the keys "
+            f"of {context.table.source} in it were computed, so nothing was repaired: run it again"
+        )
 
 
 def _version(steps: Steps, partition: int, end: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
 from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 from cdc.ops.overview import OverviewStore
+from cdc.services.topics import raise_generation
+from cdc.spec import Pipeline
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -326,6 +329,23 @@ class TestTopics:
         assert ops.raise_generation(TopicIdentity("t", "id-2", 1), {0: 0}) == 2
         ops.record_topic("t", "id-2", 1)
         assert ops.generations(["t"]).of("t", 0, 0) == 2
+
+    def test_a_parked_table_waits_from_the_beginning_of_what_a_generation_begins_with(
+        self, ops: OpsStore, pipeline: Pipeline
+    ) -> None:
+        def waiting() -> dict[str, Mapping[int, int]]:
+            return {item.table: item.offsets for item in ops.parked(pipeline.name)}
+
+        table = pipeline.table("customers")
+        topic = pipeline.topic(table)
+        ops.record_topic(topic, "id-1", 2)
+        ops.park(pipeline.name, "customers", "warehouse", "why", {0: 500, 1: 400})
+        ops.park(pipeline.name, "products", "warehouse", "why", {0: 7})
+        wider, anew = TopicIdentity(topic, "id-1", 3), TopicIdentity(topic, "id-2", 2)
+        assert raise_generation(pipeline, table, wider, {0: 600, 1: 600, 2: 0}, ops) == (2, ())
+        assert waiting() == {"customers": {0: 500, 1: 400, 2: 0}, "products": {0: 7}}
+        assert raise_generation(pipeline, table, anew, {0: 3, 1: 4}, ops) == (3, ("warehouse",))
+        assert waiting() == {"customers": {0: 0, 1: 0}, "products": {0: 7}}
 
     def test_the_highest_truncate_floor_counts(self, ops: OpsStore) -> None:
         assert ops.truncate_floor("p", "x") is None

@@ -47,7 +47,8 @@ class World:
     letters: frozenset[bytes] = frozenset()
     floor: Floor = NO_FLOOR
     end: int = 50
-    generations: Steps = field(default_factory=lambda: GENERATIONS)
+    ends: dict[int, int] = field(default_factory=dict)
+    generations: Steps = field(default_factory=lambda: {0: [(0, 1)], 1: [(0, 1)]})
     failure: Exception | None = None
     asked: list[tuple[str, list[int]]] = field(default_factory=list)
     untrue_keys: frozenset[int] = frozenset()
@@ -67,7 +68,8 @@ class World:
         if self.failure is not None:
             raise self.failure
         rows = [self.source_rows[key] for key in keys["id"].to_pylist() if key in self.source_rows]
-        return SourceRows(self.generations, {0: self.end, 1: self.end}, 9000, rows)
+        ends = self.ends or dict.fromkeys(self.generations, self.end)
+        return SourceRows(self.generations, ends, 9000, rows)
 
     def untrue(self, keys: pa.Table, conditions: Mapping[str, SQL]) -> pa.Table:
         self.asked.append(("untrue " + ",".join(conditions), keys["id"].to_pylist()))

@@ -220,6 +220,27 @@ def test_a_moved_row_takes_the_sinks_row_of_the_old_key_when_its_delete_was_read
     assert [r["name"] for r in split(run(delete, moved))[0]] == ["source"]
 
 
+@pytest.mark.parametrize("each", [1, 100])
+def test_a_row_that_moves_on_after_the_source_was_asked_for_it_takes_no_older_value(
+    run, changes, world, each
+):
+    """Key 1 is deleted, comes back from key 3, whose delete nobody has read yet, and goes on to key 2."""
+    world.sink = {1: STORED}
+    world.source_rows = {1: (1, "moved", None, None), 2: (2, "moved", None, None)}
+    rows, _, seen = split(
+        run(
+            changes("d", {}, 3),
+            changes("c", {"name": GONE}, 4, lsn=2000, old=3),
+            changes("u", {"name": GONE, "price": "3"}, 5, lsn=2001),
+            changes("d", {}, 6, lsn=2002),
+            changes("c", {"name": GONE}, 7, lsn=2002, number=2, old=1),
+            each=each,
+        )
+    )
+    assert [(r["id"], r["name"]) for r in rows if r["_op"] != "d"] == [(1, "moved"), (2, "moved")]
+    assert seen["superseded"] == 1
+
+
 def test_a_source_row_that_the_sink_cannot_hold_is_a_late_dead_letter(run, changes, world):
     world.source_rows = {1: (1, "source", "NAN", None)}
     rows, bad, _ = split(run(changes("u", {"name": GONE}, 5), changes("u", {"name": GONE}, 6)))
@@ -263,7 +284,8 @@ def test_a_key_that_is_a_placeholder_cannot_name_its_row(run, event, table):
 
 def test_a_hot_key_with_thousands_of_partial_updates_is_one_look_up(run, changes, world):
     world.sink = {1: STORED}
-    rows, _, _ = split(run(*(changes("u", {"name": GONE}, offset) for offset in range(3, 4003))))
+    updates = [changes("u", {"name": GONE}, offset) for offset in range(3, 4003)]
+    rows, _, _ = split(run(*updates, generations={0: [(0, 1)]}))
     assert {r["name"] for r in rows} == {"stored"}
     assert len(rows) == 4000
     assert world.asked == [("sink", [1])]
@@ -302,6 +324,43 @@ def test_a_letter_that_the_sink_has_surpassed_is_not_written(run, changes, world
 
 def test_a_repair_row_has_the_present_generation_and_not_its_letters(run, changes, world):
     world.source_rows = {1: SOURCE}
-    world.generations = {0: [(0, 1), (40, 3)], 1: [(0, 1)]}
-    rows, _, _ = split(run(changes("u", {"name": GONE}, 5), generations={0: [(0, 1)]}, trust=Trust.NOTHING))
+    world.generations = {0: [(0, 1), (40, 3)], 1: [(0, 1), (7, 3)]}
+    letter = changes("u", {"name": GONE}, 5)
+    rows, _, _ = split(run(letter, generations={0: [(0, 1)]}, trust=Trust.NOTHING))
+    assert pack(2, 10**6) < rows[0]["_version"] < pack(3, 0)
+    rows, _, _ = split(run(letter, generations={0: [(0, 3)]}, trust=Trust.NOTHING))
     assert rows[0]["_version"] == pack(3, 49, repair=True)
+
+
+def test_a_key_that_came_back_to_its_partition_takes_no_value_of_the_generation_before(run, changes, world):
+    """Partitions were added twice, and what was written in between lies in another one."""
+    world.sink, world.source_rows = {1: STORED}, {1: SOURCE}
+    steps = {0: [(0, 1), (40, 3)], 1: [(0, 2), (40, 3)]}
+    world.generations = steps
+    inserted, updated = changes("c", {"name": "long"}, 30), changes("u", {"name": GONE}, 41)
+    assert [r["name"] for r in split(run(inserted, updated, generations=steps))[0]] == ["long", "source"]
+    assert [r["name"] for r in split(run(updated, generations=steps))[0]] == ["source"]
+
+
+@pytest.mark.parametrize("each", [1, 100])
+def test_a_repair_row_of_an_event_before_partitions_were_added_hides_nothing_of_the_new_ones(
+    run, changes, world, each
+):
+    """Partition 2 was added at offset 40 of the others, and key 1 lives there now."""
+    world.source_rows = {1: SOURCE}
+    world.generations = steps = {0: [(0, 1), (40, 2)], 1: [(0, 1), (40, 2)], 2: [(0, 2)]}
+    world.end = 5
+    earlier = [changes("u", {"name": GONE}, offset) for offset in (30, 31)]
+    later = [changes("u", {"name": GONE}, offset, partition=2) for offset in (1, 2)]
+    rows, _, seen = split(run(*earlier, *later, generations=steps, each=each))
+    assert [row["_version"] for row in rows] == [pack(2, -1, repair=True), pack(2, 4, repair=True)]
+    assert [row["name"] for row in rows] == ["source"] * 2
+    assert seen["superseded"] == 2
+
+
+def test_a_letter_of_a_partition_that_the_topic_has_no_more_is_replayed(run, changes, world):
+    world.source_rows = {1: SOURCE}
+    world.generations = {0: [(0, 2)], 1: [(0, 2)]}
+    letter = changes("u", {"name": GONE}, 5, partition=7)
+    rows, _, _ = split(run(letter, generations={7: [(0, 1)]}, trust=Trust.NOTHING))
+    assert rows[0]["_version"] == pack(2, -1, repair=True)

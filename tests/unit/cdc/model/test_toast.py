@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from cdc.model.floors import Floor
-from cdc.model.toast import Change, Choice, Origin, Partial, Question, State, Stored, from_records, from_sink
+from cdc.model.toast import (
+    Change,
+    Choice,
+    Origin,
+    Partial,
+    Question,
+    State,
+    Stored,
+    from_records,
+    from_sink,
+    source_version,
+)
 from cdc.model.version import pack
 
 EVENT = Partial(version=100, lsn=1000)
@@ -44,6 +55,21 @@ def test_forgotten_records_leave_only_the_source():
     assert from_records(EVENT, [], forgotten=True) == Question(Origin.SOURCE, 100)
     known = change(98)
     assert from_records(EVENT, [known], forgotten=True) == Choice(Origin.RECORDS, known)
+
+
+def test_a_row_that_the_source_was_asked_for_settles_no_event_of_a_later_generation():
+    settled = Change(pack(1, 5), 5, False, SETTLED)
+    assert from_records(Partial(pack(1, 6), 1000), [settled]) == Choice(Origin.SUPERSEDED)
+    later = Partial(pack(2, 6), 1000)
+    assert from_records(later, [settled]) == Question(Origin.SOURCE, later.version)
+
+
+def test_the_sources_row_lies_above_its_event_and_below_what_comes_later():
+    assert pack(2, 49) < source_version(pack(2, 5), 2, 50) < pack(2, 50)
+
+
+def test_the_sources_row_for_an_event_of_an_earlier_generation_hides_none_of_this_one():
+    assert pack(1, 10**9) < source_version(pack(1, 5), 2, 50) < pack(2, 0)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +111,25 @@ def test_the_sink_decides_with_its_newest_row(own, options, expected):
     assert from_sink(EVENT, ASK_SINK, own, **options).origin is expected
 
 
-def test_a_row_of_an_earlier_generation_lies_below_a_floor_of_this_one():
-    row = Stored(pack(1, 5), 10_000, False)
-    event = Partial(pack(2, 6), 20_000)
-    question = Question(Origin.SINK, event.version)
-    assert from_sink(event, question, row, floor=Floor(2, 3)).origin is Origin.SOURCE
-    assert from_sink(event, question, row, floor=Floor(1, 10_000)).origin is Origin.SINK
+def test_a_state_of_an_earlier_generation_is_not_the_one_before():
+    """The key may have lived in another partition in between, or the other one be behind."""
+    event, moved = Partial(pack(2, 6), 20_000), Partial(pack(2, 6), 20_000, moved=True)
+    earlier, row = Change(pack(1, 5), 10_000, False, WHOLE), Stored(pack(1, 5), 10_000, False)
+    removal = Change(pack(2, 4), 20_000, True, WHOLE)
+    assert from_records(event, [earlier]) == Question(Origin.SOURCE, event.version)
+    assert from_records(moved, [], [earlier, removal]) == Question(Origin.SOURCE, removal.version)
+    assert from_sink(event, Question(Origin.SINK, event.version), row).origin is Origin.SOURCE
+    question = Question(Origin.OLD_KEY_IN_SINK, removal.version)
+    assert from_sink(moved, question, None, row).origin is Origin.SOURCE
+
+
+def test_a_moved_row_comes_from_the_generation_of_its_delete():
+    """The old key's partition still has events of the generation before, the new key's has none."""
+    moved, removal = Partial(pack(2, 6), 20_000, moved=True), Change(pack(1, 7), 20_000, True, WHOLE)
+    earlier, row = Change(pack(1, 5), 10_000, False, WHOLE), Stored(pack(1, 5), 10_000, False)
+    assert from_records(moved, [], [earlier, removal]) == Choice(Origin.RECORDS, earlier)
+    question = Question(Origin.OLD_KEY_IN_SINK, removal.version)
+    assert from_sink(moved, question, None, row).origin is Origin.OLD_KEY_IN_SINK
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from cdc.connections import Connections
 from cdc.errors import UnsupportedSourceError
 from cdc.model.generations import Generations
 from cdc.model.partitioner import partition_of
+from cdc.model.version import generation_of, pack
 from cdc.services import key_places
 from cdc.services.fences import Fences
 from cdc.services.key_places import KeyPlaces
@@ -18,20 +20,23 @@ from cdc.spec import ClickHouseSink, Pipeline
 
 KEY = "1"
 PLACE = partition_of(b'{"id":1}', 2)
-FILLED = -1, 2
+FILLED = -1, 2 << 48
+LOWEST_REPAIR = pack(2, -1, repair=True)
 
 
 class Sink:
-    """Rows as (partition, generation), which answer a sample's conditions."""
+    """Rows as (partition, version), which answer a sample's conditions: the sinks' own SQL says the same."""
 
     def __init__(self, *rows: tuple[int, int]) -> None:
         self.rows = rows
 
     def __call__(self, _stack: object, _connection: object, query: str) -> list[tuple[str, int]]:
-        words = query.split()
-        since = int(words[words.index("_generation") + 2])
-        nowhere = "_partition >= 0" not in query
-        return [(KEY, p) for p, generation in self.rows if generation >= since and (p >= 0 or nowhere)]
+        with sqlite3.connect(":memory:") as engine:
+            engine.execute("CREATE TABLE raw (key, _generation, _partition, _version)")
+            rows = [(KEY, generation_of(version), partition, version) for partition, version in self.rows]
+            engine.executemany("INSERT INTO raw VALUES (?, ?, ?, ?)", rows)
+            where = query[query.index("WHERE") :]
+            return engine.execute(f"SELECT key, _partition FROM raw {where}").fetchall()
 
 
 @pytest.fixture
@@ -49,18 +54,26 @@ def prove(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_rows_that_a_resync_filled_say_nothing_against_those_that_the_stream_wrote(prove: Any) -> None:
-    prove(FILLED, (PLACE, 2))
+    prove(FILLED, (PLACE, pack(2, 5)))
+
+
+def test_a_row_that_was_repaired_for_an_event_of_an_earlier_generation_says_nothing_against(
+    prove: Any,
+) -> None:
+    """It lies where that event lay, before partitions were added."""
+    prove((1 - PLACE, LOWEST_REPAIR), (PLACE, pack(2, 5)))
+    prove((1 - PLACE, LOWEST_REPAIR), (PLACE, pack(2, 5, repair=True)))
 
 
 def test_rows_of_an_earlier_generation_of_the_topic_prove_it_when_there_is_no_newer_one(prove: Any) -> None:
-    prove((PLACE, 1))
+    prove((PLACE, pack(1, 5)))
 
 
 def test_filled_rows_alone_prove_nothing(prove: Any) -> None:
     with pytest.raises(UnsupportedSourceError, match="the first event of any row gives one"):
-        prove(FILLED)
+        prove(FILLED, (PLACE, LOWEST_REPAIR))
 
 
 def test_a_row_from_another_partition_than_computed_is_refused(prove: Any) -> None:
     with pytest.raises(UnsupportedSourceError, match=f"partition {1 - PLACE}, computed is {PLACE}"):
-        prove((1 - PLACE, 2))
+        prove((1 - PLACE, pack(2, 5)))

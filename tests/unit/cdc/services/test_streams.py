@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from cdc.clients.yarn import Application
+from cdc.clients.yarn import Application, YarnClient
 from cdc.model.parking import ParkedTable
 from cdc.ops import BatchProgress, Launch
 from cdc.services.status import State, StreamFacts, backlog, stream_state
-from cdc.services.streams import Restart, Reuse, Stopped, Submit, ensure_decision
+from cdc.services.streams import Restart, Reuse, Stopped, Submit, ensure_decision, live_applications
 from cdc.spec import Pipeline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,6 +40,14 @@ def test_without_a_live_driver_one_is_submitted() -> None:
 def test_a_driver_with_this_spec_is_left_alone_and_another_is_replaced() -> None:
     assert ensure_decision(APP, "cdc-p-s", "abc") == Reuse(APP)
     assert ensure_decision(APP, "cdc-p-s", "abd") == Restart(APP)
+
+
+def test_runs_of_a_streams_job_that_end_by_themselves_are_its_applications_too(pipeline: Pipeline) -> None:
+    stream = pipeline.stream("orders")
+    names = ("orders", "orders-repair", "orders-rebuild-orders_fact", "orders_2", "customers-replay")
+    tags = [frozenset({f"cdc-{pipeline.name}-{name}"}) for name in names]
+    yarn = SimpleNamespace(applications=lambda: [replace(APP, tags=tag) for tag in tags])
+    assert [app.tags for app in live_applications(cast("YarnClient", yarn), stream)] == tags[:3]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Topic:
         self.logs: list[list[Record]] = [[] for _ in range(partitions)]
         self.ends = [0] * partitions
         self.starts = [0] * partitions
+        self.newest = 0
         self._entries: tuple[GenerationEntry, ...] = ()
         self._lives: dict[int, Generations] = {}
         self.raise_generation()
@@ -72,6 +73,7 @@ class Topic:
         identity = TopicIdentity(TOPIC, str(self.life), len(self.ends))
         self._entries += raised(self._entries, identity, dict(enumerate(self.ends)))
         self.generations = Generations.from_entries(self._entries)
+        self.newest += 1
 
     def add_partition(self) -> None:
         """One partition more, and the generation that this needs."""

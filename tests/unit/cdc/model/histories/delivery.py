@@ -11,8 +11,9 @@ from cdc.model.floors import Floor, floor_of
 from cdc.model.kept import ClickHouseTable, Entry, Kept, WarehouseTable
 from cdc.model.ledger import Range
 from cdc.model.parking import ParkedTable, merged, should_park, skip
+from cdc.model.version import generation_of
 from tests.unit.cdc.model.histories.capture import TOPIC, Record, Topic
-from tests.unit.cdc.model.histories.filling import Origin, Question
+from tests.unit.cdc.model.histories.filling import Origin, Question, Value
 from tests.unit.cdc.model.histories.rules import Rules
 from tests.unit.cdc.model.histories.source import Change, Source
 
@@ -45,15 +46,14 @@ class Gone(NamedTuple):
     before: object
 
 
-class Value(NamedTuple):
-    """What a task remembers of a key: the large value, and the LSN of the event that left it so."""
+class Repaired(NamedTuple):
+    """What a task remembers of a key whose row comes from the source: the generation of the event."""
 
-    big: int
-    lsn: int
+    generation: int
 
 
-UNKNOWN, REPAIRED = object(), object()
-"""Of a key in a task: an event of it could not be read; its row comes from the source."""
+UNKNOWN = object()
+"""Of a key in a task: an event of it could not be read."""
 
 
 @dataclass
@@ -114,6 +114,7 @@ class Batch:
         self._rules, self._source, self._topic, self._sink = rules, source, topic, sink
         self.epoch, self.records, self._begin, self.until = epoch, records, begin, until
         self._versions = versions
+        self._newest = topic.newest
         self._spec = sink.spec
         # A bounded run reads the parked table too: that is what it is for.
         self._parked = sink.parked if epoch is not None else None
@@ -191,14 +192,13 @@ class Batch:
         if big is None:
             filled = self._fill(change, key, version)
             if filled is Origin.SUPERSEDED:
-                self._memory.pop(key, None)
                 return
             if filled is Origin.SOURCE:
                 self._wanted[key] = record
-                self._memory[key] = REPAIRED
+                self._memory[key] = Repaired(generation_of(version))
                 return
             big = filled
-        self._memory[key] = Value(big, change.lsn)
+        self._memory[key] = Value(big, change.lsn, version)
         values = (change.small, big, self._spec.number)
         self._rows.append((key, Kept(version, False, change.lsn, record.partition, values)))
 
@@ -207,14 +207,18 @@ class Batch:
         last = self._memory.get(key)
         if change.old is not None:
             last, before = self._of_old_key(change)
+            gone = self._memory.get(change.old)
+            since = gone.version if isinstance(gone, Gone) else version
         else:
+            since = version
             before = None if isinstance(last, Gone) else stored
-        if last is REPAIRED and change.old is None:
+        if isinstance(last, Repaired) and change.old is None and last.generation == generation_of(version):
             return Origin.SUPERSEDED
         keys = {key, change.old}
-        doubtful = self._ahead or self._all_doubtful or last is UNKNOWN or bool(keys - {None} & self._doubt)
+        unknown = last is UNKNOWN or isinstance(last, Repaired)
+        doubtful = self._ahead or self._all_doubtful or unknown or bool(keys - {None} & self._doubt)
         remembered = last if isinstance(last, Value) else None
-        question = Question(version, change.lsn, stored, remembered, before, doubtful)
+        question = Question(version, since, change.lsn, stored, remembered, before, doubtful)
         return self._rules.fill(question, self._sink.table.floor)
 
     def _of_old_key(self, change: Change) -> tuple[object, Kept | None]:
@@ -230,30 +234,34 @@ class Batch:
         return None, stored
 
     def _repair(self):
-        """Rows from the source: the ends of their partitions first."""
+        """Rows from the source: the generation first, then the ends of the events' partitions.
+
+        A batch knows the generations since it began; a replay asks for them now, those of its letters being
+        others'.
+        """
         ends, rows = {}, {}
+        if self._versions is not None:
+            self._newest = self._topic.newest
+            yield
         for step in ("ends", "rows") if self._rules.ends_before_row else ("rows", "ends"):
             if step == "ends":
-                ends = {key: self._end(key, record) for key, record in self._wanted.items()}
+                ends = {key: self._topic.ends[record.partition] for key, record in self._wanted.items()}
             else:
                 while not self._source.readable:
                     yield
                 rows = {key: self._source.rows.get(key) for key in self._wanted}
                 lsn = self._source.next_lsn()
             yield
+        if not self._rules.generations_before_row:
+            self._newest = self._topic.newest
         for key, row in rows.items():
+            record = self._wanted[key]
             if row is not None and self._sink.cannot_hold(row[0], self._spec):
-                self.bad.append(self._wanted[key])
+                self.bad.append(record)
             elif row is not None:
-                partition, end = ends[key]
-                version = self._rules.repair_version(self._topic, partition, end)
+                version = self._rules.source_version(self._version(record), self._newest, ends[key])
                 values = (*row, self._spec.number)
-                self._rows.append((key, Kept(version, False, lsn, partition, values)))
-
-    def _end(self, key: int, record: Record) -> tuple[int, int]:
-        moved = self._rules.repairs_in_the_keys_partition
-        partition = self._topic.partition_of(key) if moved else record.partition
-        return partition, self._topic.ends[partition]
+                self._rows.append((key, Kept(version, False, lsn, record.partition, values)))
 
     def _write(self, partition: int):
         table = self._sink.table

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cdc.model.floors import Floor, is_current
 from cdc.model.kept import Kept
+from cdc.model.version import generation_of
 
 
 class Origin(Enum):
@@ -18,24 +19,34 @@ class Origin(Enum):
     """Nothing here is known to be right: repair the row from the source."""
 
 
+class Value(NamedTuple):
+    """What a task remembers of a key: the large value, and LSN and version of the event that left it so."""
+
+    big: int
+    lsn: int
+    version: int
+
+
 class Question(NamedTuple):
     """What is known about an event without its large value.
 
     Attributes:
         version: the event's.
+        since: the version of what changed the row before: the event's, or of a changed key its delete's.
         stored: the sink's newest row of the event's key.
         lsn: the event's.
-        remembered: the value and the LSN of the key's event before this one in the task's records (of a
-            changed key: the old key's), None when that is not known.
+        remembered: the key's event before this one in the task's records (of a changed key: the old key's),
+            None when that is not known.
         before: the sink's row that this event changes: `stored`, or of a changed key the old key's row; None
             when no order between it and the event is known.
         doubtful: an event of the key may be missing in the sink: an open dead letter, a table being resumed.
     """
 
     version: int
+    since: int
     lsn: int
     stored: Kept | None
-    remembered: tuple[int, int] | None
+    remembered: Value | None
     before: Kept | None
     doubtful: bool
 
@@ -45,21 +56,24 @@ def fill(question: Question, floor: Floor) -> int | Origin:
 
     A row with an LSN above the event's is of a later time: a repair that was read after the event's change,
     or the row before a suffix that was delivered twice. Its value would be right for this key in the end,
-    but a changed key would carry it over to a row that no later event corrects.
+    but a changed key would carry it over to a row that no later event corrects. A row of an earlier
+    generation may not be the last one before: the key may have lived in another partition meanwhile.
     """
     stored = question.stored
     if stored is not None and stored.version > question.version:
         return Origin.SUPERSEDED
     if stored is not None and stored.version == question.version:
         return int(stored.values[1])
-    if question.remembered is not None and question.remembered[1] <= question.lsn:
-        return question.remembered[0]
-    before = question.before
+    remembered, before = question.remembered, question.before
+    generation = generation_of(question.since)
+    if remembered is not None and remembered.lsn <= question.lsn:
+        return remembered.big if generation_of(remembered.version) == generation else Origin.SOURCE
     if (
         question.doubtful
-        or question.remembered is not None
+        or remembered is not None
         or before is None
         or before.lsn > question.lsn
+        or generation_of(before.version) != generation
         or not is_current(before.version, before.lsn, before.deleted, floor)
     ):
         return Origin.SOURCE

@@ -80,12 +80,16 @@ def generation_when_read(topic: Topic, record: Record) -> int:
     return pack(topic.generation(partition, topic.ends[partition]), record.offset)
 
 
-def repair_above_the_next_event(topic: Topic, partition: int, end: int) -> int:
-    return pack(topic.generation(partition, end), end, repair=True)
+def repair_above_the_next_event(generation: int, end: int) -> int:
+    return pack(generation, end, repair=True)
 
 
-def repair_below_the_last_event(topic: Topic, partition: int, end: int) -> int:
-    return pack(topic.generation(partition, end), end // 2 - 1, repair=True)
+def repair_below_the_last_event(generation: int, end: int) -> int:
+    return pack(generation, end // 2 - 1, repair=True)
+
+
+def end_of_the_events_partition(event: int, newest: int, end: int) -> int:
+    return pack(newest, end - 1, repair=True)
 
 
 def fill_with_null(question: Question, floor: Floor) -> int | Origin:
@@ -102,6 +106,14 @@ def fill_without_doubt(question: Question, floor: Floor) -> int | Origin:
 
 def fill_from_a_later_time(question: Question, floor: Floor) -> int | Origin:
     return fill(question._replace(lsn=2**62), floor)
+
+
+def fill_from_another_generation(question: Question, floor: Floor) -> int | Origin:
+    remembered, before, since = question.remembered, question.before, question.since
+    remembered = remembered and remembered._replace(version=since)
+    return fill(
+        question._replace(remembered=remembered, before=before and before._replace(version=since)), floor
+    )
 
 
 def no_horizon(earliest: Mapping[int, int], held: Held = ()) -> dict[int, int]:
@@ -142,7 +154,9 @@ MISTAKES = {
     "a repair lies above the next event": Rules(repair_version=repair_above_the_next_event),
     "a repair lies below the last event": Rules(repair_version=repair_below_the_last_event),
     "a repair has no LSN": Rules(clickhouse=RepairsWithoutLsn),
-    "a repair takes the event's partition": Rules(repairs_in_the_keys_partition=False),
+    "a repair reads the generation last": Rules(generations_before_row=False),
+    "a repair for an event takes its partition's end": Rules(source_version=end_of_the_events_partition),
+    "a repair keeps the partition that the key had": Rules(repairs_in_the_keys_partition=False),
     "a comparison does not wait for the capture": Rules(compares_what_is_captured=False),
     "a comparison reads the source once": Rules(compares_twice_with_the_source=False),
     "repairs are not made again after a fix": Rules(refreshes_repairs_after_a_fix=False),
@@ -150,6 +164,7 @@ MISTAKES = {
     "a placeholder ignores the batch": Rules(fill=fill_from_the_stored_row_alone),
     "a placeholder trusts every stored row": Rules(fill=fill_without_doubt),
     "a placeholder trusts a row of a later time": Rules(fill=fill_from_a_later_time),
+    "a placeholder trusts a row of another generation": Rules(fill=fill_from_another_generation),
     "a placeholder ignores dead letters": Rules(letters_make_doubt=False),
     "a changed key takes the old key's stored row": Rules(old_row_needs_its_delete=False),
     "a bounded run ahead of the query trusts stored rows": Rules(reading_ahead_makes_doubt=False),

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cdc.model.kept import ClickHouseTable, Kept
 from cdc.model.parking import ParkedTable, resume_from
-from cdc.model.reconcile import Fence, Verdict, judge
-from tests.unit.cdc.model.histories.capture import Connector, Topic
+from cdc.model.reconcile import Fence, Verdict, fence_version, judge
+from tests.unit.cdc.model.histories.capture import TOPIC, Connector, Topic
 from tests.unit.cdc.model.histories.delivery import Batch, Letter, Sink
 from tests.unit.cdc.model.histories.ending import DifferentError
-from tests.unit.cdc.model.histories.rules import Rules, repair_version
+from tests.unit.cdc.model.histories.rules import Rules
 from tests.unit.cdc.model.histories.source import Change, Source, Window
 
 Steps = Iterator[None]
@@ -30,18 +30,23 @@ class Operations:
         return Batch(self.rules, self.source, self.topic, sink, epoch, records, begin, until)
 
     def repair(self, sink: Sink, key: int) -> Steps:
-        """Write a row as the source has it now: end offset first, then the row, then the write."""
-        partition, end, row, lsn = 0, 0, None, 0
+        """Write a row as the source has it now: the key's partition, generations, end offset, row, write."""
+        partition, partitions = self.topic.partition_of(key), len(self.topic.ends)
+        yield
+        generations, end, row, lsn = self.topic.generations, 0, None, 0
         for step in ("end", "row") if self.rules.ends_before_row else ("row", "end"):
             if step == "end":
-                partition = self.topic.partition_of(key)
                 end = self.topic.ends[partition]
-                version = self.rules.repair_version(self.topic, partition, end)
+                if self.rules.repairs_in_the_keys_partition and len(self.topic.ends) != partitions:
+                    return  # the key may live elsewhere now
             else:
                 while not self.source.readable:
                     yield
                 row, lsn = self.source.rows.get(key), self.source.next_lsn()
             yield
+        if not self.rules.generations_before_row:
+            generations = self.topic.generations
+        version = self.rules.repair_version(generations.of(TOPIC, partition, end), end)
         if row is not None and sink.cannot_hold(row[0], sink.spec):
             return
         values = None if row is None else (*row, sink.spec.number)
@@ -58,7 +63,7 @@ class Operations:
             DifferentError: nothing was wrong.
         """
         life, partition = self.topic.life, self.topic.partition_of(key)
-        begin = repair_version(self.topic, partition, self.topic.ends[partition])
+        begin = self._fence(partition)
         yield
         while not self.source.readable:
             yield
@@ -73,7 +78,7 @@ class Operations:
         yield
         if life != self.topic.life or partition != self.topic.partition_of(key):
             return
-        ceiling = repair_version(self.topic, partition, self.topic.ends[partition])
+        ceiling = self._fence(partition)
         same = (seen[:2] if seen else None) == row
         verdict = judge(stored.version if stored else None, Fence(begin, ceiling), same=same)
         yield
@@ -81,6 +86,10 @@ class Operations:
             self._lacks_events(sink) or self._is_touched(key, log, position)
         ):
             raise DifferentError(f"false alarm, {verdict}: key {key} shows {seen}, the source had {row}")
+
+    def _fence(self, partition: int) -> int:
+        end = self.topic.ends[partition]
+        return fence_version(self.topic.generation(partition, end), end)
 
     def _is_touched(self, key: int, log: list[Change | Window], position: int) -> bool:
         """Whether the row was changed after this position of this cluster's log, as its xmin says."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from cdc.model import horizon
 from cdc.model.kept import ClickHouseTable, WarehouseTable
-from cdc.model.version import pack
+from cdc.model.reconcile import fence_version
+from cdc.model.toast import source_version
 from tests.unit.cdc.model.histories import filling
 from tests.unit.cdc.model.histories.capture import Record, Topic
 
@@ -17,17 +18,13 @@ def version_of(topic: Topic, record: Record) -> int:
     return topic.version(record)
 
 
-def repair_version(topic: Topic, partition: int, end: int) -> int:
-    """A repair's version: above what is in the key's partition, below what comes."""
-    return pack(topic.generation(partition, end), end - 1, repair=True)
-
-
 @dataclass(frozen=True)
 class Rules:
     """What a history runs by; every default is the right one."""
 
     version: Callable[..., int] = version_of
-    repair_version: Callable[..., int] = repair_version
+    repair_version: Callable[[int, int], int] = fence_version
+    source_version: Callable[..., int] = source_version
     clickhouse: type[ClickHouseTable] = ClickHouseTable
     warehouse: type[WarehouseTable] = WarehouseTable
     fill: Callable[..., int | filling.Origin] = filling.fill
@@ -35,6 +32,7 @@ class Rules:
     cleanup_permitted: Callable[..., bool] = horizon.cleanup_permitted
     repairs_only_what_is_captured: bool = True
     ends_before_row: bool = True
+    generations_before_row: bool = True
     repairs_in_the_keys_partition: bool = True
     letters_before_commit: bool = True
     letters_make_doubt: bool = True

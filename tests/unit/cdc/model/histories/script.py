@@ -9,7 +9,7 @@ from tests.unit.cdc.model.histories.rules import Rules
 from tests.unit.cdc.model.histories.world import STEPS, Step, World
 
 RIGHT = Rules()
-_NAMES = tuple(name for name in STEPS if name != "compare")
+_NAMES = tuple(name for name, (_, often) in STEPS.items() if often)
 _ESSENTIAL = ("change", "capture", "deliver")
 
 
@@ -23,7 +23,9 @@ def script(seed: int) -> list[Step]:
     names = chance.choices(_NAMES, weights, k=chance.randint(20, 80))
     numbers = chance.randbytes(2 * len(names))
     history = list(zip(names, numbers[::2], numbers[1::2], strict=True))
-    return history if seed % 2 else _with_comparisons(history, chance)
+    if seed % 2 == 0:
+        return _with_comparisons(history, chance)
+    return history if seed % 4 == 1 else _with_moving_keys(history, chance)
 
 
 def _with_comparisons(history: list[Step], chance: random.Random) -> list[Step]:
@@ -33,6 +35,13 @@ def _with_comparisons(history: list[Step], chance: random.Random) -> list[Step]:
         compared.append(step)
         compared += [("compare", chance.randrange(256), chance.randrange(256))] * chance.choice((0, 1, 2))
     return compared
+
+
+def _with_moving_keys(history: list[Step], chance: random.Random) -> list[Step]:
+    """The same history, in which partitions are added and a new sink reads the topic from its beginning."""
+    for step in (("raise_generation", 0, 0), ("raise_generation", 0, 0), ("renew", chance.randrange(256), 0)):
+        history.insert(chance.randrange(len(history)), step)
+    return history
 
 
 def failure(steps: list[Step], rules: Rules = RIGHT, partitions: int = 2) -> str:

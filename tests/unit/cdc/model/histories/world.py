@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cdc.model.kept import ClickHouseTable, WarehouseTable
-from tests.unit.cdc.model.histories import ending
+from tests.unit.cdc.model.histories import anew
 from tests.unit.cdc.model.histories.capture import Connector, Topic
 from tests.unit.cdc.model.histories.delivery import Sink, Spec
 from tests.unit.cdc.model.histories.operations import Operations, Steps
@@ -244,30 +244,12 @@ class World:
             self.act.upkeep(sink, table, sum(s is sink for _, s, _ in self.jobs))
 
     def raise_generation(self, a: int, b: int) -> None:
-        """A partition more, a topic made anew, or another source cluster: each by its procedure."""
-        kind = a % 3
-        if not self.source.readable or any(sink.parked or sink.resuming for sink in self.sinks):
-            return
-        if kind == 2:
-            ending.quiet_source(self)
-        ending.run_queries_to_the_end(self)
-        if any(sink.parked for sink in self.sinks):
-            return
-        if kind == 0 and len(self.topic.ends) < 4:
-            self.topic.add_partition()
-            for sink in self.sinks:
-                sink.committed = [*sink.committed, 0]
-        elif kind == 1:
-            self.topic.make_anew()
-            for sink in self.sinks:
-                sink.committed = [0] * len(self.topic.ends)
-        elif kind == 2:
-            self.topic.raise_generation()
-            self.source.lsn, self.source.log = 10, []
-            suspect = self.connector.suspect
-            self.connector = self.act.connector = Connector(self.source, self.topic)
-            self.connector.suspect = suspect
-            self.connector.start(initial=True)
+        """A partition more, a topic made anew, or another source cluster."""
+        anew.raise_generation(self, ("partition", "topic", "source")[a % 3])
+
+    def renew(self, a: int, b: int) -> None:
+        """A sink is added in the place of one."""
+        anew.renew(self, a & 1)
 
 
 STEPS: dict[str, tuple[Callable[[World, int, int], None], int]] = {
@@ -293,5 +275,6 @@ STEPS: dict[str, tuple[Callable[[World, int, int], None], int]] = {
     "upkeep": (World.upkeep, 4),
     "raise_generation": (World.raise_generation, 2),
     "compare": (World.compare, 0),
+    "renew": (World.renew, 0),
 }
-"""Each kind of step and how often it comes."""
+"""Each kind of step and how often it comes; 0 for those that a script puts in by itself."""
