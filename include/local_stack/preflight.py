@@ -91,12 +91,12 @@ def explain_memory(available: float) -> str | None:
     )
 
 
-def explain_disk(home: Path, free: float) -> str | None:
+def explain_disk(home: Path, free: float, needed_gb: float = NEEDED_DISK_GB) -> str | None:
     """Bytes that are free where the home is."""
-    if free / 1e9 >= NEEDED_DISK_GB:
+    if free / 1e9 >= needed_gb:
         return None
     return (
-        f"{free / 1e9:.1f} GB are free below {home} and the stack needs {NEEDED_DISK_GB:.0f}: "
+        f"{free / 1e9:.1f} GB are free below {home} and the stack needs {needed_gb:.0f}: "
         "free some, or set CDC_HOME to a folder on another disk"
     )
 

@@ -46,6 +46,7 @@ class Plan:
         freshness_s, sustained_s: how long.
         capture_rows: the backlog from which Debezium's own rate is measured.
         reconcile_rows, reconcile_repeats: of the reconciled table; 0 rows for none.
+        disk_gb: what it needs at most.
     """
 
     rows: int
@@ -59,13 +60,14 @@ class Plan:
     capture_rows: int = 100_000
     reconcile_rows: int = 0
     reconcile_repeats: int = 3
+    disk_gb: int = 5
 
 
 SHORT = Plan(rows=200_000, repeats=3)
 FULL = Plan(
     rows=1_000_000, repeats=5, large_rows=10_000_000, wide_rows=200_000, many_tables=50,
     rates=(100, 1000, 5000), freshness_s=120.0, sustained_s=300.0, capture_rows=300_000,
-    reconcile_rows=10_000_000,
+    reconcile_rows=10_000_000, disk_gb=25,
 )  # fmt: skip
 
 
