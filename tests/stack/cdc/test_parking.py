@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -115,7 +116,8 @@ def test_an_exchange_that_was_killed_is_in_nobodys_way(ops: OpsStore, dsn: str) 
         "import sys, time\nfrom cdc.ops import OpsStore\n"
         f"with OpsStore({dsn!r}).exchanging('p', 'x'):\n    print('held', flush=True)\n    time.sleep(600)"
     )
-    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=env)
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
