@@ -113,7 +113,7 @@ format: bootstrap ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff format $(wildcard $(SOURCES))
 
 # A part of what a slow suite takes is waiting, so two of them share the cores; the longest begins first. A third
-# one only makes the longest take longer.
+# gains little and makes every wait in the tests longer.
 LANES ?= 2
 SLOW_SUITES := e2e airflow stack spark
 CHOSEN = -m "not drill" --durations=15 --durations-min=5 $(ARGS)

@@ -93,7 +93,11 @@ def test_a_downstream_dag_builds_each_day_that_is_over_once(stack, eventually):
     assert in_clickhouse == expected
     again = stack.run_dag("example_daily_revenue")
     assert {task["state"] for task in stack.api.tasks(again)} == {"skipped"}
-    assert stack.shell("airflow dags test example_daily_revenue").returncode == 0
+    # A scheduler takes the tasks of a test's run too, unless the DAG is paused.
+    by_hand = (
+        "airflow dags pause -y {0} && airflow dags test {0}; code=$?; airflow dags unpause -y {0}; exit $code"
+    )
+    assert stack.shell(by_hand.format("example_daily_revenue")).returncode == 0
 
 
 def _number(lsn: str) -> int:
