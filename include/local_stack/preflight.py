@@ -43,7 +43,7 @@ def _checks(places: Places) -> tuple[Callable[[], str | None], ...]:
         lambda: explain_jars(places.jars),
         lambda: explain_home(places.home),
         lambda: explain_memory(psutil.virtual_memory().available),
-        lambda: explain_disk(places.home, shutil.disk_usage(_existing(places.home)).free),
+        lambda: explain_disk(places.home, free_bytes(places.home)),
     )
 
 
@@ -89,6 +89,11 @@ def explain_memory(available: float) -> str | None:
         f"{gigabytes:.1f} GB of memory are available and the stack needs {NEEDED_MEMORY_GB:.0f}: "
         "stop other programs"
     )
+
+
+def free_bytes(home: Path) -> int:
+    """What is free where the home is, or will be."""
+    return shutil.disk_usage(_existing(home)).free
 
 
 def explain_disk(home: Path, free: float, needed_gb: float = NEEDED_DISK_GB) -> str | None:

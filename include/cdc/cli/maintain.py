@@ -113,14 +113,13 @@ def _table(found: Sequence[MaintenanceReport]) -> Table:
         figures = changes(report.report.get("before", {}), report.report.get("after", {}))
         said = [Text(line) for line in (figures, *report.done) if line]
         said += [Text(line, style="yellow") for line in report.left]
-        took = (report.finished_at - report.started_at).total_seconds()
         shown.add_row(
             Text(f"{report.finished_at:%Y-%m-%d %H:%M:%S}"),
             Text(report.place),
             Text(report.table),
             Text(report.outcome, style=_STYLES.get(report.outcome, "")),
             Text("\n").join(said),
-            Text(duration(took)),
+            Text(duration(report.seconds)),
             Text(report.run),
         )
     return shown

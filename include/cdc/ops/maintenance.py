@@ -44,6 +44,11 @@ class MaintenanceReport:
     report: Mapping[str, Any]
 
     @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.finished_at - self.started_at).total_seconds()
+
+    @property
     def done(self) -> Sequence[str]:
         """What was done, in words."""
         return tuple(self.report.get("done", ()))
@@ -76,7 +81,7 @@ class MaintenanceReport:
             "table": self.table,
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat(),
-            "seconds": (self.finished_at - self.started_at).total_seconds(),
+            "seconds": self.seconds,
             "outcome": self.outcome,
             "merged_bytes": self.merged_bytes,
             **self.report,

@@ -22,7 +22,7 @@ from local_stack.bench.summary import summarise
 from local_stack.context import REPO, Places, environment
 from local_stack.envfile import write_atomically
 from local_stack.lifecycle import make_console, say, start_components, stop_stack
-from local_stack.preflight import explain_disk
+from local_stack.preflight import explain_disk, free_bytes
 from local_stack.run import interruptible
 from local_stack.stack import LocalStack
 
@@ -54,7 +54,7 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
     alone = bool(only) and all(map(_is_reconcile, only))
     stack = _stack(home / "bench", env, RECONCILE_COMPONENTS if alone else COMPONENTS)
     _forget_earlier(stack.places.home)
-    if why := explain_disk(home, shutil.disk_usage(home.parent).free, plan.disk_gb):
+    if why := explain_disk(home, free_bytes(home), plan.disk_gb):
         raise UnavailableError(why)
     peers = _no_peers() if alone else _peers(stack, env, console)
     kept = home / KEPT

@@ -16,8 +16,6 @@ from local_stack.clickhouse_http.connection import EngineConnection, quote_name
 from local_stack.clickhouse_http.errors import BAD_REQUEST_PARAMETER, ClickHouseError
 from local_stack.clickhouse_http.tokens import tokenize
 
-_CHUNK = 1 << 20
-
 
 @dataclass
 class Form:
@@ -47,10 +45,9 @@ def read_form(content_type: str, body: Iterator[bytes]) -> Form:
     def on_file(item: object) -> None:
         source: IO[bytes] = item.file_object  # type: ignore[attr-defined]
         source.seek(0)
-        copy: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115
-        for piece in iter(lambda: source.read(_CHUNK), b""):
-            copy.write(piece)
-        copy.seek(0)
+        copy: IO[bytes] = tempfile.NamedTemporaryFile(prefix="clickhouse-external-")  # noqa: SIM115
+        shutil.copyfileobj(source, copy)
+        copy.flush()
         form.files[_text(item, "field_name")] = copy
 
     kind, options = parse_options_header(content_type)
@@ -93,11 +90,8 @@ def create_tables(
         connection.execute(
             f"CREATE TEMPORARY TABLE {quote_name(name)} ({structure}) ENGINE = Memory", "TSV", {}
         )
-        with tempfile.NamedTemporaryFile(prefix="clickhouse-external-") as data:
-            shutil.copyfileobj(file, data)
-            data.flush()
-            form = quote_name(about.get("format", "TabSeparated"))
-            connection.insert(f"INSERT INTO {quote_name(name)} FROM INFILE '{data.name}' FORMAT {form}", {})
+        form = quote_name(about.get("format", "TabSeparated"))
+        connection.insert(f"INSERT INTO {quote_name(name)} FROM INFILE '{file.name}' FORMAT {form}", {})
     return list(files)
 
 

@@ -10,19 +10,40 @@ import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Self
 
 _SIZE = 1 << 20
 
 
-class InputPipe:
-    """What `write` is given comes out of `path`; a full pipe makes the writer wait for the engine."""
+class _Pipe:
+    """Both ends of a pipe, each closed once, whoever is first to say so."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         self._lock = threading.Lock()
         self._open = {self._reader, self._writer}
+        # beyond the user's limit for pipes the kernel refuses: the usual 64 KiB do as well
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _SIZE)
+
+    def _close(self, end: int) -> None:
+        with self._lock:
+            if end in self._open:
+                self._open.discard(end)
+                os.close(end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close(self._writer)
+        self._close(self._reader)
+
+
+class InputPipe(_Pipe):
+    """What `write` is given comes out of `path`; a full pipe makes the writer wait for the engine."""
 
     @property
     def path(self) -> str:
@@ -47,31 +68,9 @@ class InputPipe:
         """Called when the query is over: whoever writes then does not wait. Safe to call twice."""
         self._close(self._reader)
 
-    def _close(self, end: int) -> None:
-        with self._lock:
-            if end in self._open:
-                self._open.discard(end)
-                os.close(end)
 
-    def __enter__(self) -> InputPipe:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end_of_input()
-        self.end_of_reading()
-
-
-class OutputPipe:
+class OutputPipe(_Pipe):
     """What the engine writes to `path` comes out of `read`; a full pipe makes the engine wait."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
-        self._writing = True
-        # beyond the user's limit for pipes the kernel refuses: the usual 64 KiB do as well
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _SIZE)
 
     @property
     def path(self) -> str:
@@ -80,9 +79,7 @@ class OutputPipe:
 
     def end_of_output(self) -> None:
         """Called when the query is over: the reader then sees the end. Safe to call twice."""
-        if self._writing:
-            self._writing = False
-            os.close(self._writer)
+        self._close(self._writer)
 
     def read(self) -> Iterator[bytes]:
         """Yield what is written, until the query is over."""
@@ -96,12 +93,3 @@ class OutputPipe:
             ready, _, _ = select.select([self._reader], [], [], left)
             if ready and not os.read(self._reader, _SIZE):
                 return
-
-    def __enter__(self) -> OutputPipe:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end_of_output()
-        os.close(self._reader)

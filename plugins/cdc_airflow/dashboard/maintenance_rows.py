@@ -66,7 +66,7 @@ def _row(one: MaintenanceReport) -> MaintenanceRow:
         table=one.table,
         outcome=one.outcome,
         at=one.finished_at,
-        took=duration(max(0.0, (one.finished_at - one.started_at).total_seconds())),
+        took=duration(max(0.0, one.seconds)),
         before=dict(one.report.get("before", {})),
         after=dict(one.report.get("after", {})),
         merged_bytes=one.merged_bytes,

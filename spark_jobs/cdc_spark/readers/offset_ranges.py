@@ -175,11 +175,13 @@ def lost(detail: str) -> GenerationError:
 def _gathered(stretches: Iterable[list[Message]]) -> Iterator[list[Message]]:
     """One of all of them, or several when they are large."""
     held: list[Message] = []
+    size = 0
     for messages in stretches:
         held += messages
-        if sum(map(len, held)) >= STRETCH_BYTES:
+        size += sum(map(len, messages))
+        if size >= STRETCH_BYTES:
             yield held
-            held = []
+            held, size = [], 0
     if held:
         yield held
 

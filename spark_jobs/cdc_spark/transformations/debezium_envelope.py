@@ -30,7 +30,8 @@ class Envelope(msgspec.Struct, gc=False):
     after: dict[str, Any] | None = None
 
 
-_decode = msgspec.json.Decoder(Envelope).decode
+decode = msgspec.json.Decoder(Envelope).decode
+"""An envelope like most; what it raises at any other: msgspec.MsgspecError, UnicodeDecodeError."""
 
 
 def read_envelope(value: bytes) -> tuple[Effect, Envelope]:
@@ -41,7 +42,7 @@ def read_envelope(value: bytes) -> tuple[Effect, Envelope]:
         orjson.JSONDecodeError: it is no JSON.
     """
     try:
-        envelope = _decode(value)
+        envelope = decode(value)
         return EFFECTS[envelope.op], envelope
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         return _read_unusual(value)

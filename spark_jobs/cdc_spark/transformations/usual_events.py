@@ -15,12 +15,11 @@ import orjson
 
 from cdc.spec import TableSpec
 from cdc_spark.transformations import placeholders
-from cdc_spark.transformations.debezium_envelope import Envelope
+from cdc_spark.transformations.debezium_envelope import decode
 from cdc_spark.transformations.envelopes import Envelopes
 from cdc_spark.transformations.kafka_parser import picker
 from cdc_spark.transformations.records import Records
 
-_decode = msgspec.json.Decoder(Envelope).decode
 _ROWS = frozenset("cru")
 _ALL = frozenset("crud")
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError)
@@ -70,7 +69,7 @@ class UsualEvents:
             return None
 
     def _fill(self, out: Envelopes, values: Any) -> bool:
-        envelopes = [_decode(value) for value in values]
+        envelopes = [decode(value) for value in values]
         # A record without a key is refused here, and told of by the other parser.
         identities = [orjson.loads(key or b"") for key in out.keys]
         out.ops = [envelope.op for envelope in envelopes]
