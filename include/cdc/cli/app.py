@@ -22,6 +22,7 @@ from cdc.cli import (
     table,
 )
 from cdc.cli.context import errors, find_target, out
+from cdc.cli.options import EnvOption, JsonOption
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, UnavailableError
 from cdc.settings import Settings
@@ -43,8 +44,6 @@ app.command()(maintain.maintenance)
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="The pipeline's name; needed when there are several.")
 ]
-EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cdc.cli.context import Target, errors, find_target, out
+from cdc.cli.options import EnvOption, JsonOption, PipelineOption
 from cdc.model.bounded_run import BoundedRun, Method, Scope, key_of
 from cdc.ops import OpsStore
 from cdc.services import bounded_runs as service
@@ -23,9 +24,6 @@ SinkOption = Annotated[list[str] | None, typer.Option("--sink", help="Only into 
 AnewOption = Annotated[
     bool, typer.Option("--anew", help="From the beginning, also where one was broken off.")
 ]
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
-EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def backfill(

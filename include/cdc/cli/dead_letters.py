@@ -9,6 +9,7 @@ import typer
 
 from cdc.cli import render
 from cdc.cli.context import Target, errors, find_target, out
+from cdc.cli.options import EnvOption, JsonOption, PipelineOption
 from cdc.errors import ConfigurationError
 from cdc.services import dead_letters as service
 
@@ -16,9 +17,6 @@ app = typer.Typer(no_args_is_help=True, help="Events that could not be written: 
 
 TableOption = Annotated[str | None, typer.Option("--table", help="Only this table.")]
 SinkOption = Annotated[str | None, typer.Option("--sink", help="Only this sink.")]
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
-EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

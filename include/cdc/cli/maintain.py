@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cdc.cli.context import find_target, out
+from cdc.cli.options import EnvOption, JsonOption, PipelineOption
 from cdc.model.health import Level
 from cdc.model.lag import duration
 from cdc.model.retention import judge_retention
@@ -21,9 +22,6 @@ from cdc.services.upkeep import keep_up, record_retention
 from cdc.services.upkeep_report import TableUpkeep, changes
 
 COMMAND = "cdc maintain"
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
-EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _STYLES = {"done": "green", "ok": "green", "in part": "yellow", "not done": "yellow", "not ok": "red"}
 
 

@@ -10,6 +10,7 @@ import typer
 
 from cdc.cli import render
 from cdc.cli.context import Target, errors, find_target, out
+from cdc.cli.options import EnvOption, JsonOption, PipelineOption
 from cdc.errors import ConfigurationError
 from cdc.services import schema_changes as service
 from cdc.services.effective import effective_pipeline
@@ -20,9 +21,6 @@ app = typer.Typer(
     no_args_is_help=True, help="Changes of the source's tables: show, follow, approve, take back."
 )
 
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
-EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 

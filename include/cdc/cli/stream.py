@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cdc.cli.context import Target, find_target, out
+from cdc.cli.options import PipelineOption
 from cdc.model.desired import Desired
 from cdc.services.orphans import orphans_of
 from cdc.services.start import start_stream
@@ -18,7 +19,6 @@ from cdc.spec import StreamSpec, load_pipelines
 app = typer.Typer(no_args_is_help=True, help="Start, pause and stop streams on YARN.")
 
 Names = Annotated[list[str] | None, typer.Argument(help="Streams; all of the pipeline when none is named.")]
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
 GraceOption = Annotated[float, typer.Option(help="Seconds until a driver that does not obey is killed.")]
 
 

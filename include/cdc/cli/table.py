@@ -10,6 +10,7 @@ import typer
 
 from cdc.cli import render
 from cdc.cli.context import Target, errors, find_target, out
+from cdc.cli.options import EnvOption, PipelineOption
 from cdc.services import parked_tables as service
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.reach import kafka_of
@@ -20,8 +21,6 @@ TableArgument = Annotated[
     str, typer.Argument(metavar="TABLE", help="schema.table at the source, or its name in the sinks.")
 ]
 SinkOption = Annotated[str | None, typer.Option("--sink", help="Only in this sink; by default in all.")]
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="The pipeline's name.")]
-EnvOption = Annotated[str | None, typer.Option("--env", help="dev, staging or prod; by default CDC_ENV.")]
 
 
 @app.command("list")
