@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from local_stack.bench.peer_jars import Peers, install_peers, peers_folder
 from local_stack.bench.report import print_table, write_report
 from local_stack.bench.steps import FULL, RECONCILE, SHORT, Plan, Steps
 from local_stack.bench.summary import summarise
+from local_stack.bench.unfinished import Unfinished, write_document
 from local_stack.context import REPO, Places, environment
-from local_stack.envfile import write_atomically
 from local_stack.lifecycle import make_console, say, start_components, stop_stack
 from local_stack.preflight import explain_disk, free_bytes
 from local_stack.run import interruptible
@@ -57,8 +56,8 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
     if why := explain_disk(home, free_bytes(home), plan.disk_gb):
         raise UnavailableError(why)
     peers = _no_peers() if alone else _peers(stack, env, console)
-    kept = home / KEPT
-    details = _kept(kept if full and not alone else None, plan)
+    unfinished = Unfinished(plan, home / KEPT if full and not alone else None)
+    details = unfinished.details
     details["missing"] = list(peers.missing)
     try:
         with interruptible():
@@ -68,27 +67,24 @@ def run_bench(full: bool, rows: int, repeats: int, seconds: float, only: Sequenc
             chosen = {
                 name: step
                 for name, step in steps.all().items()
-                if (not only or any(map(name.startswith, only))) and not _has(details, name)
+                if (not only or any(map(name.startswith, only))) and not unfinished.has(name)
             }
             if chosen.keys() - {RECONCILE}:
                 steps.prepare()
             for name, step in chosen.items():
-                _put(details, name, step())
-                if not alone:
-                    _write(kept, details)
+                unfinished.keep(name, step())
             details["environment"]["load_after"] = round(os.getloadavg()[0], 2)
     finally:
         stop_stack(stack, console)
     _finish(details, home, console, RECONCILE if alone else "full" if full else "short", report=report)
-    if not alone:
-        kept.unlink(missing_ok=True)
+    unfinished.forget_when_done(steps.all())
     return 0
 
 
 def _finish(details: dict[str, Any], home: Path, console: Console, name: str, *, report: bool) -> None:
     summary = summarise(details)
-    _write(home / "bench.json", summary)
-    _write(home / "bench-details.json", details)
+    write_document(home / "bench.json", summary)
+    write_document(home / "bench-details.json", details)
     print_table(summary, details, console)
     if report:
         folder = REPO / "docs" / "benchmarks"
@@ -137,32 +133,3 @@ def _forget_earlier(home: Path) -> None:
     """Every run begins with empty servers; the peers' jars stay."""
     for name in ("data", "checkpoints", "logs", "pipelines", "run", "state"):
         shutil.rmtree(home / name, ignore_errors=True)
-
-
-def _kept(path: Path | None, plan: Plan) -> dict[str, Any]:
-    fresh: dict[str, Any] = {"plan": json.loads(json.dumps(asdict(plan)))}
-    if path is None or not path.exists():
-        return fresh
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found if found.get("plan") == fresh["plan"] else fresh
-
-
-def _has(details: dict[str, Any], name: str) -> bool:
-    place: Any = details
-    for part in name.split("."):
-        if part not in place:
-            return False
-        place = place[part]
-    return True
-
-
-def _put(details: dict[str, Any], name: str, found: dict[str, Any]) -> None:
-    *folders, last = name.split(".")
-    place = details
-    for folder in folders:
-        place = place.setdefault(folder, {})
-    place[last] = found
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(document, indent=1) + "\n")
