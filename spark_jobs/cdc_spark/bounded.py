@@ -20,7 +20,8 @@ from cdc.model.generations import Generations
 from cdc.model.parking import ParkedTable, resume_from
 from cdc.ops import DeadLetter
 from cdc.spec import SinkSpec, TableSpec
-from cdc_spark.batch import BatchProcessor, Outcome, QueryContext
+from cdc_spark.batch import BatchProcessor, Outcome
+from cdc_spark.contexts import QueryContext
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader

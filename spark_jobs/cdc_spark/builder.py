@@ -9,7 +9,8 @@ from pyspark.sql.types import StructType
 
 from cdc.errors import SchemaChangedError
 from cdc.spec import TableSpec
-from cdc_spark.batch import BatchProcessor, of_the_table
+from cdc_spark.bad_events import of_the_table
+from cdc_spark.batch import BatchProcessor
 from cdc_spark.readers.batch_records import frame_records
 from cdc_spark.readers.source_table import WholeTable
 from cdc_spark.schemas.rows import spark_schema
@@ -32,7 +33,7 @@ class TableBuilder(BatchProcessor):
             told: how many rows were read so far; it travels to the process that reads them.
         """
         source = self._context.connections.get(self._context.pipeline.source.connection)
-        context = self._table_context(table, None, Trust.NOTHING)
+        context = self._contexts.of(table, None, Trust.NOTHING)
         whole = WholeTable(context, source, generation, told)
         schema = StructType.fromJson(spark_schema(table))
         rows = spark.range(0, 1, 1, 1).mapInArrow(whole.batches(), schema)

@@ -16,7 +16,8 @@ from cdc.connections import Connections
 from cdc.errors import CdcError
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
-from cdc_spark.batch import BatchProcessor, Outcome, QueryContext
+from cdc_spark.batch import BatchProcessor, Outcome
+from cdc_spark.contexts import QueryContext
 from cdc_spark.failures import Broken, Leave, Next, cause_of, next_step
 from cdc_spark.jobs import BaseJob
 from cdc_spark.leases import LeaseKeeper

@@ -21,9 +21,9 @@ from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import SinkSpec, SourceSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
-from cdc_spark.batch import QueryContext
 from cdc_spark.bounded import resume_into
 from cdc_spark.builder import TableBuilder
+from cdc_spark.contexts import QueryContext
 from cdc_spark.job_run import JobRun
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader

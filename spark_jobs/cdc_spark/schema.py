@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class SchemaKeeper:
     """Follows the definitions that the ops store has, each in this query's own sink before it is used.
 
     Whoever finds a change first (this query, another sink's, the DAG, a person) remembers the definition; the
-    others pick it up at their next batch.
+    others pick it up at their next batch. A query's tables may ask at the same time.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class SchemaKeeper:
         self._unmade: set[str] = set()
         self._begins: dict[str, int] = {}
         self._revision: int | None = None
+        self._lock = threading.Lock()
 
     @property
     def tables(self) -> tuple[TableSpec, ...]:
@@ -68,6 +70,10 @@ class SchemaKeeper:
         Raises:
             UnavailableError: the ops store does not answer, and never did.
         """
+        with self._lock:
+            self._refresh()
+
+    def _refresh(self) -> None:
         try:
             revision = self._ops.schema_revision(self._pipeline.name, self._topics)
             if revision == self._revision:

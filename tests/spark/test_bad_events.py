@@ -6,7 +6,8 @@ import pytest
 
 from cdc.clients.kafka import KafkaClient
 from cdc.errors import TransientError
-from cdc_spark.batch import BatchProcessor, QueryContext
+from cdc_spark.batch import BatchProcessor
+from cdc_spark.contexts import QueryContext
 from cdc_spark.readers.checkpoint import BatchRanges
 
 

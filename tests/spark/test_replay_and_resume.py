@@ -11,7 +11,8 @@ import pytest
 from cdc.errors import GenerationError, SchemaChangedError, UnavailableError
 from cdc.model.generations import GenerationEntry, Generations
 from cdc.services.parked_tables import park_table
-from cdc_spark.batch import BatchProcessor, QueryContext
+from cdc_spark.batch import BatchProcessor
+from cdc_spark.contexts import QueryContext
 from cdc_spark.main import drive
 from cdc_spark.readers.checkpoint import BatchRanges
 
