@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 
 import pytest
@@ -171,3 +172,15 @@ def test_a_topic_that_was_made_anew_has_no_ranges():
     with pytest.raises(GenerationError, match=r"t\[1\] was read up to 3, and is gone"):
         BatchRanges({"t": {1: 3}}, {"t": {0: 2}}).of("t")
     assert BatchRanges({"t": {0: 1}}, {"t": {0: 1, 1: 4, 2: 0}}).of("t") == [OffsetRange(1, 0, 4)]
+
+
+def test_a_topic_that_a_consumer_meets_for_the_first_time_is_not_waited_for(servers):
+    """librdkafka looks for a topic that it does not know once a second."""
+    bootstrap = Connections.from_file(servers.ctx.connections_file).get("cdc_kafka").bootstrap_servers()
+    topics = [Topic(bootstrap) for _ in range(8)]
+    for topic in topics:
+        topic.write(0, "a")
+    topics[0].read(OffsetRange(0, 0, 1))  # the consumer connects
+    begun = time.monotonic()
+    assert [topic.read(OffsetRange(0, 0, 1)) for topic in topics] == [[(0, 0, "a")]] * len(topics)
+    assert time.monotonic() - begun < len(topics) / 2

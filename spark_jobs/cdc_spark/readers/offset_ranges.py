@@ -6,9 +6,10 @@ through its JVM and Arrow to reach Python (docs/adr/0031-tasks-read-kafka.md).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -57,7 +58,29 @@ _SETTINGS: dict[str, Any] = {
     "log_level": 0,
     "error_cb": lambda _: None,
 }
-_CONSUMERS: Kept[Consumer] = Kept()
+LOOK_UP_AGAIN_S = 240.0
+"""Before librdkafka forgets where partitions are: after 15 minutes, unless they are assigned then."""
+_LOOK_UP_LIMIT_S = 10.0
+
+
+@dataclass
+class _Client:
+    """A consumer, and when it was told last where each topic's partitions are.
+
+    A topic that it does not know when it is assigned is looked for once a second only.
+    """
+
+    consumer: Consumer
+    looked_up: dict[str, float] = field(default_factory=dict)
+
+    def look_up(self, topic: str) -> None:
+        now = time.monotonic()
+        if now - self.looked_up.get(topic, -math.inf) > LOOK_UP_AGAIN_S:
+            self.consumer.list_topics(topic, timeout=_LOOK_UP_LIMIT_S)
+            self.looked_up[topic] = now
+
+
+_CLIENTS: Kept[_Client] = Kept()
 """By bootstrap servers."""
 
 
@@ -99,21 +122,22 @@ class RangeReader:
             ConfigurationError: it refuses them, or they are damaged.
             UnavailableError: Kafka does not answer.
         """
-        consumer = _CONSUMERS.pop(self.bootstrap)
-        if consumer is None:
-            consumer = Consumer({**_SETTINGS, "bootstrap.servers": self.bootstrap})
+        client = _CLIENTS.pop(self.bootstrap)
+        if client is None:
+            client = _Client(Consumer({**_SETTINGS, "bootstrap.servers": self.bootstrap}))
         try:
-            stretches = self._read(consumer, ranges)
+            client.look_up(self.topic)
+            stretches = self._read(client.consumer, ranges)
             if len(ranges) > 1:
                 stretches = (sorted(messages, key=_place) for messages in _gathered(stretches))
             for messages in stretches:
                 yield _records(messages)
         except BaseException as error:
-            consumer.close()
+            client.consumer.close()
             if isinstance(error, KafkaException):
                 raise self._away(str(error)) from None
             raise
-        _CONSUMERS.put(self.bootstrap, consumer)
+        _CLIENTS.put(self.bootstrap, client)
 
     def _read(self, consumer: Consumer, ranges: Sequence[OffsetRange]) -> Iterator[list[Message]]:
         ends = {r.partition: r.end for r in ranges}
