@@ -18,8 +18,10 @@ from local_stack.bench.sinks import SinkTable
 TIMES = 10
 """A transaction has a hundred changes: at ten, committing them is most of what the source does."""
 FIRST_SHARE, LEAST_SHARE, TRIALS = 0.95, 0.03, 6
-STEP = 0.92
-"""The next share is at most this part of one that was not held, and of what the sinks carried meanwhile."""
+SEARCH_S, HALVINGS = 30.0, 4
+"""How long a share is tried to find where to begin, and how often."""
+STEP = 0.95
+"""The next share is this part of one that was not held for the whole time."""
 LEAD_S = 5.0
 START_LIMIT_S = 240.0
 EARLY_S = 20.0
@@ -127,20 +129,39 @@ def hold(
         UnavailableError: something stops.
     """
     tried: list[tuple[float, bool]] = []
-    share, held = FIRST_SHARE, None
-    while held is None and len(tried) < TRIALS:
-        trial = _try(source, sinks, capacity * share, seconds, problem)
+
+    def attempt(share: float, limit_s: float) -> Trial:
+        trial = _try(source, sinks, capacity * share, limit_s, problem)
         tried.append((round(share, 3), trial.held))
         say(
             f"{trial.rate:,.0f} changes/s ({share:.0%} of capture): {'held' if trial.held else 'not held'} "
             f"for {trial.seconds:.0f} s, made {trial.made:,.0f}/s, at most {trial.worst:,.0f} changes behind"
         )
-        held = trial if trial.held else None
-        share = max(STEP * min(share, trial.carried / capacity), LEAST_SHARE)
+        return trial
+
+    share = greatest_share(lambda one: attempt(one, min(SEARCH_S, seconds / 3)).held)
+    held = None
+    for _ in range(TRIALS):
+        trial = attempt(share, seconds)
+        if trial.held:
+            held = trial
+            break
+        share = max(STEP * share, LEAST_SHARE)
     check_equal(source, sinks)
     if held is None:
         return Sustained(backlog, capacity, 0.0, 0.0, (), tuple(tried))
     return Sustained(backlog, capacity, held.made, held.seconds, held.lags, tuple(tried))
+
+
+def greatest_share(holds: Callable[[float], bool]) -> float:
+    """The greatest share that is held for a short time, found by halving what is between two shares."""
+    low, high = LEAST_SHARE, FIRST_SHARE
+    if holds(high):
+        return high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 @dataclass(frozen=True)
