@@ -79,17 +79,19 @@ class Probes:
         """Watch a topic too: when a consumer of committed records gets the probe."""
         place = self.places[name] = Sightings(self.first)
 
+        consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap, "group.id": "bench-probes", "enable.auto.commit": False,
+                "isolation.level": "read_committed", "fetch.wait.max.ms": 20, "log_level": 0,
+            }
+        )  # fmt: skip
+        ends = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        # Now, before the first probe is committed, which would else be missed and waited for in vain.
+        for end in ends:
+            end.offset = consumer.get_watermark_offsets(end, timeout=10)[1]
+        consumer.assign(ends)
+
         def watch() -> None:
-            consumer = Consumer(
-                {
-                    "bootstrap.servers": bootstrap, "group.id": "bench-probes", "enable.auto.commit": False,
-                    "isolation.level": "read_committed", "fetch.wait.max.ms": 20, "log_level": 0,
-                }
-            )  # fmt: skip
-            ends = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-            for end in ends:
-                end.offset = consumer.get_watermark_offsets(end, timeout=10)[1]
-            consumer.assign(ends)
             try:
                 while not self._end.is_set():
                     for message in consumer.consume(500, 0.02):
