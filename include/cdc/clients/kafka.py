@@ -29,6 +29,17 @@ from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.generations import TopicIdentity
 
 Offsets = dict[str, dict[int, int]]
+_PASSING = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+"""What brokers say while a topic is made or led by another one; librdkafka does not call it retriable."""
 _GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID)
 _retried = retry(
     retry=retry_if_exception_type(UnavailableError),
@@ -247,7 +258,9 @@ class KafkaClient:
         futures = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=self._timeout)
         offsets: Offsets = {}
         for place, future in futures.items():
-            found = self._wait(future, f"offsets of {place.topic}[{place.partition}]")
+            found = self._wait(future, f"offsets of {place.topic}[{place.partition}]", *_GONE)
+            if found is None:
+                raise UnavailableError(f"Kafka at {self.bootstrap}: {place.topic} was described, and is away")
             offsets.setdefault(place.topic, {})[place.partition] = found.offset
         return offsets
 
@@ -260,7 +273,7 @@ class KafkaClient:
             if cause.code() in expected:
                 return None
             message = f"Kafka at {self.bootstrap}: {what}: {cause.str()}"
-            if cause.retriable() or cause.code() < 0 or cause.code() == KafkaError.REQUEST_TIMED_OUT:
+            if cause.retriable() or cause.code() < 0 or cause.code() in _PASSING:
                 raise UnavailableError(message) from None
             raise ConfigurationError(message) from None
         except TimeoutError:
