@@ -219,7 +219,7 @@ def test_an_error_arrives_before_the_body_is_sent_whole(server: Any) -> None:
 
 
 def test_a_long_insert_is_streamed(server: Any, table: str) -> None:
-    row = "x" * 2000
+    row = "x" * 4000
     # merges take memory of their own
     server.ask(f"SYSTEM STOP MERGES {table}")
 
@@ -240,9 +240,9 @@ def test_a_long_insert_is_streamed(server: Any, table: str) -> None:
         server, table, "CSV", watched(), min_insert_block_size_bytes=8 << 20, max_insert_block_size=4096
     )
     assert sent.ok, sent.text
-    assert server.ask(f"SELECT count(), sum(length(b)) FROM {table}") == "150000\t300000000"
-    # 300 MB were sent
-    assert peak - before < 220 << 20
+    assert server.ask(f"SELECT count(), sum(length(b)) FROM {table}") == "150000\t600000000"
+    # 600 MB were sent; an allocator keeps some of what a busy engine has given back
+    assert peak - before < 400 << 20
 
 
 def test_arrow_and_parquet_files_are_inserted_as_they_are(server: Any, table: str) -> None:
