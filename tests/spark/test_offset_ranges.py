@@ -57,8 +57,13 @@ class Topic:
 
 
 @pytest.fixture
-def topic(servers) -> Topic:
-    return Topic(Connections.from_file(servers.ctx.connections_file).get("cdc_kafka").bootstrap_servers())
+def bootstrap(servers) -> str:
+    return Connections.from_file(servers.ctx.connections_file).get("cdc_kafka").bootstrap_servers()
+
+
+@pytest.fixture
+def topic(bootstrap: str) -> Topic:
+    return Topic(bootstrap)
 
 
 def test_a_range_may_begin_and_end_with_what_is_no_record(topic):
@@ -174,9 +179,8 @@ def test_a_topic_that_was_made_anew_has_no_ranges():
     assert BatchRanges({"t": {0: 1}}, {"t": {0: 1, 1: 4, 2: 0}}).of("t") == [OffsetRange(1, 0, 4)]
 
 
-def test_a_topic_that_a_consumer_meets_for_the_first_time_is_not_waited_for(servers):
+def test_a_topic_that_a_consumer_meets_for_the_first_time_is_not_waited_for(bootstrap):
     """librdkafka looks for a topic that it does not know once a second."""
-    bootstrap = Connections.from_file(servers.ctx.connections_file).get("cdc_kafka").bootstrap_servers()
     topics = [Topic(bootstrap) for _ in range(8)]
     for topic in topics:
         topic.write(0, "a")

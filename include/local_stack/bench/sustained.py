@@ -41,10 +41,10 @@ class Sustained:
         backlog_rate: changes a second that Debezium alone put into Kafka from a backlog, with nothing else
             to do for the machine.
         capture_rate: the same while changes are made at the source, as fast as Debezium can follow.
-        rate: the greatest tried rate at which the lag stayed flat, as it was made in fact; 0 for none.
+        rate: the first at which the lag stayed flat for the whole time, as it was made in fact; 0 for none.
         seconds: for how long.
         lags: (seconds, changes behind) of the slowest sink while the rate was held.
-        tried: the shares that were tried, and whether each was held.
+        tried: the shares that were tried, those of the short search first, and whether each was held.
     """
 
     backlog_rate: float
