@@ -103,14 +103,10 @@ class BatchProcessor:
         """Dead letters of one table once more; those that fail again are kept with their new error."""
         self._schema.refresh()
         with frame_records(frame, 1) as records:
-            written = self._write_following(self._now(table), records, None, Trust.NOTHING)
+            written = self._write_following(table, records, None, Trust.NOTHING)
         if written.summary.bad:
             self._bad.write(written.table, frame, written.summary, None, Trust.NOTHING)
         return written.summary
-
-    def _now(self, table: TableSpec) -> TableSpec:
-        """The table as it is in effect."""
-        return next(item for item in self._schema.tables if item.name == table.name)
 
     def _write_following(
         self,
@@ -120,7 +116,9 @@ class BatchProcessor:
         trust: Trust,
     ) -> Written:
         """Write, and once more when the source's table has changed and the sink has followed."""
-        summary = self._write(self._schema.ready(table), records, waits, trust)
+        # Another table's thread may have read a newer definition since the batch began.
+        table = self._schema.ready(table)
+        summary = self._write(table, records, waits, trust)
         for _ in range(MAX_CHANGES):
             if not summary.reshaped:
                 break
@@ -147,7 +145,7 @@ class BatchProcessor:
             keys: Kafka's keys and their partitions.
         """
         self._schema.refresh()
-        now = self._now(table)
+        now = self._schema.ready(table)
         function = repair_function(self._contexts.of(now, None, Trust.RECORDS))
         rows = keys.mapInArrow(function, StructType.fromJson(spark_schema(now)))
         return self._deliver(now, rows)

@@ -45,7 +45,7 @@ class SchemaKeeper:
         self._declared = {table.name: table for table in stream.tables}
         self._topics = [pipeline.topic(table) for table in stream.tables]
         self._tables = dict(self._declared)
-        self._unmade: set[str] = set()
+        self._made = dict(self._declared)
         self._begins: dict[str, int] = {}
         self._revision: int | None = None
         self._lock = threading.Lock()
@@ -83,20 +83,24 @@ class SchemaKeeper:
             if self._revision is None:
                 raise
             return
-        for name, declared in self._declared.items():
-            table = effective_table(declared, schemas.get(name))
-            if table != self._tables[name]:
-                self._tables[name] = table
-                self._unmade.add(name)
+        tables = {
+            name: effective_table(declared, schemas.get(name)) for name, declared in self._declared.items()
+        }
+        # In this order: whoever has the new definition knows from which generation on events belong to it.
         self._begins = {name: schema.generation for name, schema in schemas.items()}
+        self._tables = tables
         self._revision = revision
 
     def ready(self, table: TableSpec) -> TableSpec:
-        """The table, once this sink has its columns; a parked table's sink is left as it is."""
-        if table.name in self._unmade:
-            ensure_in_sink(self._pipeline, table, self._sink, self._connections, self._ops)
-            self._unmade.discard(table.name)
-        return table
+        """The table as it is in effect now, once this sink has its columns.
+
+        A parked table's sink is left as it is, because nobody asks for it.
+        """
+        now = self._tables[table.name]
+        if now != self._made[table.name]:
+            ensure_in_sink(self._pipeline, now, self._sink, self._connections, self._ops)
+            self._made[table.name] = now
+        return now
 
     def examine(self, table: TableSpec, unknown: Collection[str]) -> TableSpec | Blocked | None:
         """Ask the source's catalogue whether a change of the table explains events that do not fit it.
@@ -128,5 +132,5 @@ class SchemaKeeper:
             elif not unknown or leave_out(self._pipeline, item, sorted(unknown), self._ops) is None:
                 return None
         self.refresh()
-        now = self.ready(self._tables[table.name])
+        now = self.ready(table)
         return now if now != table else None

@@ -19,6 +19,7 @@ from cdc.spec import Pipeline, TableSpec
 from cdc_spark.bounded import resume
 from cdc_spark.main import drive
 from cdc_spark.rebuild import rebuild
+from cdc_spark.schema import SchemaKeeper
 
 NUMBERS = itertools.count(1)
 
@@ -265,6 +266,26 @@ def test_the_sinks_follow_each_in_its_own_time(shop):
     shop.run(sinks=("clickhouse",))
     shop.run()
     assert shop.rows("id, points") == [(1, 7), (2, 2), (3, 7)]
+
+
+def test_a_definition_that_arrives_while_a_batch_runs_is_made_before_it_is_used(shop):
+    lab = shop.lab
+
+    def keeper(sink: str) -> SchemaKeeper:
+        made = SchemaKeeper(
+            lab.pipeline, lab.pipeline.stream("evolving"), lab.pipeline.sink(sink), lab.connections, lab.ops
+        )
+        made.refresh()
+        return made
+
+    query, other = keeper("clickhouse"), keeper("warehouse")
+    (before,) = query.tables
+    shop.alter("ADD COLUMN city text")
+    other.examine(before, {"city"})
+    query.refresh()  # as another table's thread does, after this table's was told what to write
+    query.ready(before)
+    assert [column.name for column in query.ready(query.tables[0]).columns][-1] == "city"
+    assert lab.clickhouse("SELECT city FROM RAW.evolving") == []
 
 
 def test_changes_without_an_event_are_found_by_the_comparison(shop):
