@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -42,21 +41,16 @@ def declared_pipelines() -> tuple[Pipeline, ...]:
 
 
 def readable_pipelines() -> tuple[tuple[Pipeline, ...], tuple[SpecError, ...]]:
-    """Every pipeline whose file is valid, and what is wrong with the others; read again when it changed."""
+    """Every pipeline whose file is valid, and what is wrong with the others."""
     settings = Settings()
     found: list[Pipeline] = []
     broken: list[SpecError] = []
     for file in sorted(settings.cdc_pipelines_dir.glob("*.yaml")):
         try:
-            found.append(_read(file, file.stat().st_mtime_ns, settings.cdc_env))
+            found.append(load_pipeline(file, settings.cdc_env))
         except SpecError as error:
             broken.append(error)
     return tuple(found), tuple(broken)
-
-
-@lru_cache(maxsize=256)
-def _read(file: Path, _changed_ns: int, env: str) -> Pipeline:
-    return load_pipeline(file, env)
 
 
 def find_pipeline(name: str) -> tuple[Pipeline, Path]:

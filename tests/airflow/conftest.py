@@ -24,6 +24,7 @@ from local_stack.component import StackContext
 from local_stack.components.spark import spark_environment
 from local_stack.context import REPO, Places
 from local_stack.stack import LocalStack
+from tests.airflow.dag_test import DagTest
 
 _environment = runpy.run_path(str(Path(__file__).parent / "environment.py"))
 HOME: Path = _environment["set_environment"]()
@@ -47,12 +48,13 @@ class AirflowCli:
     """Runs DAGs as a person does in an activated shell."""
 
     env: dict[str, str]
+    logs: Path
 
-    def start(self, dag_id: str, **params: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "airflow", "dags", "test", dag_id, "--conf", json.dumps(params)]
-        return subprocess.Popen(
-            command, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+    def start(self, dag_id: str, **params: object) -> DagTest:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            return DagTest(self.logs, dag_id, "--conf", json.dumps(params))
 
     def store(self) -> None:
         """Store the DAGs, as the DAG processor does; a DAG that triggers another looks there for it."""
@@ -61,9 +63,7 @@ class AirflowCli:
 
     def run(self, dag_id: str, **params: object) -> tuple[bool, str]:
         """Run the DAG to its end; whether it succeeded, and its log."""
-        process = self.start(dag_id, **params)
-        log, _ = process.communicate(timeout=800)
-        return process.returncode == 0, log
+        return self.start(dag_id, **params).result()
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +101,9 @@ def pipelines_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> AirflowCli:
+def airflow(
+    airflow_home: Path, stack: StackContext, pipelines_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AirflowCli:
     """`airflow` with the stack's environment, its connections, and the small pipeline."""
     backend = json.dumps({"connections_file_path": str(stack.connections_file)})
     return AirflowCli(
@@ -113,7 +115,8 @@ def airflow(airflow_home: Path, stack: StackContext, pipelines_dir: Path) -> Air
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             # spark-submit's own JVM takes a quarter of the machine when it is left alone.
             "SPARK_SUBMIT_OPTS": f"-Xmx256m {spark_environment(stack)['SPARK_SUBMIT_OPTS']}",
-        }
+        },
+        tmp_path_factory.mktemp("logs"),
     )
 
 

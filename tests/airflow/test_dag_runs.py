@@ -57,8 +57,9 @@ def test_registers_the_connector_and_waits_until_it_runs(airflow, connections: C
 
 def test_twice_at_once_leaves_one_driver(airflow, yarn: YarnClient, ops: OpsStore) -> None:
     runs = [airflow.start(DAG), airflow.start(DAG)]
-    logs = [run.communicate(timeout=800)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(log[-3000:] for log in logs)
+    results = [run.result() for run in runs]
+    logs = [log for _, log in results]
+    assert [fine for fine, _ in results] == [True, True], "\n".join(log[-3000:] for log in logs)
     (application,) = yarn.applications([APP])
     assert application.state == "RUNNING"
     assert sum("runs with this spec" in log for log in logs) == 1

@@ -91,8 +91,9 @@ def test_lost_rows_come_back_by_a_backfill_and_a_dead_letter_by_a_replay(
         airflow.start("cdc_backfill", table=TABLE, scope="condition", where="id <= 2"),
         airflow.start("cdc_dead_letter_replay", table=TABLE),
     ]
-    logs = [run.communicate(timeout=800)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(log[-3000:] for log in logs)
+    results = [run.result() for run in runs]
+    logs = [log for _, log in results]
+    assert [fine for fine, _ in results] == [True, True], "\n".join(log[-3000:] for log in logs)
     assert "products → warehouse: 1 written, 0 still open" in logs[1]
     become_equal()
     (run,) = ops.bounded_runs("ecommerce")

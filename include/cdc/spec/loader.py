@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,13 @@ def load_pipeline(path: Path | str, env: str = "dev") -> Pipeline:
         SpecError: the file cannot be read or is invalid; names file, line, field and what was expected.
     """
     path = Path(path)
-    document = _read(path)
+    return _pipeline(path, _read(path), env)
+
+
+@lru_cache(maxsize=256)
+def _pipeline(path: Path, text: str, env: str) -> Pipeline:
+    """Remembered, since each of Airflow's DAG files loads every pipeline, and YAML is slow to read."""
+    document = _parse(path, text)
     environments = document.get("environments") or {}
     if env not in environments and not (env == "dev" and not environments):
         known = ", ".join(map(str, environments)) or "none"
@@ -59,13 +66,18 @@ def load_pipeline(path: Path | str, env: str = "dev") -> Pipeline:
         raise _spec_error(path, document, env, error) from None
 
 
-def _read(path: Path) -> CommentedMap:
+def _read(path: Path) -> str:
     try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(str(path), 0, "-", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SpecError(str(path), 0, "-", f"is not UTF-8: {error}") from None
+
+
+def _parse(path: Path, text: str) -> CommentedMap:
+    try:
+        document = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise SpecError(str(path), line, "-", f"is not YAML: {error.problem}") from None

@@ -122,3 +122,15 @@ def test_overlays_merge_key_by_key() -> None:
     assert (dev.kafka.partitions, prod.kafka.partitions) == (3, 12)
     assert prod.kafka.retention_hours == dev.kafka.retention_hours
     assert prod.policies.max_progress_age_s == 60
+
+
+def test_a_file_is_parsed_again_only_when_it_says_something_else(write: Write) -> None:
+    path = write("trigger_ms: 500", "trigger_ms: 500")
+    first = load_pipeline(path)
+    assert load_pipeline(str(path)) is first
+    write("trigger_ms: 500", "trigger_ms: 400")
+    assert (first.streaming.trigger_ms, load_pipeline(path).streaming.trigger_ms) == (500, 400)
+    path.write_text("name: [", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(SpecError, match="is not YAML"):
+            load_pipeline(path)
