@@ -113,21 +113,25 @@ format: bootstrap ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff format $(wildcard $(SOURCES))
 
 # A part of what a slow suite takes is waiting: two at a time leave a quarter of two cores idle, three nothing. What is
-# quick begins first, then the longest.
+# quick begins first, then the longest; the cases of tests/e2e have a stack of their own, and so are a suite here.
 LANES ?= 3
-SLOW_SUITES := e2e airflow stack spark
+CASES := tests/e2e/test_cases.py
+SLOW_SUITES := e2e airflow cases stack spark
 CHOSEN = -m "not drill" --durations=15 --durations-min=5 $(ARGS)
 
 .PHONY: test
 test: bootstrap ## All checks and tests: lint and all suites, three at a time (LANES=1: one at a time)
 	@$(MAKE) --keep-going --jobs $(LANES) lint $(addprefix suite-,unit $(SLOW_SUITES)) || \
-	{ echo "lint or tests failed, see above"; exit 1; }; echo "all suites passed: $(SUITES)"
+	{ echo "lint or tests failed, see above"; exit 1; }; echo "all suites passed: unit $(SLOW_SUITES)"
 
-.PHONY: $(addprefix suite-,$(SUITES))
+.PHONY: $(addprefix suite-,unit $(SLOW_SUITES))
 suite-unit:
 	@echo "== tests/unit"; $(PYTEST) tests/unit $(CHOSEN)
+suite-cases: TESTS = $(CASES)
+suite-e2e: TESTS = tests/e2e --ignore $(CASES)
+$(addprefix suite-,$(SLOW_SUITES)): TESTS ?= tests/$*
 $(addprefix suite-,$(SLOW_SUITES)): suite-%:
-	@$(PYTEST) tests/$* -v $(CHOSEN) 2>&1 | sed -u 's|^|$*: |'
+	@$(PYTEST) $(TESTS) -v $(CHOSEN) 2>&1 | sed -u 's|^|$*: |'
 
 .PHONY: $(addprefix test-,$(SUITES))
 test-unit: bootstrap ## Tests that take seconds
