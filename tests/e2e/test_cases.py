@@ -74,13 +74,14 @@ def test_every_case_ends_as_it_expects_in_every_delivery_and_leaves_nothing(data
     # Its dead letters are open, and yet every row is whole: a later event was filled from the source.
     differing = [table["differing"] for d in filled["deliveries"] for table in d["tables"]]
     assert differing == [{"clickhouse": 0, "warehouse": 0}] * len(DELIVERIES)
-    # What the platform reads again could hide rows that were lost: only changes without events may need it.
+    # What the platform reads again could hide rows that were lost: only changes without events need it, and
+    # rows that Debezium itself may have lost.
     mended = {
         (table["table"], delivery["delivery"])
         for case in cases
         for delivery in case["deliveries"]
         for table in delivery["tables"]
-        if table["mended"]
+        if table["mended"] and Path(case["file"]).stem != "copy_restarted"
     }
     assert mended == {(f"public.partition_{name}", d) for name in WITHOUT_EVENTS for d in DELIVERIES}
     _assert_nothing_left(data_stack)

@@ -4,6 +4,7 @@
 -- partitions: 3            (optional: the partitions of the tables' topics)
 -- expect: equal            (or parked, dead-lettered, refused)
 -- mode: changelog          (optional: as `cdc discover --mode`; rows by default)
+-- reconcile: yes           (optional: `cdc reconcile --repair` runs before the first comparison)
 -- setup
 CREATE TABLE t1 …
 -- step
@@ -37,7 +38,7 @@ class Outcome(StrEnum):
 
 
 EXPECTABLE = tuple(Outcome)[:4]
-_HEADER = re.compile(r"--\s*(tables|partitions|expect|mode)\s*:(.*)", re.IGNORECASE)
+_HEADER = re.compile(r"--\s*(tables|partitions|expect|mode|reconcile)\s*:(.*)", re.IGNORECASE)
 _SECTION = re.compile(
     r"--\s*(setup|step)\s*:?\s*(?:\[?\s*session\s*=\s*([A-Za-z0-9_]+)\s*\]?)?", re.IGNORECASE
 )
@@ -71,6 +72,7 @@ class Case:
         tables: `schema.table`, quoted where PostgreSQL needs it.
         partitions: of the tables' topics; None is the pipeline's own number.
         mode: of the tables.
+        reconcile: whether they are reconciled, and mended, before they are compared.
     """
 
     file: str
@@ -80,6 +82,7 @@ class Case:
     steps: tuple[Section, ...]
     partitions: int | None = None
     mode: Mode = "rows"
+    reconcile: bool = False
 
     @property
     def has_sessions(self) -> bool:
@@ -120,6 +123,7 @@ def parse_case(text: str, file: str) -> Case:
         expect=_expect(head, file),
         partitions=_partitions(head, file),
         mode=_mode(head, file),
+        reconcile=_reconcile(head, file),
         setup=sections[0],
         steps=tuple(sections[1:]),
     )
@@ -184,6 +188,13 @@ def _mode(head: dict[str, tuple[int, str]], file: str) -> Mode:
     if text not in get_args(Mode):
         raise SpecError(file, line, "mode", f"expected {' or '.join(get_args(Mode))}; got {text!r}")
     return cast("Mode", text)
+
+
+def _reconcile(head: dict[str, tuple[int, str]], file: str) -> bool:
+    line, text = head.get("reconcile", (1, "no"))
+    if text not in ("yes", "no"):
+        raise SpecError(file, line, "reconcile", f"expected yes or no; got {text!r}")
+    return text == "yes"
 
 
 def _partitions(head: dict[str, tuple[int, str]], file: str) -> int | None:

@@ -64,13 +64,16 @@ class Commands:
         """
         self.cdc("schema", "apply")
 
-    def compare_partitions(self) -> list[dict[str, Any]]:
-        """What the DAG `cdc_partition_watch` does on its schedule: the report of each table that it compared.
+    def reconcile(self, *which: str) -> list[dict[str, Any]]:
+        """What a DAG does on its schedule: the report of each table that it compared.
+
+        Args:
+            which: tables, as `cdc_reconciliation` does, or `--changed-partitions`, as `cdc_partition_watch`.
 
         Raises:
             ConfigurationError: it failed.
         """
-        arguments = ("reconcile", "--changed-partitions", "--repair", "--json")
+        arguments = ("reconcile", *which, "--repair", "--json")
         with self.background(*arguments) as running:
             # It ends with 1 too when it has left something, and says what.
             reports: list[dict[str, Any]] = json.loads(finish(running, arguments, told=True))

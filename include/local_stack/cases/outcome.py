@@ -19,7 +19,7 @@ class TableFacts:
         letters: open dead letters by sink, and one of their messages.
         report: the comparison, None when it could not be made.
         problem: why not.
-        mended: rows by sink that the platform has read again for a change without events.
+        mended: rows by sink that the platform has read again, since no event had told them.
     """
 
     table: str

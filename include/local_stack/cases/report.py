@@ -41,4 +41,4 @@ def _table_line(facts: TableFacts) -> str:
     differing = sum(map(facts.differing, facts.report.counts))
     line = f"{facts.table}: rows: {rows}; {differing:,} differ"
     mended = ", ".join(f"{count:,} in {sink}" for sink, count in facts.mended.items())
-    return f"{line}; {mended} were mended, of changes without events" if mended else line
+    return f"{line}; {mended} were mended by the reconciliation" if mended else line

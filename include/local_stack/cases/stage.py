@@ -227,7 +227,7 @@ class Stage:
         if not any(self._found.values()):
             # Every step has run, and not every change of a table shows in an event.
             self.commands.compare_schema()
-            self._compare_partitions()
+            self._reconcile()
         facts = self.checks.look(self.tables)
         for case in self.active:
             looked = [facts[table] for table in case.tables]
@@ -252,12 +252,15 @@ class Stage:
             for case in self.cases
         }
 
-    def _compare_partitions(self) -> None:
-        """Have the tables mended whose partitions changed without events, and no other."""
+    def _reconcile(self) -> None:
+        """Have tables mended whose partitions changed without events, or whose case asks for it."""
         if self._problem:
             return
+        wanted = [table for case in self.active if case.reconcile for table in case.tables]
         try:
-            reports = self.commands.compare_partitions()
+            reports = self.commands.reconcile("--changed-partitions")
+            if wanted:
+                reports += self.commands.reconcile(*wanted)
         except CdcError as error:
             self._problem = str(error)
             return

@@ -1,7 +1,9 @@
--- The connector loses its connection while it reads a COPY, whose rows share an LSN, and begins again.
+-- The connector loses its connection while it reads a COPY, whose rows share an LSN, and begins again. Debezium
+-- 3.7.0 loses the rest of a page when what it had sent ends with the page's first row; the reconciliation mends that.
 -- tables: public.copy_restarted
 -- partitions: 3
 -- expect: equal
+-- reconcile: yes
 -- setup
 CREATE TABLE copy_restarted (id int PRIMARY KEY, v text NOT NULL);
 COPY copy_restarted FROM PROGRAM 'seq 1 1000 | awk ''{ print $1 "\tthere before" }''';

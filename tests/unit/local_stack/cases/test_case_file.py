@@ -54,6 +54,13 @@ def test_the_mode_is_that_of_discovery() -> None:
     assert parse_case(changed("-- expect", "-- mode: changelog\n-- expect"), "a.sql").mode == "changelog"
 
 
+def test_a_case_may_ask_for_the_reconciliation() -> None:
+    assert not parse_case(WHOLE, "a.sql").reconcile
+    for word in ("yes", "no"):
+        case = parse_case(changed("-- expect", f"-- reconcile: {word}\n-- expect"), "a.sql")
+        assert case.reconcile == (word == "yes")
+
+
 def test_partitions_are_optional() -> None:
     assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
 
@@ -73,6 +80,7 @@ def test_the_first_half_holds_the_middle_step(steps: int, first: int) -> None:
         ('sales."My, Table"', "public.t1", "a.sql:2: tables: expected"),
         ("-- partitions: 2", "-- partitions: 0", "a.sql:3: partitions: expected a number"),
         ("-- partitions: 2", "-- mode: append", "a.sql:3: mode: expected rows or changelog; got 'append'"),
+        ("-- partitions: 2", "-- reconcile: 1", "a.sql:3: reconcile: expected yes or no; got '1'"),
         ("-- partitions: 2", "-- expect: equal", "a.sql:4: expect: is there already in line 3"),
         ("dead-lettered", "different", "a.sql:4: expect: expected one of equal, parked"),
         ("-- setup", "CREATE TABLE t2 (id int);", "a.sql:5: -: expected `-- setup` before any SQL"),

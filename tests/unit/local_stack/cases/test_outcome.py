@@ -103,6 +103,6 @@ def test_what_was_mended_is_told() -> None:
     assert mended.as_dict()["mended"] == {"clickhouse": 3, "warehouse": 2}
     told = delivery_lines(DeliveryResult("after", Outcome.EQUAL, tables=(mended, GOOD)))
     assert [line.partition("; 0 differ")[2] for line in told[1:]] == [
-        "; 3 in clickhouse, 2 in warehouse were mended, of changes without events",
+        "; 3 in clickhouse, 2 in warehouse were mended by the reconciliation",
         "",
     ]
