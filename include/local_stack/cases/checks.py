@@ -11,9 +11,11 @@ from typing import Any, Self
 
 import psycopg
 from clickhouse_connect.driver.client import Client
+from psycopg.sql import SQL, Identifier
 
 from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
 from cdc.clients.kafka import KafkaClient
+from cdc.clients.postgres import connect_postgres
 from cdc.comparison.report import TableReport
 from cdc.ddl.clickhouse import raw_name
 from cdc.errors import CdcError, ConflictError
@@ -21,6 +23,7 @@ from cdc.ops import OpsStore
 from cdc.services.compare import compare_table
 from cdc.services.effective import effective_pipeline
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec
+from cdc.spec.names import split_qualified
 from local_stack.cases.outcome import TableFacts
 from local_stack.cases.place import STREAM, Place
 from local_stack.job.converge import behind_of
@@ -84,6 +87,14 @@ class Checks:
             for sink in self._place.pipeline().sinks
             for query in [stream.query_name(sink.name)]
         }
+
+    def signals(self) -> int:
+        """How many signals there are: what Debezium was asked for, and its own for each chunk of rows."""
+        source = self._place.pipeline().source
+        count = SQL("SELECT count(*) FROM {}").format(Identifier(*split_qualified(source.signal_table)))
+        with connect_postgres(self._connections.get(source.admin_connection)) as session:
+            row = session.execute(count).fetchone()
+        return int(row[0]) if row else 0
 
     def want_stream(self) -> None:
         """Take the request to stop back, which a driver in the foreground obeys too."""

@@ -53,6 +53,7 @@ class Stage:
         self._found: dict[str, Found] = {case.file: {} for case in cases}
         self._problem = ""
         self._mended: dict[str, dict[str, int]] = {}
+        self._signals = 0
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -213,6 +214,24 @@ class Stage:
             if culprits:
                 self.spoiled = {case.file for case in self.active}
             raise
+
+    def carry(self) -> None:
+        """Carry everything from Kafka into the sinks, by a stream that then ends."""
+        self.tell("carry everything from Kafka into the sinks")
+        self._signals = self.checks.signals()
+        self.commands.carry_everything()
+
+    def carry_what_was_asked(self) -> None:
+        """Carry rows too that the stream has asked for while it carried the others."""
+        if (signals := self.checks.signals()) == self._signals:
+            return
+        self.tell("carry the rows that were asked for again")
+        self.captured()
+        # Debezium opens and closes a window by signals for each chunk; after the last there is no other.
+        while (now := self.checks.signals()) != signals:
+            signals = now
+            self.captured()
+        self.commands.carry_everything()
 
     def read_again(self) -> None:
         """Forget how far the stream has come, and carry the topics from their beginning."""
