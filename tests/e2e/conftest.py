@@ -37,7 +37,7 @@ FIRST = Path(__file__).with_name("test_cases.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the cases come first: they have a stack of their own, and two at a time are too much."""
+    """Have the cases come first: their stack is down again before the whole one starts."""
     items.sort(key=lambda item: item.path != FIRST)
 
 
