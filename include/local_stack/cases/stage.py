@@ -223,10 +223,10 @@ class Stage:
 
     def carry_what_was_asked(self) -> None:
         """Carry rows too that the stream has asked for while it carried the others."""
-        if (signals := self.checks.signals()) == self._signals:
+        signals = self._signals
+        if self.checks.signals() == signals:
             return
         self.tell("carry the rows that were asked for again")
-        self.captured()
         # Debezium opens and closes a window by signals for each chunk; after the last there is no other.
         while (now := self.checks.signals()) != signals:
             signals = now
