@@ -23,7 +23,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     NewTopic,
     OffsetSpec,
 )
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential_jitter,
+    wait_fixed,
+)
 
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.generations import TopicIdentity
@@ -83,16 +93,18 @@ class KafkaClient:
         replication_factor: int = 1,
         config: Mapping[str, str] | None = None,
     ) -> bool:
-        """Make a topic; False when it was there, whatever its settings.
+        """Make a topic, and wait until Kafka shows it; False when it was there, whatever its settings.
 
         Raises:
-            UnavailableError: Kafka does not answer.
+            UnavailableError: Kafka does not answer, or does not show the topic that it made.
             ConfigurationError: Kafka refuses the topic.
         """
         settings = {"retention.ms": str(retention_ms), "cleanup.policy": "delete", **(config or {})}
         topic = NewTopic(name, partitions, replication_factor, config=settings)
         futures = self._admin.create_topics([topic], operation_timeout=self._timeout)
-        return self._wait(futures[name], f"create topic {name}", KafkaError.TOPIC_ALREADY_EXISTS) is not None
+        made = self._wait(futures[name], f"create topic {name}", KafkaError.TOPIC_ALREADY_EXISTS) is not None
+        self._until_shown(name, there=True)
+        return made
 
     @_retried
     def topic_identity(self, name: str) -> TopicIdentity | None:
@@ -116,11 +128,16 @@ class KafkaClient:
 
     @_retried
     def delete_topics(self, names: Iterable[str]) -> None:
-        """Delete topics; fine when one is gone already."""
+        """Delete topics, and wait until Kafka shows them no longer; fine when one is gone already.
+
+        Raises:
+            UnavailableError: Kafka does not answer, or still shows a topic that it deleted.
+        """
         wanted = list(names)
         futures = self._admin.delete_topics(wanted, operation_timeout=self._timeout) if wanted else {}
         for name, future in futures.items():
             self._wait(future, f"delete topic {name}", *_GONE)
+            self._until_shown(name, there=False)
 
     def delete_records(self, topics: Iterable[str]) -> None:
         """Move the start of each partition's log to its end; what was there cannot be read again."""
@@ -263,6 +280,19 @@ class KafkaClient:
                 raise UnavailableError(f"Kafka at {self.bootstrap}: {place.topic} was described, and is away")
             offsets.setdefault(place.topic, {})[place.partition] = found.offset
         return offsets
+
+    def _until_shown(self, name: str, *, there: bool) -> None:
+        """A broker answers from its own picture of the cluster, which is behind the controller's."""
+        waiting = Retrying(
+            retry=retry_if_result(lambda identity: (identity is not None) != there),
+            stop=stop_after_delay(self._timeout),
+            wait=wait_fixed(0.05),
+        )
+        try:
+            waiting(self.topic_identity, name)
+        except RetryError:
+            was = "made, and is not shown" if there else "deleted, and is shown"
+            raise UnavailableError(f"Kafka at {self.bootstrap}: topic {name} was {was}") from None
 
     def _wait(self, future: Future[Any], what: str, *expected: int) -> Any:
         """The future's result (True for an empty one), or None for an expected error."""

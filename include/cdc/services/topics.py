@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, ConflictError
 from cdc.model.generations import TopicIdentity, check_topic
@@ -59,8 +57,7 @@ class Topics:
                 replication_factor=kafka.replication_factor,
             )
         for topic in self._tables:
-            # A topic that was made just now is in the broker's metadata a moment later.
-            identity = _until_known(self._kafka.topic_identity, topic)
+            identity = self._kafka.topic_identity(topic)
             if identity is None:
                 raise ConfigurationError(f"topic {topic} was made and is gone again: see Kafka's log")
             self._ops.record_topic(topic, identity.topic_id, identity.partitions)
@@ -105,11 +102,3 @@ def raise_generation(
                 "not raised: run it again"
             )
     return ops.raise_generation(actual, ends), tuple(item.sink for item in parked if anew)
-
-
-_until_known = Retrying(
-    retry=retry_if_result(lambda identity: identity is None),
-    stop=stop_after_delay(30),
-    wait=wait_fixed(0.2),
-    retry_error_callback=lambda _: None,
-)

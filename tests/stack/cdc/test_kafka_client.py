@@ -25,3 +25,16 @@ def test_the_ends_of_a_topic_are_known_as_soon_as_it_was_made(kafka: KafkaClient
         kafka.create_topic(name, 3, 3_600_000)
         found |= kafka.end_offsets([name])
     assert found == {name: {0: 0, 1: 0, 2: 0} for name in names}
+
+
+def test_what_was_made_is_there_and_what_was_deleted_is_gone(kafka: KafkaClient) -> None:
+    """A broker answers from its own picture of the cluster, which is a moment behind the controller's."""
+    seen = set()
+    for _ in range(30):
+        kafka.create_topic("again", 1, 3_600_000)
+        identity = kafka.topic_identity("again")
+        assert identity is not None
+        seen.add(identity.topic_id)
+        kafka.delete_topics(["again"])
+        assert kafka.topic_identity("again") is None
+    assert len(seen) == 30
