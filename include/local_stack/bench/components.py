@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,34 @@ from local_stack.component import Command, Component, PortSpec, StackContext
 from local_stack.components.clickhouse import ClickHouse
 from local_stack.components.connect import HOST, Connect, worker_properties
 from local_stack.components.control import Control
-from local_stack.components.jvm import java_argv, render_properties, write_log4j2
+from local_stack.components.jvm import QUICK_START, java_argv, render_properties, write_log4j2
 from local_stack.components.kafka import Kafka, classpath
 from local_stack.components.source import Source
 from local_stack.components.warehouse import Warehouse
 from local_stack.envfile import write_atomically
 
 HEAP_MB = 1024
+SMALL = (QUICK_START, "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=96m")
+
+
+class BusyKafka(Kafka):
+    """The stack keeps its JVMs small, since they mostly wait; under load they run as they do elsewhere."""
+
+    def command(self, ctx: StackContext) -> Command:
+        """The broker, not kept small."""
+        return not_small(super().command(ctx))
+
+
+class BusyConnect(Connect):
+    """The worker of Debezium, not kept small either."""
+
+    def command(self, ctx: StackContext) -> Command:
+        """The worker, not kept small."""
+        return not_small(super().command(ctx))
 
 
 class PeerConnect(Connect):
-    """A worker of its own for the peers, so that its CPU and memory are theirs alone.
-
-    Unlike the stack's own JVMs, which mostly wait, it has the optimising compiler and a large heap.
-    """
+    """A worker of its own for the peers, so that its CPU and memory are theirs alone; it has a large heap."""
 
     name = "peer-connect"
     title = "Kafka Connect for the peers"
@@ -38,9 +53,7 @@ class PeerConnect(Connect):
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         config = str(self.config_file(ctx))
         argv = java_argv(ctx, classpath(ctx), main, config, heap_mb=HEAP_MB, options=(option,))
-        small = ("-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=96m")
-        kept = tuple(word for word in argv if word not in small)
-        return Command(argv=kept, cwd=ctx.run_dir(self.name), stop_timeout_s=30)
+        return not_small(Command(argv=argv, cwd=ctx.run_dir(self.name), stop_timeout_s=30))
 
     def exports(self, ctx: StackContext) -> dict[str, str]:
         """Nothing outside talks to it."""
@@ -70,6 +83,11 @@ class PeerConnect(Connect):
         }
 
 
+def not_small(command: Command) -> Command:
+    """A JVM's command without what keeps it small."""
+    return replace(command, argv=tuple(word for word in command.argv if word not in SMALL))
+
+
 def peer_plugins(ctx: StackContext) -> Path:
     """The peers' plug-in path."""
     return ctx.home / "peers"
@@ -77,7 +95,7 @@ def peer_plugins(ctx: StackContext) -> Path:
 
 def bench_components() -> tuple[Component, ...]:
     """Every component of the bench, in start order."""
-    return (Source(), Warehouse(), Control(), Kafka(), Connect(), PeerConnect(), ClickHouse())
+    return (Source(), Warehouse(), Control(), BusyKafka(), BusyConnect(), PeerConnect(), ClickHouse())
 
 
 def reconcile_components() -> tuple[Component, ...]:

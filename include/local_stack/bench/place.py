@@ -34,13 +34,14 @@ class Place:
     Attributes:
         name: of the pipeline, and with it of everything else.
         shapes: its tables.
-        trigger_ms: the stream's trigger; 0 begins a batch as soon as there is an event.
+        trigger_ms: the stream's trigger; 0 begins a batch as soon as there is an event, None is the
+            platform's default.
     """
 
     ctx: StackContext
     name: str
     shapes: tuple[Shape, ...]
-    trigger_ms: int = 0
+    trigger_ms: int | None = 0
 
     @property
     def folder(self) -> Path:
@@ -129,7 +130,7 @@ class Place:
                     raw_schema=f"{self.name}_raw", view_schema=self.name,
                 ).model_dump(),
             ],
-            "streaming": {"trigger_ms": self.trigger_ms},
+            "streaming": {} if self.trigger_ms is None else {"trigger_ms": self.trigger_ms},
             "alerts": {"connection": "cdc_smtp", "from": "cdc@localhost", "to": ["bench@localhost"]},
             "tables": self._tables(),
         }  # fmt: skip
