@@ -157,7 +157,10 @@ def _sustained_text(details: Details) -> str:
     found = details.get("sustained")
     if not found:
         return ""
-    tried = ", ".join(f"{share:.0%} {'held' if held else 'not held'}" for share, held in found["tried"])
+    tried = ", ".join(
+        f"{share:.0%} for {seconds:.0f} s {'held' if held else 'not held'}"
+        for share, held, seconds in found["tried"]
+    )
     return (
         f"Debezium alone put {found['capture_rate']:,.0f} changes/s into Kafka while they were made at the "
         f"source, and {found['backlog_rate']:,.0f} from a backlog, when nothing else ran. Of the first, "

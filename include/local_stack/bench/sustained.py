@@ -44,7 +44,8 @@ class Sustained:
         rate: the first at which the lag stayed flat for the whole time, as it was made in fact; 0 for none.
         seconds: for how long.
         lags: (seconds, changes behind) of the slowest sink while the rate was held.
-        tried: the shares that were tried, those of the short search first, and whether each was held.
+        tried: the shares that were tried, those of the short search first, whether each was held, and for how
+            many seconds it was asked for.
     """
 
     backlog_rate: float
@@ -52,7 +53,7 @@ class Sustained:
     rate: float
     seconds: float
     lags: tuple[tuple[float, float], ...]
-    tried: tuple[tuple[float, bool], ...]
+    tried: tuple[tuple[float, bool, float], ...]
 
     @property
     def share(self) -> float:
@@ -128,11 +129,11 @@ def hold(
         DataError: a sink is not equal to the source at the end.
         UnavailableError: something stops.
     """
-    tried: list[tuple[float, bool]] = []
+    tried: list[tuple[float, bool, float]] = []
 
     def attempt(share: float, limit_s: float) -> Trial:
         trial = _try(source, sinks, capacity * share, limit_s, problem)
-        tried.append((round(share, 3), trial.held))
+        tried.append((round(share, 3), trial.held, limit_s))
         say(
             f"{trial.rate:,.0f} changes/s ({share:.0%} of capture): {'held' if trial.held else 'not held'} "
             f"for {trial.seconds:.0f} s, made {trial.made:,.0f}/s, at most {trial.worst:,.0f} changes behind"

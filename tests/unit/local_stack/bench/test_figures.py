@@ -58,7 +58,7 @@ DETAILS = {
     },
     "sustained": {
         "share": 0.75, "rate": 7500.0, "capture_rate": 10_000.0, "backlog_rate": 15_000.0, "seconds": 60.0,
-        "lags": [[0.0, 10.0], [1.0, 12.0]], "tried": [[0.9, False], [0.75, True]],
+        "lags": [[0.0, 10.0], [1.0, 12.0]], "tried": [[0.9, False, 20.0], [0.75, True, 60.0]],
     },
     "reconcile": {
         "rows": 10_000_000, "columns": 12, "fill_s": 200.0, "planted": 6,
@@ -132,7 +132,8 @@ def test_the_report_shows_every_part():
     text = render(DETAILS, "short", ["short-drain.svg"])
     for words in (
         "the JDBC sink is not measured", "60,000 (59,999 to 60,001)", "| 1,000 | ours | kafka |",
-        "75% held", "java 10.0, python 20.0", "addBatch 40", "![short-drain.svg]", "| cores | 2 |",
+        "90% for 20 s not held, 75% for 60 s held", "java 10.0, python 20.0", "addBatch 40",
+        "![short-drain.svg]", "| cores | 2 |",
         "| source | equal | 9.50 (8.50 to 10.50) |", "98,304 rows of checksums", "With 6 planted faults",
     ):  # fmt: skip
         assert words in text
