@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from cdc.errors import ConflictError, FencedError, UnavailableError
+from cdc.errors import CdcError, ConflictError, FencedError, UnavailableError
 from cdc.model.lease import Lease
 from cdc.ops import OpsStore
 from cdc_spark.owner import Owner, has_ended
@@ -37,16 +37,19 @@ class LeaseKeeper:
             ConflictError: another driver holds it.
             UnavailableError: the ops store does not answer.
         """
+        # A renewal at the same time would find this driver's own newer lease, and take it for another's.
+        with self._lock:
+            lease = self._held[query] = self._acquire(query)
+        return lease
+
+    def _acquire(self, query: str) -> Lease:
         try:
-            lease = self._ops.acquire_lease(query, self._owner.name, self._ttl_s)
+            return self._ops.acquire_lease(query, self._owner.name, self._ttl_s)
         except ConflictError:
             before = self._ops.lease(query)
             if before is None or not has_ended(before.owner, self._owner):
                 raise
-            lease = self._ops.acquire_lease(query, self._owner.name, self._ttl_s, previous_ended=True)
-        with self._lock:
-            self._held[query] = lease
-        return lease
+            return self._ops.acquire_lease(query, self._owner.name, self._ttl_s, previous_ended=True)
 
     def close(self) -> None:
         """Give every lease back."""
@@ -66,20 +69,14 @@ class LeaseKeeper:
 
     def _keep(self) -> None:
         while not self._end.wait(self._ttl_s / 4):
-            with self._lock:
-                held = list(self._held.values())
-            for lease in held:
-                self._renew(lease)
+            for query in tuple(self._held):
+                self._renew(query)
 
-    def _renew(self, lease: Lease) -> None:
-        try:
-            renewed = self._ops.renew_lease(lease, self._ttl_s)
-        except FencedError as error:
-            self.lost = error
-            return
-        except UnavailableError as error:
-            log.warning("the ops store is away, the stream goes on", query=lease.query, error=str(error))
-            return
+    def _renew(self, query: str) -> None:
         with self._lock:
-            if lease.query in self._held:
-                self._held[lease.query] = renewed
+            try:
+                self._held[query] = self._ops.renew_lease(self._held[query], self._ttl_s)
+            except FencedError as error:
+                self.lost = error
+            except CdcError as error:
+                log.warning("a lease is not renewed, the stream goes on", query=query, error=str(error))

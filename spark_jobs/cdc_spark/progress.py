@@ -110,13 +110,14 @@ class ProgressListener(StreamingQueryListener):
 
     Args:
         identities: the queries of this driver by their Spark name.
-        take_outcome: gives the summaries of a batch, once: (query, batch id) → by table.
+        take_outcome: gives the summaries of a batch, once: (query, batch id) → by table, of which there
+            is none when all its events wait; None when there was no batch.
     """
 
     def __init__(
         self,
         identities: Mapping[str, QueryIdentity],
-        take_outcome: Callable[[str, int], Mapping[str, Summary]],
+        take_outcome: Callable[[str, int], Mapping[str, Summary] | None],
         buffer: ProgressBuffer,
     ) -> None:
         self._identities = identities
@@ -151,7 +152,7 @@ class ProgressListener(StreamingQueryListener):
         outcome = self._take_outcome(identity.query, int(report["batchId"]))
         before = self._triggered.get(identity.query)
         self._triggered[identity.query] = datetime.fromisoformat(report["timestamp"])
-        if outcome:
+        if outcome is not None:
             self._buffer.add(batch_progress(identity, report, outcome, before), report.get("durationMs"))
         else:
             self._buffer.add(Touch(identity.query, datetime.now(UTC)))

@@ -104,9 +104,9 @@ class SinkQuery:
         elif not self._query.isActive:
             self._ended()
 
-    def take_outcome(self, batch_id: int) -> Outcome:
-        """The summaries of a batch, once."""
-        return self._outcomes.pop(batch_id, {})
+    def take_outcome(self, batch_id: int) -> Outcome | None:
+        """The summaries of a batch, once; None when nothing was due."""
+        return self._outcomes.pop(batch_id, None)
 
     @property
     def reports_due(self) -> bool:

@@ -70,19 +70,20 @@ class SchemaKeeper:
         Raises:
             UnavailableError: the ops store does not answer, and never did.
         """
-        with self._lock:
-            self._refresh()
-
-    def _refresh(self) -> None:
         try:
-            revision = self._ops.schema_revision(self._pipeline.name, self._topics)
-            if revision == self._revision:
-                return
-            schemas = self._ops.table_schemas(self._pipeline.name)
+            self._refresh()
         except UnavailableError:
             if self._revision is None:
                 raise
-            return
+
+    def _refresh(self) -> None:
+        with self._lock:
+            revision = self._ops.schema_revision(self._pipeline.name, self._topics)
+            if revision != self._revision:
+                self._read(revision)
+
+    def _read(self, revision: int) -> None:
+        schemas = self._ops.table_schemas(self._pipeline.name)
         tables = {
             name: effective_table(declared, schemas.get(name)) for name, declared in self._declared.items()
         }
@@ -131,6 +132,7 @@ class SchemaKeeper:
                 log.warning("schema followed", table=table.source, changes=item.verdict.sentence)
             elif not unknown or leave_out(self._pipeline, item, sorted(unknown), self._ops) is None:
                 return None
-        self.refresh()
+        # Without the newest definition the events would be called wrong.
+        self._refresh()
         now = self.ready(table)
         return now if now != table else None

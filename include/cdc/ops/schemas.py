@@ -31,9 +31,12 @@ class SchemaStore(OpsDatabase):
         }
 
     def schema_revision(self, pipeline: str, topics: Sequence[str]) -> int:
-        """A number that is higher after each change of a definition, or of a topic's generations."""
+        """Another number after each change of a definition, or of a topic's generations.
+
+        Of the sum, since a lower revision may become visible after a higher one of another table.
+        """
         row = self.one(
-            "SELECT coalesce(max(revision), 0) "
+            "SELECT coalesce(sum(revision), 0) "
             "+ (SELECT count(*) FROM cdc_ops.generations WHERE topic = ANY(%s)) AS revision "
             "FROM cdc_ops.table_schemas WHERE pipeline = %s",
             (list(topics), pipeline),

@@ -7,7 +7,8 @@ or by hand, since not every change shows in an event. All of them may do it at o
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -75,8 +76,8 @@ def settle(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple
     judged = compared(pipeline, connections, ops)
     for item in judged:
         if item.verdict.blocking:
-            _park(pipeline, item, ops)
-            said.append(_status(item, {item.table.name}))
+            parked = _park(pipeline, item, ops)
+            said.append(_status(item, {item.table.name} if parked else frozenset()))
         elif item.verdict.settled != item.table:
             for sink in pipeline.sinks:
                 follow(pipeline, item, sink, connections, ops)
@@ -99,8 +100,10 @@ def waiting(judged: Iterable[Judged]) -> frozenset[str]:
 
 def compared(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[Judged, ...]:
     """Every table that was applied, with what became of it at the source."""
+    # In this order: what somebody remembers meanwhile is of a later revision, so this verdict has no effect.
+    known = ops.table_schemas(pipeline.name)
     source = read_source(connections.get(pipeline.source.admin_connection))
-    return judge(pipeline.tables, ops.table_schemas(pipeline.name), source)
+    return judge(pipeline.tables, known, source)
 
 
 def follow(pipeline: Pipeline, item: Judged, sink: SinkSpec, connections: Connections, ops: OpsStore) -> None:
@@ -113,10 +116,9 @@ def follow(pipeline: Pipeline, item: Judged, sink: SinkSpec, connections: Connec
     if item.found is None:
         raise AssertionError("a table that does not exist has no additive changes")
     ensure_in_sink(pipeline, item.verdict.settled, sink, connections, ops)
-    with ops.exclusively(f"schema {pipeline.name}/{item.table.name}"):
-        now = ops.table_schemas(pipeline.name).get(item.table.name)
-        if now is not None and now.revision != item.schema.revision:
-            return  # somebody else was quicker
+    with _judged_last(pipeline, item, ops) as last:
+        if not last:
+            return
         if item.verdict.reread:
             request_rows(pipeline, item.table, connections)
         _record(pipeline, item, item.verdict.settled, item.found, ops)
@@ -133,7 +135,9 @@ def leave_out(pipeline: Pipeline, item: Judged, unknown: Sequence[str], ops: Ops
     table = without_vanished(item.table, item.schema.built, item.found, unknown)
     if table == item.table:
         return None
-    _record(pipeline, item, table, item.found, ops)
+    with _judged_last(pipeline, item, ops) as last:
+        if last:
+            _record(pipeline, item, table, item.found, ops)
     return table
 
 
@@ -244,12 +248,22 @@ def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
     )
 
 
-def _park(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
+@contextmanager
+def _judged_last(pipeline: Pipeline, item: Judged, ops: OpsStore) -> Iterator[bool]:
+    """Keep others from remembering the table's schema; False when somebody has since it was judged."""
+    with ops.exclusively(f"schema {pipeline.name}/{item.table.name}"):
+        now = ops.table_schemas(pipeline.name).get(item.table.name)
+        yield now is None or now.revision == item.schema.revision
+
+
+def _park(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
     reason = reason_of(item.verdict.blocking, item.table)
-    for sink in pipeline.sinks:
-        known = ops.parked_table(pipeline.name, item.table.name, sink.name)
-        if known is None or known.released:
-            park_table(pipeline, item.table, [sink.name], reason, ops)
+    with _judged_last(pipeline, item, ops) as last:
+        for sink in pipeline.sinks if last else ():
+            known = ops.parked_table(pipeline.name, item.table.name, sink.name)
+            if known is None or known.released:
+                park_table(pipeline, item.table, [sink.name], reason, ops)
+    return last
 
 
 def _record(pipeline: Pipeline, item: Judged, table: TableSpec, found: FoundTable, ops: OpsStore) -> None:

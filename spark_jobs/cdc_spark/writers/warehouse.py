@@ -45,6 +45,8 @@ MARKS = {
 }
 """What a row that is read back has beside the source's columns."""
 
+FENCE_WAIT_S = 10
+"""The loop that starts the queries of all sinks waits so long at most."""
 _CSV = pacsv.WriteOptions(include_header=False, quoting_style="needed")
 
 
@@ -239,12 +241,16 @@ def raise_fence(connection: Connection, sink: WarehouseSink, query: str, epoch: 
 
     Raises:
         FencedError: a newer epoch is there already.
+        UnavailableError: such a transaction lasts, as one of a machine that is gone may; try again.
     """
     statement = SQL(
         "INSERT INTO {} AS fence (query, epoch) VALUES (%s, %s) ON CONFLICT (query) DO UPDATE "
         "SET epoch = greatest(fence.epoch, excluded.epoch) RETURNING epoch"
     ).format(Identifier(sink.raw_schema, FENCE))
-    with postgres_failures("raising the fence"), connect_postgres(connection, autocommit=True) as session:
+    with (
+        postgres_failures("raising the fence"),
+        connect_postgres(connection, autocommit=True, statement_timeout_s=FENCE_WAIT_S) as session,
+    ):
         row = session.execute(statement, (query, epoch)).fetchone()
     if row is not None and is_fenced(row[0], epoch):
         raise FencedError(f"query {query} is written with epoch {row[0]} already; this owner has {epoch}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 
 from cdc.errors import ConfigurationError, DataError, UnavailableError
@@ -18,6 +20,7 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.exchange import beside, discard, exchange, prepare
 from cdc.services.source_schema import judge, read_source
 from cdc.spec import TableSpec
+from cdc.spec.definitions import definition_of
 from tests.stack.cdc.place import COLUMNS, Place
 
 
@@ -40,6 +43,58 @@ def test_drivers_are_told_of_definitions_and_of_generations(place: Place) -> Non
     place.source("ALTER TABLE t ADD COLUMN new int")
     place.settle()
     assert first < second < revision()
+
+
+def test_a_comparison_that_began_before_a_change_does_not_undo_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile = iter([True])
+
+    def read_slowly(connection: Any, *args: Any) -> Any:
+        found = read_source(connection, *args)
+        if next(meanwhile, False):  # a driver sees the column in an event, and follows
+            place.source("ALTER TABLE t ADD COLUMN city text")
+            service.settle(place.pipeline, place.connections, place.ops)
+        return found
+
+    monkeypatch.setattr(service, "read_source", read_slowly)
+    service.settle(place.pipeline, place.connections, place.ops)
+    assert [column.name for column in place.table.columns if column.dropped] == []
+    assert "city" in [column.name for column in place.table.columns]
+
+
+def test_a_comparison_that_began_before_a_table_was_built_anew_does_not_park_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile = iter([True])
+
+    def read_slowly(connection: Any, *args: Any) -> Any:
+        if next(meanwhile, False):
+            place.source("ALTER TABLE t ALTER COLUMN age TYPE bigint")
+            found = read_source(connection)
+            (item,) = judge(place.pipeline.tables, place.ops.table_schemas(place.pipeline.name), found)
+            assert item.found is not None
+            new = rebuilt(item.table, item.schema.built, item.found)
+            built = replace(item.schema, built=item.found.built(), definition=definition_of(new))
+            place.ops.record_schema(place.pipeline.name, built)
+        return read_source(connection, *args)
+
+    monkeypatch.setattr(service, "read_source", read_slowly)
+    service.settle(place.pipeline, place.connections, place.ops)
+    assert place.ops.parked(place.pipeline.name) == []
+    assert place.settle().state == "unchanged"
+
+
+def test_a_definition_that_becomes_visible_after_a_later_one_is_told(place: Place) -> None:
+    def revision() -> int:
+        return place.ops.schema_revision(place.pipeline.name, [])
+
+    (schema,) = place.ops.table_schemas(place.pipeline.name).values()
+    with psycopg.connect(place.connections.get("cdc_ops").dsn()) as slow:
+        slow.execute("UPDATE cdc_ops.table_schemas SET revision = nextval('cdc_ops.schema_revisions')")
+        place.ops.record_schema(place.pipeline.name, replace(schema, table="other"))
+        before = revision()
+    assert revision() != before
 
 
 @pytest.mark.parametrize(

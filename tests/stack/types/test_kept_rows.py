@@ -14,14 +14,15 @@ from psycopg.sql import SQL, Identifier
 
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.ddl import clickhouse as clickhouse_ddl
-from cdc.ddl.warehouse import LEDGER
-from cdc.errors import FencedError
+from cdc.ddl.warehouse import FENCE, LEDGER
+from cdc.errors import FencedError, UnavailableError
 from cdc.model.floors import Floor
 from cdc.model.kept import ClickHouseTable, Kept, WarehouseTable
 from cdc.model.ledger import Range
 from cdc.model.version import pack, unpack
 from cdc.spec import ClickHouseSink, TableSpec, WarehouseSink
 from cdc_spark.schemas.rows import row_schema
+from cdc_spark.writers import warehouse as writer_module
 from cdc_spark.writers.base import SinkBatch
 from cdc_spark.writers.clickhouse import ClickHouseWriter
 from cdc_spark.writers.warehouse import WarehouseWriter, raise_fence
@@ -150,6 +151,19 @@ def test_whatever_is_written_in_whatever_order_both_engines_keep_what_the_model_
         )
         row = both.session.execute(until, (both.query,)).fetchone()
         assert row == (both.rows.ledger[TOPIC, 0],)
+
+
+def test_a_writer_that_never_ends_keeps_nobody_waiting_for_long(lab, monkeypatch):
+    """As one does whose machine is gone, until PostgreSQL misses its answers."""
+    monkeypatch.setattr(writer_module, "FENCE_WAIT_S", 1)
+    with contextlib.closing(Both(lab, "kept_fence")) as both:
+        both.raise_fence(1)
+        fence = SQL("SELECT epoch FROM {} FOR SHARE").format(Identifier(both.warehouse.raw_schema, FENCE))
+        with lab.warehouse() as gone, gone.transaction():
+            gone.execute(fence)
+            with pytest.raises(UnavailableError, match="raising the fence"):
+                both.raise_fence(2)
+        both.raise_fence(2)
 
 
 def _play(dice: random.Random, both: Both) -> None:
