@@ -6,8 +6,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.clients.connect import ConnectClient
 from cdc.clients.postgres import connect_postgres
@@ -17,7 +15,6 @@ from cdc.ops import OpsStore
 from local_stack.component import StackContext
 
 # The first test also starts the stack; a busy machine takes several times as long as an idle one.
-pytestmark = pytest.mark.timeout(900)
 APP = "cdc-ecommerce-products"
 DAG = "cdc_stream_products"
 

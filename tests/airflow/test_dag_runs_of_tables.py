@@ -20,7 +20,6 @@ from cdc.services.effective import effective_pipeline
 from cdc.spec import Pipeline, load_pipeline
 from tests.dead_letters import plant
 
-pytestmark = pytest.mark.timeout(900)
 TABLE, SINKS = "products", ("clickhouse", "warehouse")
 Equal = Callable[[], None]
 

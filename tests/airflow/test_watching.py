@@ -30,8 +30,6 @@ from tests.airflow.connections import stores_alone
 from tests.receiver import Receiver, receiving
 from tests.stack.cdc.conftest import free_port
 
-pytestmark = pytest.mark.timeout(240)
-
 
 class Mails:
     """A mail server that can be away; what it takes is read as a person would."""

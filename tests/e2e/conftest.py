@@ -116,12 +116,12 @@ class WholeStack:
     def drivers(self) -> dict[str, int | None]:
         return {row.name: row.pid for row in self.rows() if row.name.startswith("driver:")}
 
-    def run_dag(self, dag_id: str, conf: dict[str, object] | None = None, limit_s: float = 300) -> DagRun:
+    def run_dag(self, dag_id: str, conf: dict[str, object] | None = None, limit_s: float = 600) -> DagRun:
         """Trigger a DAG and wait for its end, whatever it is."""
         run = self.api.trigger(dag_id, conf)
         return self.finish(run, limit_s)
 
-    def finish(self, run: DagRun, limit_s: float = 300) -> DagRun:
+    def finish(self, run: DagRun, limit_s: float = 600) -> DagRun:
         deadline = time.monotonic() + limit_s
         while not (run := self.api.run(run.dag_id, run.run_id)).finished:
             assert time.monotonic() < deadline, f"{run.dag_id} is {run.state}: {self.api.tasks(run)}"

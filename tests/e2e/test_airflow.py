@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
 from local_stack.mail import read_mails
 
 
-@pytest.mark.timeout(400)
 def test_the_dags_are_green_in_a_browser(stack, chromium):
     from playwright.sync_api import sync_playwright
 
@@ -41,7 +38,6 @@ def test_the_dags_are_green_in_a_browser(stack, chromium):
         assert newest.state == "success"
 
 
-@pytest.mark.timeout(500)
 def test_a_stopped_stream_is_a_mail_that_says_what_since_when_and_what_to_do(stack, eventually):
     folder = Path(stack.ctx.stack_env()["MAIL_DIR"])
     before = len(read_mails(folder))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-import pytest
-
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.ops import OpsStore
@@ -21,7 +19,6 @@ FIRST = "SELECT min((ordered_at AT TIME ZONE 'UTC')::date) FROM orders WHERE ord
 COUNT = "SELECT count(*) FROM orders WHERE (ordered_at AT TIME ZONE 'UTC')::date = %s"
 
 
-@pytest.mark.timeout(400)
 def test_a_backfill_compares_each_day_by_itself(stack, eventually):
     connections = Connections.from_file(stack.ctx.connections_file)
     with connect_postgres(connections.get("cdc_source_admin")) as source:

@@ -16,7 +16,6 @@ KILLS = (
 )
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.target)
 def test_after_a_kill_everything_is_equal_again(stack, console, kill):
     with stack.session() as session:

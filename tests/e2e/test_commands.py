@@ -33,7 +33,6 @@ def test_the_contract_for_outside_tools_is_complete(stack):
     assert printed["KAFKA_TOPIC_PREFIX"] == "dbserver1"
 
 
-@pytest.mark.timeout(300)
 def test_a_job_runs_in_the_foreground(stack):
     done = stack.shell("python spark_jobs/run_cdc_job.py --job-type customers --debug --once", 280)
     assert done.returncode == 0
@@ -47,7 +46,6 @@ def test_a_dry_run_prints_the_whole_submission(stack):
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(400)
 def test_a_job_is_submitted_to_yarn_by_hand(stack, eventually):
     assert stack.shell("cdc stream stop customers").returncode == 0
     assert stack.live(APP) == []
@@ -59,13 +57,11 @@ def test_a_job_is_submitted_to_yarn_by_hand(stack, eventually):
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(300)
 def test_airflow_dags_test_registers_the_connectors(stack):
     done = stack.shell("airflow dags test cdc_connectors", 280)
     assert done.returncode == 0
 
 
-@pytest.mark.timeout(300)
 def test_the_notebook_runs(stack, tmp_path):
     done = stack.shell(f"python notebooks/execute.py --output {tmp_path}/executed.ipynb", 280)
     assert done.returncode == 0

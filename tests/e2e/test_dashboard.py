@@ -39,7 +39,6 @@ def short_promise(stack):
     stack.pipeline_file.write_text(original)
 
 
-@pytest.mark.timeout(500)
 def test_a_stream_is_seen_to_stall_and_to_come_back(stack, page, short_promise):
     url = stack.ctx.stack_env()["AIRFLOW_URL"]
     page.goto(f"{url}/cdc/pipelines/ecommerce?window=15m")
@@ -63,7 +62,6 @@ def test_a_stream_is_seen_to_stall_and_to_come_back(stack, page, short_promise):
     wait_for_level("ok")
 
 
-@pytest.mark.timeout(500)
 def test_a_button_inside_airflow_runs_a_dag(stack, page, eventually):
     before = {run.run_id for run in stack.api.runs("cdc_watermarks")}
     page.get_by_role("link", name="CDC pipelines").first.click()
@@ -81,7 +79,6 @@ def test_a_button_inside_airflow_runs_a_dag(stack, page, eventually):
     frame.get_by_text("cdc_watermarks: success").first.wait_for()
 
 
-@pytest.mark.timeout(300)
 def test_a_question_is_answered_where_its_link_leads(stack, page):
     """A refusal changes nothing, so the table of the other tests stays as it is."""
     run = stack.api.trigger("cdc_resync", {"pipeline": "ecommerce", "table": "products"})
@@ -97,7 +94,6 @@ def test_a_question_is_answered_where_its_link_leads(stack, page):
     question.wait_for(state="detached")
 
 
-@pytest.mark.timeout(300)
 def test_the_pages_fit_light_and_dark_and_ask_nobody_else(stack, page):
     url = stack.ctx.stack_env()["AIRFLOW_URL"]
     asked, complaints = [], []

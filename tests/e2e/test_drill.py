@@ -8,7 +8,6 @@ import pytest
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(900)
 def test_a_poison_message_and_a_ghost_row_are_noticed_told_and_mended(stack):
     before = stack.pipeline_file.read_bytes()
     chosen = ("--only", "poison-message", "--only", "ghost-row-warehouse")

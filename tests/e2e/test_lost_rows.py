@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import psycopg
-import pytest
 
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.services.compare import compare_table
@@ -13,7 +12,6 @@ from cdc.services.compare import compare_table
 LOST = "DELETE FROM cdc_raw.customers WHERE id BETWEEN 1 AND 20"
 
 
-@pytest.mark.timeout(400)
 def test_lost_rows_come_back_by_a_backfill_and_by_a_replay(stack, eventually):
     with stack.session() as session:
         [pipeline] = session.pipelines

@@ -21,7 +21,6 @@ FROM generate_series(%s::int, %s::int) n"""
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(600)
 def test_a_discovered_table_arrives_complete_and_stops_nobody_else(stack, eventually):
     with stack.session() as session, psycopg.connect(session.source_dsn) as connection:
         connection.execute(CREATE)

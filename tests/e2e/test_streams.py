@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 APP = "cdc-ecommerce-orders"
 
 
-@pytest.mark.timeout(600)
 def test_two_simultaneous_runs_leave_one_driver(stack, eventually):
     stopped = stack.run_dag("cdc_stream_orders", {"action": "stop"})
     assert stopped.state == "success", stack.api.explain(stopped)

@@ -11,8 +11,6 @@ import pytest
 
 from local_stack.context import REPO
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @dataclass(frozen=True)
 class Shell:

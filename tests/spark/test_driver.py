@@ -108,7 +108,6 @@ def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("running", "number"), [(True, signal.SIGTERM), (False, signal.SIGINT)])
 def test_the_command_ends_cleanly_when_it_is_asked_to(lab, rows, tmp_path, running, number):
     """While it carries the stream, and while it still starts; a person sees one line, no stack trace."""

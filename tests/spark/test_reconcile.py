@@ -28,7 +28,6 @@ from cdc_spark.main import drive
 from tests.spark.test_commands import Shell
 
 # Every look waits for batches, of which a busy machine makes one in a second.
-pytestmark = pytest.mark.timeout(600)
 TABLE = "public.customers"
 NAMES = "id, email, full_name, phone, tier, tags, preferences, external_id, created_at, updated_at"
 SINKS = ("clickhouse", "warehouse")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from cdc.errors import GenerationError, SchemaChangedError, UnavailableError
 from cdc.model.generations import GenerationEntry, Generations
+from cdc.ops import BatchProgress
 from cdc.services.parked_tables import park_table
 from cdc_spark.batch import BatchProcessor
 from cdc_spark.contexts import QueryContext
@@ -101,6 +103,9 @@ def test_a_table_that_a_person_parks_and_resumes_under_a_running_stream_loses_no
     ended = threading.Event()
     sent: list[int] = []
 
+    def batches() -> list[BatchProgress]:
+        return list(lab.ops.progress_history(prepared.stream.query_name("warehouse"), limit=10_000))
+
     def write() -> None:
         while not ended.wait(0.01):
             sent.append(len(sent) + 1)
@@ -113,9 +118,11 @@ def test_a_table_that_a_person_parks_and_resumes_under_a_running_stream_loses_no
     try:
         wait_for(lambda: lab.warehouse(query)[0]["n"] > 20)
         park_table(lab.pipeline, lab.pipeline.table("customers"), ("warehouse",), "maintenance", lab.ops)
-        time.sleep(3)
-        held = lab.warehouse(query)
-        time.sleep(2)
+        parked_at = datetime.now(UTC)
+        # The batch that was under way has ended, and later ones have passed the table over.
+        wait_for(lambda: sum(b.started_at > parked_at for b in batches()) > 1)
+        held, seen = lab.warehouse(query), len(batches())
+        wait_for(lambda: len(batches()) > seen + 1)
         assert lab.warehouse(query) == held
         assert lab.resume("public.customers") == 0
         assert lab.ops.parked(lab.pipeline.name) == []
@@ -141,6 +148,9 @@ def test_a_resume_that_died_half_way_is_taken_up_again(lab, rows):
     assert lab.run("customers", sinks=("warehouse",)) == 0
     (parked,) = lab.ops.parked(lab.pipeline.name)
     assert parked.offsets == {0: 1, 1: 0, 2: 0}
+    # A watermark or a reconciliation would wait for a batch that never comes, where no later event does.
+    (newest,) = lab.ops.latest_progress(lab.pipeline.name, "customers", "warehouse")
+    assert (newest.input_rows, sum(newest.until_offsets[lab.topic("public.customers")].values())) == (0, 2)
     # It had released the table and then died: what was skipped is still missing, and the table still listed.
     assert lab.ops.release(lab.pipeline.name, parked, parked.offsets)
     lab.send("public.customers", "c", {**rows.customer, "id": 9})

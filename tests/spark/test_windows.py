@@ -19,8 +19,6 @@ from cdc_spark.windows import carry_out
 from tests.spark.test_commands import Shell
 from tests.spark.test_reconcile import NAMES, SINKS, TABLE, Flowing, Shop, ids, wait_for
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture
 def shop(lab, rows) -> Iterator[Shop]:

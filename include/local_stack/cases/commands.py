@@ -19,7 +19,7 @@ from cdc.spec.tables import Mode
 from local_stack.cases.place import STREAM, Place
 from local_stack.spark_processes import spark_processes
 
-LIMIT_S = 400.0
+LIMIT_S = 1200.0
 DRIVER_LIMIT_S = 120.0
 POLL_S = 0.2
 

@@ -75,6 +75,8 @@ def _core(ctx: StackContext) -> Sections:
             "execution_api_server_url": f"{airflow_url(ctx)}/execution/",
             "allowed_deserialization_classes": "airflow.* cdc.* cdc_airflow.*",
             "min_serialized_dag_update_interval": "5",
+            # A task reads its DAG file when it starts.
+            "dagbag_import_timeout": "180",
             # The name is only shown; looking the full one up may wait for a name server.
             "hostname_callable": "socket.gethostname",
         },
@@ -107,6 +109,8 @@ def _database(ctx: StackContext) -> Sections:
 def _services(ctx: StackContext) -> Sections:
     """The four processes: addresses, and how soon a killed one is noticed.
 
+    A scheduler whose loop takes longer than its threshold on a busy machine takes itself for dead, and its
+    tasks for orphans.
     Logs are read from the shared folder, so nobody serves them, and two stacks do not meet on a port.
     """
     keys = ctx.secrets["airflow_keys"]
@@ -120,17 +124,18 @@ def _services(ctx: StackContext) -> Sections:
             "instance_name": "Spark CDC Platform",
         },
         "api_auth": {"jwt_secret": derive_key(keys, "jwt").hex(), "jwt_issuer": "cdc-local-stack"},
+        "workers": {"execution_api_timeout": "30"},
         "scheduler": {
             "enable_health_check": "False",
-            "scheduler_health_check_threshold": "20",
+            "scheduler_health_check_threshold": "120",
             "orphaned_tasks_check_interval": "20",
-            "task_instance_heartbeat_timeout": "60",
+            "task_instance_heartbeat_timeout": "180",
         },
-        "triggerer": {"triggerer_health_check_threshold": "20", "capacity": "200"},
+        "triggerer": {"triggerer_health_check_threshold": "120", "capacity": "200"},
         "dag_processor": {
             "refresh_interval": "10",
             "min_file_process_interval": "30",
             "parsing_processes": "1",
-            "dag_file_processor_timeout": "60",
+            "dag_file_processor_timeout": "180",
         },
     }

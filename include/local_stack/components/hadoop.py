@@ -139,7 +139,7 @@ def _recovery(ctx: StackContext) -> dict[str, str]:
         f"{rm}.am.max-attempts": str(MAX_AM_ATTEMPTS),
         # A dead container shows at once through its NodeManager; a driver on a busy machine needs time to
         # register, and a NodeManager that is given up for lost takes every driver with it.
-        "yarn.am.liveness-monitor.expiry-interval-ms": "120000",
+        "yarn.am.liveness-monitor.expiry-interval-ms": "300000",
         "yarn.nm.liveness-monitor.expiry-interval-ms": "180000",
         f"{rm}.nodemanagers.heartbeat-interval-ms": "500",
         "yarn.resourcemanager.connect.max-wait.ms": "600000",

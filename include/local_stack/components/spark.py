@@ -59,7 +59,7 @@ def spark_defaults(ctx: StackContext) -> dict[str, str]:
         "spark.yarn.stagingDir": staging.as_uri(),
         "spark.driver.defaultJavaOptions": flags,
         "spark.executor.defaultJavaOptions": flags,
-        "spark.yarn.am.waitTime": "120s",
+        "spark.yarn.am.waitTime": "300s",
         "spark.ui.retainedJobs": "50",
         "spark.ui.retainedStages": "50",
         "spark.sql.ui.retainedExecutions": "20",

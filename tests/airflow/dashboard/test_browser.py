@@ -19,7 +19,6 @@ from tests.airflow.dashboard.conftest import Served, batch
 from tests.airflow.dashboard.happenings import forget_happenings, record_happenings
 from tests.stack.cdc.conftest import free_port
 
-pytestmark = pytest.mark.timeout(240)
 PAGES = {"pipelines": "/cdc/", "pipeline": "/cdc/pipelines/ecommerce?window=6h"}
 READABLE = Path(__file__).with_name("readable.js")
 

@@ -14,7 +14,6 @@ from fastapi.routing import APIRoute
 
 from tests.airflow.dashboard.conftest import Served, batch, wait_for
 
-pytestmark = pytest.mark.timeout(240)
 NASTY = "<script>alert('x')</script>"
 PAGES = (
     "/cdc/",

@@ -11,7 +11,6 @@ import pytest
 from tests.airflow.dashboard.conftest import Served, batch, wait_for
 from tests.airflow.dashboard.happenings import LONG, NASTY, forget_happenings, record_happenings
 
-pytestmark = pytest.mark.timeout(240)
 PAGE = "/cdc/pipelines/ecommerce"
 
 

@@ -83,16 +83,21 @@ class Postgres:
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.programs / "postgres"), "-D", str(self.data), *options]
-        process = subprocess.Popen(command, user=self.user, stderr=subprocess.DEVNULL, cwd="/")
-        for _ in range(150):
+        deadline = time.monotonic() + 60
+        process: subprocess.Popen[bytes] | None = None
+        while time.monotonic() < deadline:
+            # It refuses to start while a process of a killed one is still there.
+            if process is None or process.poll() is not None:
+                process = subprocess.Popen(command, user=self.user, stderr=subprocess.DEVNULL, cwd="/")
             try:
                 psycopg.connect(self.connection().dsn(), connect_timeout=2).close()
             except psycopg.OperationalError:
                 time.sleep(0.1)
             else:
                 return process
+        assert process is not None
         process.kill()
-        raise RuntimeError("PostgreSQL did not start within 15 s")
+        raise RuntimeError("PostgreSQL did not start within 60 s")
 
     def connection(self, database: str = "postgres", user: str = "postgres", name: str = "pg") -> Connection:
         """A connection to one of its databases."""

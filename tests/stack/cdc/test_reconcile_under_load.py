@@ -29,7 +29,7 @@ from local_stack.context import REPO
 from local_stack.contract import IMPORT_ROOTS
 
 # A rate that a busy machine may not reach, so it is no part of `make test`.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.drill]
+pytestmark = pytest.mark.drill
 RATE = 1000
 ROUNDS = 3
 

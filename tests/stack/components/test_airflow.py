@@ -25,8 +25,6 @@ from local_stack.components.airflow_environment import airflow_url
 from local_stack.components.control import Control
 from tests.stack.components.running import Runner
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def control(runner: Runner) -> Control:

@@ -17,8 +17,6 @@ from local_stack.components.connect import Connect
 from local_stack.components.kafka import Kafka, log_dir
 from tests.stack.components.running import Runner
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def kafka(runner: Runner) -> Iterator[Kafka]:

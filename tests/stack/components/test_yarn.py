@@ -21,7 +21,6 @@ from local_stack.components.yarn import NodeManager, ResourceManager, resourcema
 from tests.stack.components.running import Runner
 
 # Seconds on a quiet machine; the limits are for one that runs other things too.
-pytestmark = pytest.mark.timeout(900)
 
 # It waits inside the JVM, as a stream does in `awaitTermination`, so that its Python ends with the JVM: a
 # NodeManager that was started again takes a container for alive while anything of its group is.
@@ -108,7 +107,8 @@ class TestClassArchive:
         running = containers(ctx, "ApplicationMaster") | containers(ctx, "YarnCoarseGrainedExecutorBackend")
         assert len(running) == 2
         for pid in running:
-            assert str(archive) in {mapped.path for mapped in psutil.Process(pid).memory_maps()}
+            maps = psutil.Process(pid).memory_maps
+            wait_until(lambda maps=maps: str(archive) in {mapped.path for mapped in maps()}, 60)
 
     def test_so_does_spark_submit(self, ctx: StackContext, tmp_path: Path) -> None:
         write_spark_conf(ctx)
