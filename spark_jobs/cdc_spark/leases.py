@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
 import structlog
 
 from cdc.errors import CdcError, ConflictError, FencedError, UnavailableError
@@ -39,7 +40,12 @@ class LeaseKeeper:
         """
         # A renewal at the same time would find this driver's own newer lease, and take it for another's.
         with self._lock:
-            lease = self._held[query] = self._acquire(query)
+            try:
+                lease = self._held[query] = self._acquire(query)
+            except UnavailableError:
+                # It may have been given all the same, and is newer than the one that was held.
+                self._held.pop(query, None)
+                raise
         return lease
 
     def _acquire(self, query: str) -> Lease:
@@ -60,7 +66,7 @@ class LeaseKeeper:
         for lease in held:
             try:
                 self._ops.release_lease(lease)
-            except UnavailableError as error:
+            except (CdcError, psycopg.Error) as error:
                 log.warning(
                     "a lease could not be given back; it expires by itself",
                     query=lease.query,
@@ -69,14 +75,18 @@ class LeaseKeeper:
 
     def _keep(self) -> None:
         while not self._end.wait(self._ttl_s / 4):
-            for query in tuple(self._held):
+            with self._lock:
+                queries = tuple(self._held)
+            for query in queries:
                 self._renew(query)
 
     def _renew(self, query: str) -> None:
         with self._lock:
+            if query not in self._held:
+                return
             try:
                 self._held[query] = self._ops.renew_lease(self._held[query], self._ttl_s)
             except FencedError as error:
                 self.lost = error
-            except CdcError as error:
+            except (CdcError, psycopg.Error) as error:
                 log.warning("a lease is not renewed, the stream goes on", query=query, error=str(error))

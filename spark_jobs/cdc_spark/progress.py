@@ -215,6 +215,13 @@ def batch_progress(
     )
 
 
+def unreported(identity: QueryIdentity, batch_id: int, until: Offsets) -> BatchProgress:
+    """A record of a committed batch of which only the offsets are known, as if it had no rows."""
+    source = {"endOffset": until, "latestOffset": until}
+    report = {"batchId": batch_id, "timestamp": datetime.now(UTC).isoformat(), "sources": [source]}
+    return batch_progress(identity, report, {})
+
+
 def offsets_of(value: Any) -> Offsets:
     """Spark reports a source's offsets as an object, or as its JSON text."""
     document = json.loads(value) if isinstance(value, str) else value

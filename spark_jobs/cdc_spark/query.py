@@ -21,7 +21,7 @@ from cdc_spark.contexts import QueryContext
 from cdc_spark.failures import Broken, Leave, Next, cause_of, next_step
 from cdc_spark.jobs import BaseJob
 from cdc_spark.leases import LeaseKeeper
-from cdc_spark.progress import QueryIdentity
+from cdc_spark.progress import QueryIdentity, unreported
 from cdc_spark.readers.checkpoint import OffsetLog
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
@@ -153,8 +153,11 @@ class SinkQuery:
             lease.epoch,
             deadline_s,
         )
+        if self._offsets is None:
+            offsets = OffsetLog(services.spark, plan.checkpoint)
+            self._record_unreported(offsets)
+            self._offsets = offsets
         self._processor = BatchProcessor(context, services.job, services.ops)
-        self._offsets = OffsetLog(services.spark, plan.checkpoint)
         reader = KafkaReader(bootstrap, topics, plan.pipeline.streaming.max_offsets_per_trigger)
         # Tasks read the records themselves, so a batch's frame need not have any column.
         writer = reader.stream(services.spark).select().writeStream.queryName(plan.name)
@@ -167,6 +170,16 @@ class SinkQuery:
         services.spark.sparkContext.setLocalProperty("spark.scheduler.pool", plan.sink.name)
         self._query = writer.start()
         log.info("query started", query=plan.name, epoch=lease.epoch, checkpoint=plan.checkpoint)
+
+    def _record_unreported(self, offsets: OffsetLog) -> None:
+        """A driver that was killed between a commit and its report leaves a batch that nobody knows of."""
+        ops, identity = self._services.ops, self.plan.identity
+        if identity.query != self.plan.stream.query_name(self.plan.sink.name):
+            return  # a run beside the stream, of which the ops store knows nothing
+        committed = offsets.committed()
+        newest = next(iter(ops.progress_history(identity.query, limit=1)), None)
+        if committed is not None and (newest is None or newest.until_offsets != committed[1]):
+            ops.record_progress(unreported(identity, *committed))
 
     def _on_batch(self, frame: DataFrame, batch_id: int) -> None:
         if self._processor is None or self._offsets is None:

@@ -69,7 +69,7 @@ def test_one_sink_that_is_away_does_not_stop_the_other_and_a_stop_is_obeyed(lab,
     prepared = lab.prepared("customers")
     lab.servers.stop("clickhouse")
     codes: list[int] = []
-    driver = threading.Thread(target=lambda: codes.append(drive(prepared, str(lab.checkpoints))))
+    driver = threading.Thread(target=lambda: codes.append(drive(prepared, str(lab.checkpoints))), daemon=True)
     driver.start()
     try:
         until(lambda: lab.warehouse("SELECT id FROM VIEW.customers") == [{"id": 1}])
@@ -87,6 +87,31 @@ def test_one_sink_that_is_away_does_not_stop_the_other_and_a_stop_is_obeyed(lab,
     assert clickhouse == warehouse
 
 
+def test_what_a_killed_driver_had_committed_and_not_reported_is_known_once_the_next_one_starts(lab, rows):
+    name, topic = lab.pipeline.name, lab.topic("public.customers")
+
+    def known() -> dict[str, int]:
+        return {p.sink: sum(p.until_offsets[topic].values()) for p in lab.ops.latest_progress(name)}
+
+    for number in (3, 6):
+        lab.send("public.customers", "c", {**rows.customer, "id": number})
+        assert lab.run("customers") == 0
+    everything = {"clickhouse": 2, "warehouse": 2}
+    assert known() == everything
+    for forgotten in ("batch_id = 1", "true"):
+        lab.ops.rows(f"DELETE FROM cdc_ops.progress WHERE pipeline = %s AND {forgotten}", (name,))
+        assert known() != everything
+        assert lab.run("customers") == 0  # no event comes, and so no batch
+        assert known() == everything
+
+
+def test_a_run_beside_the_stream_leaves_no_progress_of_its_own(lab, rows):
+    lab.send("public.customers", "c", {**rows.customer, "id": 3})
+    for _ in range(2):
+        assert lab.run("customers", debug=True) == 0
+    assert lab.ops.latest_progress(lab.pipeline.name) == []
+
+
 def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
     lab.send("public.customers", "c", rows.customer)
     lab.producer.flush(10)
@@ -94,7 +119,7 @@ def test_the_command_runs_a_stream_beside_the_running_one(lab, rows, tmp_path):
     environment = lab.environment(tmp_path)
     arguments = ["--job-type", "customers", "--pipeline", lab.pipeline.name, "--debug", "--once"]
     program = [sys.executable, str(REPO / "spark_jobs" / "run_cdc_job.py"), *arguments]
-    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert lab.both("SELECT id FROM VIEW.customers") == ([{"id": 1}], [{"id": 1}])
     assert lab.ops.lease(held.query) == held

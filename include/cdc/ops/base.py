@@ -27,7 +27,9 @@ _OPTIONS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
     "application_name": "cdc-ops",
-    "options": "-c statement_timeout=20000 -c lock_timeout=10000 -c TimeZone=UTC",
+    # The server's keep-alives free the locks of a client whose machine is gone.
+    "options": "-c statement_timeout=20000 -c lock_timeout=10000 -c TimeZone=UTC "
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
 }
 ADVISORY_CLASS = 0x0CDC
 _CHECK_AFTER_S = 2.0

@@ -66,16 +66,17 @@ def apply(
 
     with _ops(pipeline, connections) as ops:
         judged = compared(pipeline, connections, ops)
-        parts = _parts(_followed(pipeline, judged, ops), judged, connections, ops)
         # Every part is asked first, so that what is down is known before anything is changed.
-        for part in parts:
+        for part in _parts(_followed(pipeline, judged, ops), judged, connections, ops):
             part.pending()
         planned = _schema_changes(pipeline, judged, ops)
         settle(pipeline, connections, ops)
         for change in planned:
             say(str(change))
         PartitionWatch(pipeline, connections, ops).begin()
-        for part in parts:
+        # Anew: a stream may have followed a change meanwhile, whose column the views of before would lack.
+        judged = compared(pipeline, connections, ops)
+        for part in _parts(effective_pipeline(pipeline, ops), judged, connections, ops):
             part.run(say)
         now = datetime.now(UTC)
         record_built(pipeline, connections, ops)

@@ -56,7 +56,7 @@ class BatchRanges:
 
 @dataclass
 class OffsetLog:
-    """The offset log of a checkpoint, which Spark writes before it runs a batch.
+    """The logs of a checkpoint: a batch's offsets, written before it runs, and its commit.
 
     Spark's Hadoop file systems read it, so it may lie where the checkpoint may lie; a local file is read
     without them, since each of their calls goes to the JVM and back.
@@ -85,6 +85,16 @@ class OffsetLog:
         self._last = (batch_id, end)
         return BatchRanges(start, end)
 
+    def committed(self) -> tuple[int, Offsets] | None:
+        """The last batch that Spark has committed, and up to where it has read."""
+        for batch_id in sorted(
+            (int(name) for name in self._names("commits") if name.isdigit()), reverse=True
+        ):
+            until = self._read(f"offsets/{batch_id}")
+            if until is not None:
+                return batch_id, until
+        return None
+
     @cached_property
     def _local_folder(self) -> Path | None:
         jvm = self.spark.sparkContext._jvm  # noqa: SLF001
@@ -95,9 +105,29 @@ class OffsetLog:
         return Path(path.toUri().getPath()) if system.getScheme() == "file" else None
 
     def _read(self, name: str) -> Offsets | None:
+        text = self._text(name)
+        return None if text is None else parse_offset_log(text)
+
+    def _names(self, folder: str) -> list[str]:
         if self._local_folder is not None:
             try:
-                return parse_offset_log((self._local_folder / name).read_text("utf-8"))
+                return [path.name for path in (self._local_folder / folder).iterdir()]
+            except OSError:
+                return []
+        jvm = self.spark.sparkContext._jvm  # noqa: SLF001
+        if jvm is None:
+            return []
+        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/{folder}")
+        try:
+            system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
+            return [str(status.getPath().getName()) for status in system.listStatus(path)]
+        except Py4JJavaError:
+            return []
+
+    def _text(self, name: str) -> str | None:
+        if self._local_folder is not None:
+            try:
+                return (self._local_folder / name).read_text("utf-8")
             except OSError:
                 return None
         jvm = self.spark.sparkContext._jvm  # noqa: SLF001 the only way to Hadoop's file systems
@@ -108,12 +138,11 @@ class OffsetLog:
             system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
             stream = system.open(path)
             try:
-                text = jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+                return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
             finally:
                 stream.close()
         except Py4JJavaError:
             return None
-        return parse_offset_log(text)
 
 
 def parse_offset_log(text: str) -> Offsets | None:

@@ -25,8 +25,11 @@ from cdc.ops import OpsStore
 from cdc.services import changelog_snapshot
 from cdc.services.apply import apply, plan
 from cdc.services.changelog_snapshot import ChangelogSnapshot
+from cdc.services.changes import Change
 from cdc.services.connector import connector_config
+from cdc.services.connector_object import ConnectorObject
 from cdc.services.health import sample_connector, sample_slot
+from cdc.services.schema_changes import settle
 from cdc.spec import Pipeline, TableSpec
 
 
@@ -344,6 +347,28 @@ def test_a_topic_of_several_partitions_is_refused_for_a_changelog(stack: Any, pi
     changed = pipeline.model_copy(update={"tables": (*pipeline.tables, table)})
     with pytest.raises(ConfigurationError, match="has 3 partitions, expected 1"):
         apply(changed, stack.connections)
+
+
+def test_a_column_that_a_stream_follows_while_apply_looks_stays_in_the_views(
+    stack: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending, meanwhile = ConnectorObject.pending, iter([True])
+
+    def followed(part: ConnectorObject) -> list[Change]:
+        if next(meanwhile, False):
+            with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as session:
+                session.execute("ALTER TABLE order_items ADD COLUMN nickname text")
+            with OpsStore(stack.connections.get("cdc_ops")) as ops:
+                settle(pipeline, stack.connections, ops)
+        return pending(part)
+
+    monkeypatch.setattr(ConnectorObject, "pending", followed)
+    apply(pipeline, stack.connections)
+    client = connect_clickhouse(stack.connections.get("cdc_clickhouse"))
+    assert client.query("SELECT count(nickname) FROM analytics.order_items").result_rows == [(0,)]
+    client.close()
+    with connect_postgres(stack.connections.get("cdc_warehouse")) as warehouse:
+        assert warehouse.execute("SELECT count(nickname) FROM public.order_items").fetchone() == (0,)
 
 
 def test_a_source_that_is_not_as_declared_is_refused(stack: Any, pipeline: Pipeline) -> None:
