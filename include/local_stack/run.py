@@ -22,7 +22,7 @@ from local_stack.job.session import JobSession
 from local_stack.lifecycle import make_console, say, start_stack, stop_stack
 from local_stack.stack import LocalStack
 
-FIRST_ROWS_LIMIT_S = 300.0
+FIRST_ROWS_LIMIT_S = 900.0
 SCREEN_S = 2.0
 LINE_S = 10.0
 

@@ -14,7 +14,6 @@ from cdc.connections import Connections
 from cdc.ops import OpsStore
 from local_stack.component import StackContext
 
-# The first test also starts the stack; a busy machine takes several times as long as an idle one.
 APP = "cdc-ecommerce-products"
 DAG = "cdc_stream_products"
 

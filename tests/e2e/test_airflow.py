@@ -53,7 +53,7 @@ def test_a_stopped_stream_is_a_mail_that_says_what_since_when_and_what_to_do(sta
         eventually(lambda: [m for m in read_mails(folder)[before:] if "customers" in m.subject], 60)
     finally:
         stack.pipeline_file.write_text(original)
-        again = stack.run_dag("cdc_stream_customers", limit_s=400)
+        again = stack.run_dag("cdc_stream_customers")
     assert again.state == "success", stack.api.explain(again)
     well = stack.run_dag("cdc_health")
     assert well.state == "success", stack.api.explain(well)

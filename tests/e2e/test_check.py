@@ -10,7 +10,7 @@ from local_stack.context import REPO
 
 
 def test_twenty_thousand_changes_arrive_exactly(stack):
-    done = stack.command("check", "--changes", "20000", "--seed", "42", limit_s=580)
+    done = stack.command("check", "--changes", "20000", "--seed", "42", limit_s=850)
     assert done.returncode == 0
     assert "20,000 changes" in done.stdout
     assert "equal: every row and every column" in done.stdout
@@ -45,7 +45,7 @@ def test_ctrl_c_stops_everything_and_the_next_start_goes_on_with_nothing_lost_or
     assert stack.stack.record() is None
     assert stack.command("up").returncode == 0
     stack.launch()
-    done = stack.command("check", "--changes", "2000", "--seed", "43", limit_s=400)
+    done = stack.command("check", "--changes", "2000", "--seed", "43", limit_s=850)
     assert done.returncode == 0
     after = stack.drivers()
     assert after.keys() == before.keys()

@@ -34,7 +34,7 @@ def test_the_contract_for_outside_tools_is_complete(stack):
 
 
 def test_a_job_runs_in_the_foreground(stack):
-    done = stack.shell("python spark_jobs/run_cdc_job.py --job-type customers --debug --once", 280)
+    done = stack.shell("python spark_jobs/run_cdc_job.py --job-type customers --debug --once", 800)
     assert done.returncode == 0
 
 
@@ -58,11 +58,11 @@ def test_a_job_is_submitted_to_yarn_by_hand(stack, eventually):
 
 @pytest.mark.drill
 def test_airflow_dags_test_registers_the_connectors(stack):
-    done = stack.shell("airflow dags test cdc_connectors", 280)
+    done = stack.shell("airflow dags test cdc_connectors", 800)
     assert done.returncode == 0
 
 
 def test_the_notebook_runs(stack, tmp_path):
-    done = stack.shell(f"python notebooks/execute.py --output {tmp_path}/executed.ipynb", 280)
+    done = stack.shell(f"python notebooks/execute.py --output {tmp_path}/executed.ipynb", 800)
     assert done.returncode == 0
     assert (tmp_path / "executed.ipynb").stat().st_size > 10_000

@@ -31,7 +31,7 @@ def test_a_discovered_table_arrives_complete_and_stops_nobody_else(stack, eventu
     applied = stack.shell("cdc apply")
     assert applied.returncode == 0
     eventually(lambda: stack.api.is_parsed("cdc_stream_reviews"), 90)
-    run = stack.run_dag("cdc_stream_reviews", limit_s=400)
+    run = stack.run_dag("cdc_stream_reviews")
     assert run.state == "success", stack.api.explain(run)
     with stack.session() as session:
         with psycopg.connect(session.source_dsn) as connection:

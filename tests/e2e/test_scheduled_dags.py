@@ -25,7 +25,7 @@ def stored(session):
         return [tuple(row) for row in rows], warehouse.execute(STORED.format("")).fetchall()
 
 
-def succeed(stack, runs, limit_s=400):
+def succeed(stack, runs, limit_s=600):
     for run in [stack.finish(run, limit_s) for run in runs]:
         assert run.state == "success", stack.api.explain(run)
 

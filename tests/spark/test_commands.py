@@ -22,7 +22,7 @@ class Shell:
         command = [sys.executable, "-m", "cdc.cli", *words]
         env = {**self.env, "PYTHONPATH": str(REPO / "include"), "COLUMNS": "200"}
         done = subprocess.run(
-            command, env=env, capture_output=True, text=True, input=stdin, timeout=280, check=False
+            command, env=env, capture_output=True, text=True, input=stdin, timeout=800, check=False
         )
         assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

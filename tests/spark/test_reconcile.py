@@ -27,7 +27,6 @@ from cdc_spark.bounded import repair
 from cdc_spark.main import drive
 from tests.spark.test_commands import Shell
 
-# Every look waits for batches, of which a busy machine makes one in a second.
 TABLE = "public.customers"
 NAMES = "id, email, full_name, phone, tier, tags, preferences, external_id, created_at, updated_at"
 SINKS = ("clickhouse", "warehouse")
@@ -143,8 +142,8 @@ class Flowing:
         self._ended = threading.Event()
         lab = shop.lab
         prepared = lab.prepared("customers")
-        self._driver = threading.Thread(target=lambda: drive(prepared, str(lab.checkpoints)))
-        self._writer = threading.Thread(target=self._write)
+        self._driver = threading.Thread(target=lambda: drive(prepared, str(lab.checkpoints)), daemon=True)
+        self._writer = threading.Thread(target=self._write, daemon=True)
         self.changes = 0
 
     def __enter__(self) -> Flowing:
@@ -154,7 +153,7 @@ class Flowing:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._writer.join()
+        self._writer.join(120)
         self._shop.lab.ops.request_stop(self._shop.lab.pipeline.name, "customers")
         self._driver.join(120)
         # The next run would obey the stop as well.
@@ -485,7 +484,7 @@ def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
         while not ended.wait(0.3):
             shop.captured()
 
-    connector = threading.Thread(target=capture)
+    connector = threading.Thread(target=capture, daemon=True)
     connector.start()
     try:
         told = shell.cdc("reconcile", "customers", code=1)
@@ -502,7 +501,7 @@ def test_a_person_mends_by_the_command(shop, tmp_path) -> None:
         assert "needs both --from and --to" in shell.cdc("reconcile", "--from", "2026-03-01", code=1)
     finally:
         ended.set()
-        connector.join()
+        connector.join(120)
     assert ids_in_clickhouse(lab) == [1, 2, 3]
     assert "no table 'nonsense'" in shell.cdc("reconcile", "nonsense", code=1)
 

@@ -99,7 +99,7 @@ def test_a_table_that_a_person_parks_and_resumes_under_a_running_stream_loses_no
     """Events keep coming while the table is parked, released and taken up again."""
     query = "SELECT count(*) AS n FROM VIEW.customers"
     prepared = lab.prepared("customers", sinks=("warehouse",))
-    driver = threading.Thread(target=lambda: drive(prepared, str(lab.checkpoints)))
+    driver = threading.Thread(target=lambda: drive(prepared, str(lab.checkpoints)), daemon=True)
     ended = threading.Event()
     sent: list[int] = []
 
@@ -112,7 +112,7 @@ def test_a_table_that_a_person_parks_and_resumes_under_a_running_stream_loses_no
             lab.send("public.customers", "c", {**rows.customer, "id": sent[-1]})
             lab.producer.poll(0)
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     driver.start()
     writer.start()
     try:
@@ -130,7 +130,7 @@ def test_a_table_that_a_person_parks_and_resumes_under_a_running_stream_loses_no
         wait_for(lambda: lab.warehouse(query)[0]["n"] >= goal)
     finally:
         ended.set()
-        writer.join()
+        writer.join(120)
         lab.producer.flush(30)
     try:
         wait_for(lambda: lab.warehouse(query)[0]["n"] == len(sent))

@@ -407,7 +407,7 @@ class TestRebuild:
         self.blocked(shop, "RENAME COLUMN age TO years", age="absent", years=3)
         lab = shop.lab
         prepared = lab.prepared("evolving", sinks=("warehouse",))
-        stream = threading.Thread(target=drive, args=(prepared, str(lab.checkpoints)))
+        stream = threading.Thread(target=drive, args=(prepared, str(lab.checkpoints)), daemon=True)
         stream.start()
         try:
             # It waits for its first batch with what it read at its start.
@@ -425,7 +425,7 @@ class TestRebuild:
                 time.sleep(0.2)
         finally:
             lab.ops.request_stop(lab.pipeline.name, "evolving")
-            stream.join()
+            stream.join(120)
             lab.ops.request_run(lab.pipeline.name, "evolving")
         assert shop.parked() == {}
 

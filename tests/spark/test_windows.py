@@ -36,13 +36,13 @@ def capturing(shop: Shop) -> Iterator[None]:
         while not ended.wait(0.3):
             shop.captured()
 
-    connector = threading.Thread(target=capture)
+    connector = threading.Thread(target=capture, daemon=True)
     connector.start()
     try:
         yield
     finally:
         ended.set()
-        connector.join()
+        connector.join(120)
 
 
 def filled(shop: Shop, numbers: range) -> None:

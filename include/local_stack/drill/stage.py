@@ -29,7 +29,7 @@ from local_stack.spark_processes import SparkProcess, spark_processes
 from local_stack.stack import LocalStack
 
 POLL_S = 1.0
-RUN_LIMIT_S = 420.0
+RUN_LIMIT_S = 1200.0
 COMMAND_LIMIT_S = 120.0
 TABLE = "public.customers"
 

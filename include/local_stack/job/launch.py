@@ -13,7 +13,7 @@ from local_stack.job.airflow_api import AirflowApi, DagFailedError, DagRun
 
 CONNECTORS_DAG = "cdc_connectors"
 POLL_S = 1.0
-PARSE_LIMIT_S = 120.0
+PARSE_LIMIT_S = 300.0
 RUN_LIMIT_S = 1200.0
 ATTEMPTS = 2
 ASSET_GRACE_S = 12.0

@@ -20,8 +20,6 @@ from local_stack.components.spark import class_archive, write_spark_conf
 from local_stack.components.yarn import NodeManager, ResourceManager, resourcemanager_url
 from tests.stack.components.running import Runner
 
-# Seconds on a quiet machine; the limits are for one that runs other things too.
-
 # It waits inside the JVM, as a stream does in `awaitTermination`, so that its Python ends with the JVM: a
 # NodeManager that was started again takes a container for alive while anything of its group is.
 APPLICATION = """
