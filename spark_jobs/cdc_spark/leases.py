@@ -76,17 +76,13 @@ class LeaseKeeper:
     def _keep(self) -> None:
         while not self._end.wait(self._ttl_s / 4):
             with self._lock:
-                queries = tuple(self._held)
-            for query in queries:
-                self._renew(query)
+                self._held = {query: self._renewed(lease) for query, lease in self._held.items()}
 
-    def _renew(self, query: str) -> None:
-        with self._lock:
-            if query not in self._held:
-                return
-            try:
-                self._held[query] = self._ops.renew_lease(self._held[query], self._ttl_s)
-            except FencedError as error:
-                self.lost = error
-            except (CdcError, psycopg.Error) as error:
-                log.warning("a lease is not renewed, the stream goes on", query=query, error=str(error))
+    def _renewed(self, lease: Lease) -> Lease:
+        try:
+            return self._ops.renew_lease(lease, self._ttl_s)
+        except FencedError as error:
+            self.lost = error
+        except (CdcError, psycopg.Error) as error:
+            log.warning("a lease is not renewed, the stream goes on", query=lease.query, error=str(error))
+        return lease

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
@@ -97,12 +98,15 @@ class OffsetLog:
 
     @cached_property
     def _local_folder(self) -> Path | None:
-        jvm = self.spark.sparkContext._jvm  # noqa: SLF001
-        if jvm is None:
-            return None
-        path = jvm.org.apache.hadoop.fs.Path(self.checkpoint)
-        system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
+        system, path = self._hadoop()
         return Path(path.toUri().getPath()) if system.getScheme() == "file" else None
+
+    def _hadoop(self, name: str = "") -> tuple[Any, Any]:
+        """The Hadoop file system of the checkpoint, and its path of a file there."""
+        context = self.spark.sparkContext
+        jvm: Any = context._jvm  # noqa: SLF001 the only way to Hadoop's file systems
+        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/{name}")
+        return path.getFileSystem(context._jsc.hadoopConfiguration()), path  # noqa: SLF001
 
     def _read(self, name: str) -> Offsets | None:
         text = self._text(name)
@@ -114,12 +118,8 @@ class OffsetLog:
                 return [path.name for path in (self._local_folder / folder).iterdir()]
             except OSError:
                 return []
-        jvm = self.spark.sparkContext._jvm  # noqa: SLF001
-        if jvm is None:
-            return []
-        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/{folder}")
         try:
-            system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
+            system, path = self._hadoop(folder)
             return [str(status.getPath().getName()) for status in system.listStatus(path)]
         except Py4JJavaError:
             return []
@@ -130,12 +130,9 @@ class OffsetLog:
                 return (self._local_folder / name).read_text("utf-8")
             except OSError:
                 return None
-        jvm = self.spark.sparkContext._jvm  # noqa: SLF001 the only way to Hadoop's file systems
-        if jvm is None:
-            return None
-        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/{name}")
+        jvm: Any = self.spark.sparkContext._jvm  # noqa: SLF001
         try:
-            system = path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
+            system, path = self._hadoop(name)
             stream = system.open(path)
             try:
                 return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))

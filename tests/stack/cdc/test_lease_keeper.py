@@ -11,6 +11,7 @@ from cdc.model.lease import Lease
 from cdc.ops import OpsStore
 from cdc_spark.leases import LeaseKeeper
 from cdc_spark.owner import Owner
+from tests.unit.local_stack.watching import wait_until
 
 ME = Owner("here/1/1", on_yarn=False)
 
@@ -20,11 +21,12 @@ class Held(OpsStore):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
-        self.begun, self.go = threading.Event(), threading.Event()
+        self.begun, self.go, self.tried = threading.Event(), threading.Event(), 0
 
     def renew_lease(self, lease: Lease, ttl_s: float) -> Lease:
         self.begun.set()
         assert self.go.wait(60)
+        self.tried += 1
         return super().renew_lease(lease, ttl_s)
 
 
@@ -50,16 +52,13 @@ def test_a_lease_that_is_taken_again_during_its_renewal_is_not_another_s(dsn: st
         again: list[Lease] = []
         # The first has expired when a query is started again after its failure.
         with OpsStore(dsn) as other:
-            while any(lease.query == "q" for lease in other.live_leases()):
-                pass
+            wait_until(lambda: not other.live_leases())
         taking = threading.Thread(target=lambda: again.append(keeper.acquire("q")))
         taking.start()
         taking.join(1)
         store.go.set()
         taking.join(60)
-        renewed = threading.Event()
-        threading.Timer(0.5, renewed.set).start()
-        assert renewed.wait(60)
+        wait_until(lambda: keeper.lost is not None or store.tried > 2)
         lost = keeper.lost
         keeper.close()
         assert lost is None
@@ -71,11 +70,7 @@ def test_leases_are_renewed_again_after_any_failure_of_the_ops_store(dsn: str) -
     with Broken(dsn) as store:
         keeper = LeaseKeeper(store, ME, 0.4)
         keeper.acquire("q")
-        waiting = threading.Event()
-        for _ in range(600):
-            if store.renewed >= 2:
-                break
-            waiting.wait(0.1)
+        wait_until(lambda: store.renewed >= 2)
         keeper.close()
         assert store.failed
         assert store.renewed >= 2

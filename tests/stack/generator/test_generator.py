@@ -140,6 +140,7 @@ class TestKilledSource:
         stop.set()
         worker.join(60)
         [totals] = result
+        assert totals.changes > 1_000
         assert sum(source.counts().values()) - before == totals.inserted - totals.deleted
 
 
