@@ -74,18 +74,42 @@ def test_parse_in_two_seconds_and_open_no_connection(dagbag: DagBag, monkeypatch
     assert again.import_errors == {}
 
 
-def test_parsing_imports_no_client_and_no_driver() -> None:
-    """A client imported at parse time costs every parse; a fresh process shows what is really imported."""
-    script = (
-        "import runpy, sys, glob\n"
-        f"[runpy.run_path(f) for f in sorted(glob.glob({str(REPO / 'dags' / '*.py')!r}))]\n"
-        "heavy = {'psycopg', 'confluent_kafka', 'clickhouse_connect', 'pyspark', 'pyarrow', 'pandas'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
+def in_a_fresh_process(script: str) -> list[str]:
+    """What a script prints in its last line, a list."""
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.strip().splitlines()[-1] == "[]"
+    last: list[str] = json.loads(done.stdout.strip().splitlines()[-1])
+    return last
+
+
+PARSE_ALL = (
+    "import runpy, sys, glob, json\n"
+    f"[runpy.run_path(f) for f in sorted(glob.glob({str(REPO / 'dags' / '*.py')!r}))]\n"
+)
+
+
+def test_parsing_imports_no_client_and_no_driver() -> None:
+    """Whoever parses without Airflow's own start, as an editor does, needs no client."""
+    found = in_a_fresh_process(
+        "import sys, types\n"
+        "sys.modules['airflow_local_settings'] = types.SimpleNamespace(__all__=[], __file__='')\n"
+        f"{PARSE_ALL}"
+        "heavy = {'psycopg', 'confluent_kafka', 'clickhouse_connect', 'pyspark', 'pyarrow', 'pandas'}\n"
+        "print(json.dumps(sorted(heavy & set(sys.modules))))"
+    )
+    assert found == []
+
+
+def test_what_dag_files_import_is_loaded_before_a_process_is_forked_for_each() -> None:
+    found = in_a_fresh_process(
+        "import sys, airflow.sdk\n"
+        "before = set(sys.modules)\n"
+        f"{PARSE_ALL}"
+        "ours = {'cdc', 'aiosmtplib', 'pydantic_settings', 'psycopg', 'requests'}\n"
+        "print(json.dumps(sorted(m for m in set(sys.modules) - before if m.partition('.')[0] in ours)))"
+    )
+    assert found == []
 
 
 def test_dag_files_are_wiring_only() -> None:
