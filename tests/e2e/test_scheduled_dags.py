@@ -30,6 +30,7 @@ def succeed(stack, runs, limit_s=600):
         assert run.state == "success", stack.api.explain(run)
 
 
+@pytest.mark.drill  # test_lost_rows.py replays by the same DAG, test_backfill.py has Airflow make the runs
 def test_a_backfill_of_airflow_replays_events_and_nothing_changes(stack, eventually):
     day = datetime.now(UTC).date() - timedelta(days=1)
     # The sample's events are younger than this stack, and Airflow backfills days that are over.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 APP = "cdc-ecommerce-orders"
 
 
+@pytest.mark.drill  # tests/airflow has the same by `airflow dags test`, tests/stack/cdc by the service alone
 def test_two_simultaneous_runs_leave_one_driver(stack, eventually):
     stopped = stack.run_dag("cdc_stream_orders", {"action": "stop"})
     assert stopped.state == "success", stack.api.explain(stopped)
