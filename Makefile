@@ -3,6 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# With it set, every process of a test or of the stack compiles all that it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 ROOTS := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/spark_jobs

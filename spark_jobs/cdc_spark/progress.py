@@ -155,16 +155,27 @@ class ProgressListener(StreamingQueryListener):
         if outcome is not None:
             self._buffer.add(batch_progress(identity, report, outcome, before), report.get("durationMs"))
         else:
-            self._buffer.add(Touch(identity.query, datetime.now(UTC)))
+            self._buffer.add(Touch(identity.query, _ended(report)))
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
-        """No new data is not dead."""
+        """No new data is not dead.
+
+        The time is Spark's: by the time that this is called the query may be in its next batch.
+        """
         identity = self._identities.get(self._by_id.get(event.id, ""))
         if identity is not None:
-            self._buffer.add(Touch(identity.query, datetime.now(UTC)))
+            self._buffer.add(Touch(identity.query, datetime.fromisoformat(event.timestamp)))
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802
         """The driver's own loop sees the end of a query, with its cause."""
+
+
+def _latency_ms(report: Mapping[str, Any]) -> float:
+    return float(report.get("batchDuration", report.get("durationMs", {}).get("triggerExecution", 0)))
+
+
+def _ended(report: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(report["timestamp"]) + timedelta(milliseconds=_latency_ms(report))
 
 
 def batch_progress(
@@ -184,7 +195,7 @@ def batch_progress(
         before: when the trigger before this one was; the rate of arrival is counted from then on.
     """
     durations = report.get("durationMs", {})
-    latency = float(report.get("batchDuration", durations.get("triggerExecution", 0)))
+    latency = _latency_ms(report)
     started = datetime.fromisoformat(report["timestamp"])
     source: Mapping[str, Any] = next(iter(report.get("sources", ())), {})
     until, end = offsets_of(source.get("endOffset")), offsets_of(source.get("latestOffset"))
@@ -196,7 +207,7 @@ def batch_progress(
         **asdict(identity),
         batch_id=int(report["batchId"]),
         started_at=started,
-        finished_at=started + timedelta(milliseconds=latency),
+        finished_at=_ended(report),
         input_rows=events,
         inserted=sum(summary.inserted for summary in outcome.values()),
         updated=sum(summary.updated for summary in outcome.values()),

@@ -16,7 +16,7 @@ from cdc.model.schema_change import rebuilt
 from cdc.ops import TableSchema
 from cdc.services.captured import wait_captured
 from cdc.services.exchange import beside, discard, prepare
-from cdc.services.new_build import NewBuild, exchanged
+from cdc.services.new_build import NewBuild, exchanged, wait_for_batches
 from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import SinkSpec, SourceSpec, TableSpec
@@ -63,6 +63,7 @@ def rebuild(
             "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
     parked = _parked(run, table)
+    parked_by = run.ops.clock()
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)
     if item.found is None or not all(change.rebuildable for change in item.verdict.changes):
@@ -89,6 +90,7 @@ def rebuild(
         _previous(item, shadow.name, parked),
     )
     build = NewBuild(new, shadow.name, schema, parked, begins)
+    wait_for_batches(run.pipeline, table, parked_by, run.ops)
     with exchanged(run.pipeline, build, run.connections, run.ops) as places:
         log.info("tables exchanged", table=table.name, old=shadow.name)
         for sink in run.sinks:

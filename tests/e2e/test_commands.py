@@ -33,6 +33,7 @@ def test_the_contract_for_outside_tools_is_complete(stack):
     assert printed["KAFKA_TOPIC_PREFIX"] == "dbserver1"
 
 
+@pytest.mark.drill  # tests/spark/test_driver.py has the same beside components of its own
 def test_a_job_runs_in_the_foreground(stack):
     done = stack.shell("python spark_jobs/run_cdc_job.py --job-type customers --debug --once", 800)
     assert done.returncode == 0

@@ -7,13 +7,16 @@ import json
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from cdc.clients.postgres import connect_postgres
-from cdc.errors import ConfigurationError, ConflictError
+from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from cdc.services import schema_changes
 from cdc.services.effective import effective_pipeline
+from cdc.services.new_build import wait_for_batches
 from cdc.services.parked_tables import park_table
 from cdc.spec import Pipeline, TableSpec
 from cdc_spark.bounded import resume
@@ -361,6 +364,23 @@ class TestRebuild:
         shop.again()
         assert shop.rows("id, name, years") == expected
         assert (shop.parked(), shop.letters()) == ({}, 0)
+
+    def test_a_query_that_may_not_have_seen_the_parking_keeps_the_old_table(self, shop, monkeypatch):
+        self.blocked(shop, "RENAME COLUMN age TO years", age="absent", years=3)
+        at_once = partial(wait_for_batches, limit_s=0)
+        monkeypatch.setattr("cdc_spark.rebuild.wait_for_batches", at_once)
+        ops, stream = shop.lab.ops, shop.lab.pipeline.stream("evolving")
+        for sink in ("clickhouse", "warehouse"):
+            ops.acquire_lease(stream.query_name(sink), "application_1", 600)
+        with pytest.raises(UnavailableError, match=r"has not reported since .* Nothing was exchanged"):
+            self.rebuild(shop)
+        assert shop.parked().keys() == {"clickhouse", "warehouse"}
+        assert shop.rows("id, age") == [(1, 1), (2, 2)]
+        for sink in ("clickhouse", "warehouse"):
+            ops.touch_query(stream.query_name(sink), ops.clock() + timedelta(hours=1))
+        self.rebuild(shop)
+        assert shop.parked() == {}
+        assert shop.rows("id, years") == [(1, 1), (2, 2)]
 
     def test_a_changed_type_and_then_one_more(self, shop):
         self.blocked(shop, "ALTER COLUMN age TYPE text USING 'a' || age", age="a3")

@@ -6,16 +6,22 @@ the middle of it, has written to the old table what the new one may lack, so non
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from cdc.connections import Connections
-from cdc.errors import ConfigurationError
+from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.exchange import exchange
 from cdc.spec import Pipeline, TableSpec
+
+CLOCKS_DIFFER_S = 5.0
+"""By how much a driver's clock may be ahead of the ops store's."""
+_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,43 @@ class NewBuild:
     schema: TableSchema
     parked: Mapping[str, ParkedTable]
     begins: Mapping[int, int]
+
+
+def wait_for_batches(
+    pipeline: Pipeline, table: TableSpec, parked_by: datetime, ops: OpsStore, limit_s: float = 300
+) -> None:
+    """Wait until no batch is under way that began before the table was parked.
+
+    A batch learns when it begins what is parked. One that ends after the exchange would write events of the
+    old table into the new one. A query that has ended a batch, or had nothing to do, after the parking is
+    past it; one whose lease is given back or has expired writes nothing.
+
+    Args:
+        pipeline: the pipeline.
+        table: parked in every sink.
+        parked_by: a time at which it was, by the ops store's clock.
+        ops: where queries report.
+        limit_s: how long to wait for all of them.
+
+    Raises:
+        UnavailableError: a query that holds its lease has not reported in time.
+    """
+    deadline = time.monotonic() + limit_s
+    known_from = parked_by + timedelta(seconds=CLOCKS_DIFFER_S)
+    for sink in pipeline.sinks:
+        query = pipeline.stream(table.stream).query_name(sink.name)
+        while (lease := ops.lease(query)) is not None and lease.expires_at > ops.clock():
+            reported = ops.touched_at(query)
+            if reported is not None and reported > known_from:
+                break
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"query {query} of {lease.owner} has not reported since {table.name} was parked (last "
+                    f"report: {reported}), so a batch of it may still write to the old table. Nothing was "
+                    "exchanged. Look at the driver (`cdc status`), or stop the stream "
+                    f"(`cdc stream stop {table.stream}`), and begin once more"
+                )
+            time.sleep(_PAUSE_S)
 
 
 @contextmanager

@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from cdc.errors import ConfigurationError, ConflictError
+from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_change import rebuilt
 from cdc.ops import TableSchema
 from cdc.services import schema_changes
 from cdc.services.exchange import beside, prepare
-from cdc.services.new_build import NewBuild, exchanged
+from cdc.services.new_build import NewBuild, exchanged, wait_for_batches
 from cdc.services.parked_tables import check_resumable
 from cdc.services.source_schema import judge, read_source
 from cdc.spec.definitions import definition_of, fingerprint
@@ -165,3 +165,44 @@ def test_a_rollback_ends_the_resumes_that_began_before(place: Place, build: NewB
     for at in begun.values():
         assert place.ops.release(place.pipeline.name, at, {0: 9}) is None
     assert {sink: at.offsets for sink, at in parked(place).items()} == dict.fromkeys(SINKS, PARKED_AT)
+
+
+def queries(place: Place) -> list[str]:
+    stream = place.pipeline.stream(place.pipeline.tables[0].stream)
+    return [stream.query_name(sink) for sink in SINKS]
+
+
+def test_a_build_waits_for_the_batch_in_which_its_table_was_parked(place: Place, build: NewBuild) -> None:
+    """Such a batch knows nothing of the parking, and may be about to write."""
+    parked_by = place.ops.clock()
+    for query in queries(place):
+        place.ops.acquire_lease(query, "application_1", 600)
+        # The batch before, told by a driver whose clock is a little ahead.
+        place.ops.touch_query(query, parked_by + timedelta(seconds=2))
+
+    def wait(limit_s: float) -> None:
+        wait_for_batches(place.pipeline, build.table, parked_by, place.ops, limit_s)
+
+    later = parked_by + timedelta(seconds=10)
+    first, last = queries(place)
+    place.ops.touch_query(first, later)
+    with pytest.raises(
+        UnavailableError, match=f"{last} of application_1 has not reported since t was parked"
+    ):
+        wait(0)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait, 60)
+        place.ops.touch_query(last, later)
+        waiting.result(60)
+
+
+def test_a_build_waits_for_no_query_that_may_not_write(place: Place, build: NewBuild) -> None:
+    parked_by = place.ops.clock()
+    clickhouse, warehouse = queries(place)
+    ended = place.ops.acquire_lease(clickhouse, "application_1", 600)
+    place.ops.release_lease(ended)
+    place.ops.acquire_lease(warehouse, "application_2", 0.001)
+    deadline = time.monotonic() + 30
+    while (lease := place.ops.lease(warehouse)) and lease.expires_at > place.ops.clock():
+        assert time.monotonic() < deadline
+    wait_for_batches(place.pipeline, build.table, parked_by, place.ops, 0)
