@@ -34,11 +34,12 @@ from local_stack.stack import LocalStack
 
 UP_LIMIT_S = 600
 FIRST = Path(__file__).with_name("test_cases.py")
+LAST = "test_ctrl_c_stops_everything"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the cases come first: their stack is down again before the whole one starts."""
-    items.sort(key=lambda item: item.path != FIRST)
+    """The cases come first, whose stack is down again before the whole one starts, and its end comes last."""
+    items.sort(key=lambda item: (item.path != FIRST, item.name == LAST))
 
 
 class WholeStack:

@@ -1,10 +1,12 @@
-"""The bounded main job: every change arrives in both sinks, also with a stop and a start in between."""
+"""The main job: every change arrives in both sinks, also with a stop and a start in between."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+
+import pytest
 
 from local_stack.context import REPO
 
@@ -17,8 +19,8 @@ def test_twenty_thousand_changes_arrive_exactly(stack):
     assert "SELECT * FROM orders_fact ORDER BY processed_at DESC LIMIT 10;" in done.stdout
 
 
-def test_ctrl_c_stops_everything_and_the_next_start_goes_on_with_nothing_lost_or_doubled(stack):
-    before = stack.drivers()
+def stopped_by_ctrl_c(stack) -> str:
+    """What `make cdc-run` says that a person interrupts while changes flow, and once more while it stops."""
     argv = [sys.executable, "-m", "local_stack.cli", "run", "--rate", "150", "--seed", "9"]
     with subprocess.Popen(
         argv, env=stack.env, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -39,10 +41,13 @@ def test_ctrl_c_stops_everything_and_the_next_start_goes_on_with_nothing_lost_or
         rest, _ = job.communicate(timeout=300)
     output = "".join(lines) + rest
     assert job.returncode == 0, output
-    assert "first rows in every sink" in output
-    assert "still stopping in order" in output
-    assert "everything has stopped" in output
-    assert stack.stack.record() is None
+    return output
+
+
+@pytest.mark.drill
+def test_the_start_after_a_ctrl_c_goes_on_with_nothing_lost_or_doubled(stack):
+    before = stack.drivers()
+    stopped_by_ctrl_c(stack)
     assert stack.command("up").returncode == 0
     stack.launch()
     done = stack.command("check", "--changes", "2000", "--seed", "43", limit_s=850)
@@ -50,3 +55,12 @@ def test_ctrl_c_stops_everything_and_the_next_start_goes_on_with_nothing_lost_or
     after = stack.drivers()
     assert after.keys() == before.keys()
     assert not set(after.values()) & set(before.values())
+
+
+def test_ctrl_c_stops_everything(stack):
+    """The last of this folder's tests, since it leaves nothing running."""
+    output = stopped_by_ctrl_c(stack)
+    assert "first rows in every sink" in output
+    assert "still stopping in order" in output
+    assert "everything has stopped" in output
+    assert stack.stack.record() is None
