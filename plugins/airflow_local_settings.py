@@ -8,27 +8,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-
-import cdc.clients
-import cdc.ops
-import cdc.services
-import cdc.spec
-import cdc_airflow.notifications
-import cdc_airflow.operators
-import cdc_airflow.sensors
-import cdc_airflow.triggers
+import sys
 
 __all__: list[str] = []
 
-for _package in (
-    cdc.clients,
-    cdc.ops,
-    cdc.services,
-    cdc.spec,
-    cdc_airflow.notifications,
-    cdc_airflow.operators,
-    cdc_airflow.sensors,
-    cdc_airflow.triggers,
-):
+_packages = ["cdc.clients", "cdc.ops", "cdc.services", "cdc.spec"]
+# What began with a module of `cdc_airflow` is no process of Airflow's, and has that module half loaded.
+if "cdc_airflow" not in sys.modules:
+    _packages += [f"cdc_airflow.{name}" for name in ("notifications", "operators", "sensors", "triggers")]
+for _package in map(importlib.import_module, _packages):
     for _module in pkgutil.iter_modules(_package.__path__, f"{_package.__name__}."):
         importlib.import_module(_module.name)

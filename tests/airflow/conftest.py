@@ -96,7 +96,8 @@ def pipelines_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     products = next(number for number in starts if "public.products" in lines[number])
     after = min(number for number in [*starts, end] if number > products)
     text = "\n".join([*lines[: starts[0]], *lines[products:after], *lines[end:]])
-    (folder / "ecommerce.yaml").write_text(text.replace("max_progress_age_s: 120", "max_progress_age_s: 40"))
+    text = text.replace("max_progress_age_s: 120", "max_progress_age_s: 40")
+    (folder / "ecommerce.yaml").write_text(text.replace("poll_interval_ms: 20 ", "poll_interval_ms: 200 "))
     return folder
 
 

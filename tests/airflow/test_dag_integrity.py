@@ -112,6 +112,11 @@ def test_what_dag_files_import_is_loaded_before_a_process_is_forked_for_each() -
     assert found == []
 
 
+def test_what_begins_with_a_module_of_ours_can_import_airflow() -> None:
+    """Airflow then loads the others while the first one waits for it."""
+    assert in_a_fresh_process("import cdc_airflow.findings; print('[]')") == []
+
+
 def test_dag_files_are_wiring_only() -> None:
     for file in (REPO / "dags").glob("*.py"):
         assert len(file.read_text().splitlines()) <= 90, file

@@ -53,7 +53,10 @@ class WholeStack:
         self.pipeline_file = pipelines / "ecommerce.yaml"
         # Six queries with two batches a second each take a core while changes flow; no test is about latency.
         text = self.pipeline_file.read_text()
-        self.pipeline_file.write_text(text.replace("trigger_ms: 500", "trigger_ms: 2000"))
+        for setting, slower in (("trigger_ms: 500", "2000"), ("poll_interval_ms: 20 ", "200 ")):
+            assert setting in text
+            text = text.replace(setting, f"{setting.partition(' ')[0]} {slower}")
+        self.pipeline_file.write_text(text)
         jars = os.environ.get("CDC_JARS") or str(REPO / ".local" / "jars")
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "CDC_"))},

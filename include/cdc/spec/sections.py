@@ -21,6 +21,8 @@ class SourceSpec(Spec):
         admin_connection: the tables' owner, for the publication, grants and discovery, and for what reads the
             source beside capture: comparisons, watermarks, the slot's check.
         signal_table, heartbeat_table: `schema.table`, made by `cdc apply`.
+        poll_interval_ms: how often Debezium looks for changes. Each look that finds some is a transaction in
+            Kafka.
     """
 
     connection: ConnectionId
@@ -32,6 +34,7 @@ class SourceSpec(Spec):
     signal_table: str = "cdc.signal"
     heartbeat_table: str = "cdc.heartbeat"
     heartbeat_interval_ms: Positive = 5000
+    poll_interval_ms: Positive = 20
 
     @field_validator("signal_table", "heartbeat_table")
     @classmethod

@@ -115,6 +115,7 @@ def pipeline_document(name: str) -> Mapping[str, Any]:
             "slot": name,
             "publication": name,
             "heartbeat_interval_ms": 1000,
+            "poll_interval_ms": 200,
         },
         "kafka": {"connection": "cdc_kafka", "partitions": PARTITIONS, "retention_hours": 24},
         "connect": {"connection": "cdc_connect"},
