@@ -115,7 +115,7 @@ def served(airflow_home: Path, ops: OpsStore, tmp_path_factory: pytest.TempPathF
         purge_cached_app()
 
 
-def wait_for(read: Callable[[], T], condition: Callable[[T], bool], limit_s: float = 20) -> T:
+def wait_for(read: Callable[[], T], condition: Callable[[T], bool], limit_s: float = 120) -> T:
     """Pages remember answers for some seconds."""
     deadline = time.monotonic() + limit_s
     while not condition(found := read()):
