@@ -23,8 +23,6 @@ _fork.set_forkserver_preload(
         "airflow.cli.commands.dag_command",
         "airflow.sdk.execution_time.supervisor",
         "airflow.sdk.execution_time.task_runner",
-        "cdc.services.apply",
-        "cdc.services.streams",
     ]
 )
 

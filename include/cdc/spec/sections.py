@@ -21,8 +21,9 @@ class SourceSpec(Spec):
         admin_connection: the tables' owner, for the publication, grants and discovery, and for what reads the
             source beside capture: comparisons, watermarks, the slot's check.
         signal_table, heartbeat_table: `schema.table`, made by `cdc apply`.
-        poll_interval_ms: how often Debezium looks for changes. Each look that finds some is a transaction in
-            Kafka.
+        poll_interval_ms: how often Debezium looks for changes; its own default is 500. Each look that finds
+            some is a transaction in Kafka. 20 instead of 50 takes 0.035 s off an event's way to Kafka
+            (docs/benchmarks).
     """
 
     connection: ConnectionId
