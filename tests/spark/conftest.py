@@ -151,7 +151,7 @@ class Lab:
     def event(self, source: str, op: str, row: dict[str, Any], **source_fields: Any) -> bytes:
         described = {
             "version": "3.7.0.Final", "connector": "postgresql", "name": "t", "ts_ms": 1767323045123,
-            "ts_us": 1767323045123456, "snapshot": "false", "db": "shop", "schema": "public", "txId": 77,
+            "ts_us": 1767323045123456, "snapshot": None, "db": "shop", "schema": "public", "txId": 77,
             "table": source.partition(".")[2], "lsn": next(self.lsn), **source_fields,
         }  # fmt: skip
         body = {

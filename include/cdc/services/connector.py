@@ -68,6 +68,8 @@ def _values() -> dict[str, str]:
         "key.converter.schemas.enable": "false",
         "value.converter": _JSON,
         "value.converter.schemas.enable": "false",
+        # By default Connect's converter writes a column's DEFAULT in place of a NULL (KIP-581).
+        "value.converter.replace.null.with.default": "false",
         # The header that names the old key of a moved row; Connect's default has no form that can be read.
         "header.converter": _JSON,
         "header.converter.schemas.enable": "false",

@@ -42,6 +42,7 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
         "skipped.operations": "none",
         "decimal.handling.mode": "string",
         "time.precision.mode": "microseconds",
+        "value.converter.replace.null.with.default": "false",
         "exactly.once.support": "required",
         "offset.mismatch.strategy": "trust_offset",
         "lsn.flush.mode": "connector",
