@@ -65,7 +65,7 @@ def postgres_query(
         return sql.SQL("SELECT {} FROM {}{}").format(
             sql.SQL(", ").join(values), sql.Identifier(*relation), counted
         )
-    return sql.SQL("SELECT {} FROM {}{} ORDER BY {}").format(
+    return sql.SQL("SELECT {} FROM {} AS _cdc_t{} ORDER BY {}").format(
         postgres_values(columns),
         sql.Identifier(*relation),
         where_postgres(postgres_conditions(table, window)),
@@ -125,7 +125,8 @@ def _postgres_value(name: str, pg: PgType) -> sql.Composable:
 
 
 def _postgres_order(name: str, pg: PgType) -> sql.Composable:
-    column = sql.Identifier(name)
+    # A bare name would be the output column's, which is a text.
+    column = sql.Identifier("_cdc_t", name)
     return column if pg.base in _ORDERED_BY_VALUE else sql.SQL('{}::text COLLATE "C"').format(column)
 
 

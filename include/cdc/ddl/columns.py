@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cdc.spec.tables import COORDINATES, LINEAGE, NULL_FLAG_PREFIX, TableSpec
-from cdc.types import PgType, clickhouse_type, needs_null_flag, warehouse_type
+from cdc.types import PgType, clickhouse_type, needs_null_flag, warehouse_key_type, warehouse_type
 from cdc.types.defaults import clickhouse_text
 
 Kind = Literal["key", "source", "derived", "null_flag", "processed", "lineage"]
@@ -25,6 +25,7 @@ class SinkColumn:
         nullable: it can hold NULL in the reader's view.
         clickhouse: the type in ClickHouse's physical table; empty when only the warehouse has the column.
         warehouse: the type in the warehouse's physical table; empty when only ClickHouse has the column.
+        warehouse_shown: the type in the warehouse's view, when that is another one.
         of: for a null flag, the column that it belongs to.
         added: it joined the table later, so the views have it at their end, where PostgreSQL lets them grow.
         clickhouse_default: the expression that rows have which were there before it.
@@ -41,6 +42,7 @@ class SinkColumn:
     added: bool = False
     clickhouse_default: str = ""
     warehouse_default: str | None = None
+    warehouse_shown: str = ""
 
     @property
     def shown(self) -> bool:
@@ -119,18 +121,21 @@ def _source_column(table: TableSpec, name: str) -> SinkColumn:
     nullable = column.nullable or table.changelog
     clickhouse = clickhouse_type(pg, nullable=nullable and not in_key)
     text = None if column.default is None else clickhouse_text(pg, column.default)
+    warehouse = warehouse_type(pg)
+    stored = warehouse_key_type(pg) if in_key else warehouse
     return SinkColumn(
         name,
         "key" if in_key else "source",
         pg,
         nullable,
         clickhouse,
-        warehouse_type(pg),
+        stored,
         added=column.added,
         clickhouse_default=""
         if text is None
         else f"CAST({quote_ch_string(text)}, {quote_ch_string(clickhouse)})",
         warehouse_default=column.default,
+        warehouse_shown="" if stored == warehouse else warehouse,
     )
 
 

@@ -27,7 +27,9 @@ def statements(pipeline: Pipeline, sink: WarehouseSink, table: TableSpec) -> tup
         *schema_statements(sink),
         *(
             SQL("CREATE EXTENSION IF NOT EXISTS {}").format(Identifier(name))
-            for name in sorted(EXTENSIONS & {column.warehouse.removesuffix("[]") for column in columns})
+            for name in sorted(
+                EXTENSIONS & {(c.warehouse_shown or c.warehouse).removesuffix("[]") for c in columns}
+            )
         ),
         create_table(sink, table, columns),
         comment,
@@ -134,4 +136,6 @@ def _shown_of_changelog(column: SinkColumn, current: Composed) -> Composed:
 def _shown(column: SinkColumn) -> Composed:
     if column.name == "_op":
         return SQL("CASE raw._op WHEN 'u' THEN 'UPDATE' ELSE 'INSERT' END AS {}").format(Identifier("_op"))
-    return SQL("raw.{} AS {}").format(Identifier(column.name), Identifier(column.name))
+    # The type is made by the type map, never by a source.
+    cast = f"::{column.warehouse_shown}" if column.warehouse_shown else ""
+    return SQL("raw.{}{} AS {}").format(Identifier(column.name), SQL(cast), Identifier(column.name))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Literal
 
 from cdc.connections import Connections
 from cdc.spec import Pipeline
@@ -12,7 +10,6 @@ from cdc.spec.names import split_qualified, topic_name
 
 CONNECTOR_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
-_NEEDS_QUOTES = re.compile(r"""[\s."'`]""")
 SECRETS = frozenset({"database.password"})
 
 
@@ -41,7 +38,7 @@ def connector_config(pipeline: Pipeline, connections: Connections) -> dict[str, 
         "slot.name": source.slot,
         "publication.name": source.publication,
         "publication.autocreate.mode": "disabled",
-        "table.include.list": ",".join(_pattern(schema, table) for schema, table in captured),
+        "table.include.list": ",".join(collection_pattern(schema, table) for schema, table in captured),
         **_exclusions(pipeline),
         **_snapshotted(pipeline),
         "snapshot.mode": "initial",
@@ -79,7 +76,7 @@ def _values() -> dict[str, str]:
 def _exclusions(pipeline: Pipeline) -> dict[str, str]:
     """What the events do not have: left out by the pipeline, or read at the source."""
     excluded = [
-        f"{_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
+        f"{collection_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
         for table in pipeline.tables
         for column in (*table.exclude, *sorted(table.unsent))
     ]
@@ -90,8 +87,8 @@ def _snapshotted(pipeline: Pipeline) -> dict[str, str]:
     """A changelog's rows come from `cdc.services.changelog_snapshot`, so that none is counted twice."""
     if not any(table.changelog for table in pipeline.tables):
         return {}
-    rows = [_pattern(t.schema_name, t.table_name) for t in pipeline.tables if not t.changelog]
-    heartbeat = _pattern(*split_qualified(pipeline.source.heartbeat_table))
+    rows = [collection_pattern(t.schema_name, t.table_name) for t in pipeline.tables if not t.changelog]
+    heartbeat = collection_pattern(*split_qualified(pipeline.source.heartbeat_table))
     return {"snapshot.include.collection.list": ",".join([*rows, heartbeat])}
 
 
@@ -145,23 +142,6 @@ def heartbeat_query(table: str) -> str:
     )
 
 
-def snapshot_kind(source: str) -> Literal["incremental", "blocking"]:
-    """How the existing rows of a source table are asked for.
-
-    Debezium keeps the tables of an incremental snapshot by name in its offsets and parses them when it reads
-    them back, which fails, and ends the task, for a name that needs quotes; a blocking snapshot keeps none.
-    """
-    return "blocking" if any(map(_NEEDS_QUOTES.search, split_qualified(source))) else "incremental"
-
-
-def snapshot_signals(sources: list[str]) -> list[str]:
-    """The `data` of the `execute-snapshot` signals for these source tables: one for each kind."""
-    by_kind: dict[str, list[str]] = {}
-    for source in sources:
-        by_kind.setdefault(snapshot_kind(source), []).append(_pattern(*split_qualified(source)))
-    return [json.dumps({"type": kind, "data-collections": names}) for kind, names in by_kind.items()]
-
-
 def platform_topics(pipeline: Pipeline) -> tuple[str, ...]:
     """Topics beside the tables' own: Debezium's heartbeats, and the heartbeat and signal tables' events."""
     source = pipeline.source
@@ -174,7 +154,8 @@ def quoted(table: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in split_qualified(table))
 
 
-def _pattern(schema: str, table: str) -> str:
+def collection_pattern(schema: str, table: str) -> str:
+    """A table as Debezium's lists and signals name it: by a regular expression."""
     # Debezium splits a list at commas that are not escaped, then matches each as a whole.
     return _escaped(f"{schema}.{table}")
 

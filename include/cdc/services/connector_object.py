@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from psycopg.sql import SQL, Identifier
 
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
@@ -16,10 +14,10 @@ from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
-from cdc.services.connector import SECRETS, connector_config, snapshot_kind, snapshot_signals
+from cdc.services.connector import SECRETS, connector_config
 from cdc.services.reach import connect_of
+from cdc.services.snapshot_signals import ask_for_rows
 from cdc.spec import Pipeline, TableSpec
-from cdc.spec.names import split_qualified
 
 WAIT_S = 180.0
 
@@ -131,15 +129,11 @@ class ConnectorObject:
         ]
 
     def _signal(self, sources: list[str]) -> None:
-        statement = SQL("INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s)").format(
-            Identifier(*split_qualified(self._source.signal_table))
-        )
         with connect_postgres(self._admin, autocommit=True, application_name="cdc-apply") as connection:
-            for data in snapshot_signals(sources):
-                connection.execute(statement, (str(uuid.uuid4()), data))
+            kinds = ask_for_rows(connection, self._source.signal_table, sources)
         # Recorded after the signals: a crash in between asks twice, which only writes the same rows again.
-        for source in sources:
-            self._ops.record_snapshot(self._pipeline.name, source, snapshot_kind(source))
+        for source, kind in kinds.items():
+            self._ops.record_snapshot(self._pipeline.name, source, kind)
 
     def _wait_streaming(self, previous_pid: int | None, sleep: Callable[[float], None] = time.sleep) -> None:
         """Wait until a task other than the previous one holds the slot."""

@@ -6,13 +6,10 @@ or by hand, since not every change shows in an event. All of them may do it at o
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
-
-from psycopg.sql import SQL, Identifier
 
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
@@ -21,16 +18,15 @@ from cdc.model.schema_change import Kind, SchemaChange, followed, without_vanish
 from cdc.model.source_table import BuiltFrom, FoundTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.clickhouse_objects import ClickHouseObjects
-from cdc.services.connector import snapshot_signals
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
 from cdc.services.parked_tables import park_table
+from cdc.services.snapshot_signals import ask_for_rows
 from cdc.services.source_objects import SourceObjects
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
-from cdc.spec.names import split_qualified
 
 State = Literal["unchanged", "to follow", "followed", "ignored", "to park", "parked"]
 
@@ -154,15 +150,11 @@ def ensure_in_sink(
 
 
 def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections) -> None:
-    """Ask Debezium for the table's rows once more, by an incremental snapshot."""
-    statement = SQL("INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s)").format(
-        Identifier(*split_qualified(pipeline.source.signal_table))
-    )
+    """Ask Debezium for the table's rows once more, by a snapshot."""
     # The capturing role, which drivers have too.
     source = connections.get(pipeline.source.connection)
     with connect_postgres(source, autocommit=True, application_name="cdc-schema") as session:
-        for data in snapshot_signals([table.source]):
-            session.execute(statement, (str(uuid.uuid4()), data))
+        ask_for_rows(session, pipeline.source.signal_table, [table.source])
 
 
 def record_built(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:

@@ -1,26 +1,22 @@
-"""A part of a table read by Debezium's incremental snapshot: asked for once, waited for, told."""
+"""A part of a table read by a snapshot of Debezium's: asked for once, waited for, told."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from uuid import uuid4
-
-from psycopg.sql import SQL, Identifier
 
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
 from cdc.ops import OpsStore
-from cdc.services.connector import snapshot_signals
 from cdc.services.fences import Ends, Fences, Patience
 from cdc.services.reach import connect_of
+from cdc.services.snapshot_signals import ask_for_rows
 from cdc.services.source_keys import SourceKeys
 from cdc.services.watermarks import unfinished_snapshots
 from cdc.spec import Pipeline, TableSpec
-from cdc.spec.names import split_qualified
 
 POLL_S = 1.0
 STANDSTILL_S = 600.0
@@ -73,26 +69,14 @@ def snapshot_part(
     ops.end_run(run.id)
 
 
-def signal_of(table: TableSpec, condition: str) -> str:
-    """The `data` of the signal for one table."""
-    (data,) = snapshot_signals([table.source])
-    if not condition:
-        return data
-    document = json.loads(data)
-    (name,) = document["data-collections"]
-    filtered = {"data-collection": name, "filter": f"({condition})"}
-    return json.dumps({**document, "additional-conditions": [filtered]})
-
-
 def _ask(pipeline: Pipeline, connections: Connections, table: TableSpec, scope: Scope, signal: str) -> int:
     """Write the signal, if it is not there; returns the source's log position behind it."""
     source = connections.get(pipeline.source.connection)
-    data = signal_of(table, SourceKeys(source, table, scope).filter_text())
-    statement = SQL(
-        "INSERT INTO {} (id, type, data) VALUES (%s, 'execute-snapshot', %s) ON CONFLICT DO NOTHING"
-    ).format(Identifier(*split_qualified(pipeline.source.signal_table)))
+    condition = SourceKeys(source, table, scope).filter_text()
     with connect_postgres(source, autocommit=True, application_name="cdc-backfill") as session:
-        session.execute(statement, (signal, data))
+        ask_for_rows(
+            session, pipeline.source.signal_table, [table.source], condition=condition, signal=signal
+        )
     return _position(pipeline, connections)
 
 

@@ -20,7 +20,10 @@ COORDINATES = ("_generation", "_partition", "_offset", "_diff")
 NULL_FLAG_PREFIX = "_is_null__"
 Mode = Literal["rows", "changelog"]
 _EVENT_TIMES = frozenset({"date", "timestamp with time zone", "timestamp without time zone"})
-_KEY_TYPES_REFUSED = frozenset({"real", "double precision", "json", "jsonb", "hstore", "other"})
+_KEY_TYPES_REFUSED = frozenset(
+    {"real", "double precision", "json", "jsonb", "hstore", "interval", "numrange", "nummultirange", "other"}
+)
+"""Types of which values are equal whose texts are not, or that have no order that all sides share."""
 
 
 def may_be_event_time(column: ColumnSpec) -> bool:

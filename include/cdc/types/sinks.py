@@ -40,6 +40,17 @@ def needs_null_flag(clickhouse: str) -> bool:
     return clickhouse.startswith(_NEVER_NULLABLE)
 
 
+def warehouse_key_type(pg: PgType) -> str:
+    """The type of a key column in the warehouse's physical table.
+
+    Kafka tells keys apart by their texts. Where PostgreSQL holds two texts to be one value (`citext` in upper
+    and lower case, a `numeric` as 1.0 and 1.00) the old and the new key of a changed one would meet in one
+    row, although nothing orders their events, which may lie in two partitions.
+    """
+    coarse = pg.base == "citext" or (pg.base == "numeric" and not pg.args)
+    return "text" if coarse else warehouse_type(pg)
+
+
 def warehouse_type(pg: PgType) -> str:
     """The warehouse's column type: the source's own, except where the warehouse has no such type.
 

@@ -33,6 +33,22 @@ def test_every_type_is_known_to_both_sinks(pipeline: Pipeline) -> None:
             assert bool(column.warehouse) == (column.kind != "null_flag")
 
 
+@pytest.mark.parametrize(
+    ("kind", "stored", "shown"),
+    [("citext", "text", "citext"), ("numeric", "text", "numeric"), ("numeric(12,2)", "numeric(12,2)", "")],
+)
+def test_keys_that_kafka_tells_apart_are_apart_in_the_warehouse(
+    pipeline: Pipeline, kind: str, stored: str, shown: str
+) -> None:
+    table = pipeline.table("customers")
+    columns = [{"name": name, "type": kind, "nullable": False} for name in ("id", "email")]
+    key, other = sink_columns(redefined(table, {**definition_of(table), "columns": columns, "derived": []}))[
+        :2
+    ]
+    assert (key.kind, key.warehouse, key.warehouse_shown) == ("key", stored, shown)
+    assert (other.kind, other.warehouse, other.warehouse_shown) == ("source", kind, "")
+
+
 @pytest.mark.parametrize(("name", "quoted"), [("a", "`a`"), ("a`b", "`a\\`b`"), ("a\\", "`a\\\\`")])
 def test_identifiers_are_quoted_for_clickhouse(name: str, quoted: str) -> None:
     assert quote_ch(name) == quoted

@@ -1,0 +1,33 @@
+"""The signals by which Debezium is asked for rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cdc.services.snapshot_signals import signal_data, snapshot_kind
+
+
+def documents(kinds: Any, condition: str = "") -> list[dict[str, Any]]:
+    return [json.loads(data) for data in signal_data(kinds, condition)]
+
+
+def test_tables_of_which_debezium_loses_something_are_read_by_a_blocking_snapshot() -> None:
+    sources = ["public.orders", 'public."a b"', 'x."c,d"', 'x."a(b"', 'x."a.b"', "public.totals"]
+    kinds = {source: snapshot_kind(source, {"public.totals"}) for source in sources}
+    assert documents(kinds) == [
+        {"type": "incremental", "data-collections": [r"public\.orders", r"x\.c\,d", r"x\.a\(b"]},
+        {"type": "blocking", "data-collections": [r"public\.a\ b", r"x\.a\.b", r"public\.totals"]},
+    ]
+
+
+def test_a_condition_is_said_as_each_kind_of_snapshot_wants_it() -> None:
+    condition = "(\"id\") >= ('5') AND (note LIKE '%\"%')"
+    (incremental,) = documents({"public.orders": "incremental"}, condition)
+    assert incremental["additional-conditions"] == [
+        {"data-collection": r"public\.orders", "filter": f"({condition})"}
+    ]
+    (blocking,) = documents({'public."a b"': "blocking"}, condition)
+    assert blocking["additional-conditions"] == [
+        {"data-collection": r"public\.a\ b", "filter": f'SELECT * FROM "public"."a b" WHERE ({condition})'}
+    ]
