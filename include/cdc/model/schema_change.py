@@ -40,6 +40,7 @@ class Kind(StrEnum):
     GONE = "gone"
 
 
+_LABEL = "label "
 _ADDITIVE = frozenset({Kind.ADDED, Kind.DROPPED, Kind.NULLABLE})
 _NEVER_IGNORED = frozenset({Kind.REPLACED, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE})
 _REBUILDABLE = frozenset(
@@ -182,6 +183,15 @@ def followed(built: BuiltFrom, found: FoundTable) -> BuiltFrom:
     return replace(built, columns={**built.columns, **found.built().columns})
 
 
+def relabelled(built: BuiltFrom, found: FoundTable) -> BuiltFrom:
+    """With the parts of types as they are now, of a table that has not changed otherwise."""
+    parts = {column.name: column.parts for column in found.columns}
+    columns = {
+        name: replace(column, parts=parts.get(name, column.parts)) for name, column in built.columns.items()
+    }
+    return replace(built, columns=columns)
+
+
 def without_vanished(
     table: TableSpec, built: BuiltFrom, found: FoundTable, unknown: Iterable[str]
 ) -> TableSpec:
@@ -262,8 +272,25 @@ def _differences(
         why = f": it {now.refusal}" if now.refusal else ""
         said = f"{where} is {now.type} now, was {column.type}{why}"
         yield SchemaChange(Kind.RETYPED, said, column.name)
+    elif parts := _other_parts(before, now):
+        yield SchemaChange(Kind.RETYPED, f"{where}: {parts}", column.name)
     elif before.not_null and not now.not_null and not column.nullable:
         yield SchemaChange(Kind.NULLABLE, f"{where} can be NULL now", column.name)
+
+
+def _other_parts(before: BuiltColumn, now: FoundColumn) -> str:
+    """What a type of a user has become, so that old rows print otherwise although no event tells.
+
+    A label that was added to an enum changes no row.
+    """
+    for part, said in (before.parts or {}).items():
+        known = now.parts.get(part)
+        if known is not None and known != said and part.startswith(_LABEL):
+            return f"the label {said!r} of its enum is {known!r} now"
+        if known != said:
+            return "its type has other parts now"
+    added = now.parts.keys() - before.parts.keys() if before.parts is not None else ()
+    return "its type has other parts now" if any(not part.startswith(_LABEL) for part in added) else ""
 
 
 def _alike(one: str, other: str) -> bool:

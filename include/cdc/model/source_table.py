@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +29,8 @@ class FoundColumn:
         old_rows: what rows have that were there before the column.
         constant: of a constant, PostgreSQL's text of the value.
         refusal: why it cannot be captured; empty when it can.
+        parts: of a user's type, also within arrays, domains and ranges: each label of an enum, and each
+            attribute of a composite with its type, by PostgreSQL's number of it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class FoundColumn:
     values: tuple[str, ...] = ()
     type_name: str = ""
     refusal: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,18 @@ class FoundTable:
 
     def built(self) -> BuiltFrom:
         """What is remembered of it once the sinks are built from it."""
-        columns = {c.name: BuiltColumn(c.number, c.type, c.not_null) for c in self.columns}
+        columns = {c.name: BuiltColumn(c.number, c.type, c.not_null, c.parts) for c in self.columns}
         return BuiltFrom(self.oid, self.key, columns, self.numbers_used)
 
 
 @dataclass(frozen=True)
 class BuiltColumn:
-    """A column as it was."""
+    """A column as it was; `parts` is None when they were not remembered then."""
 
     number: int
     type: str
     not_null: bool
+    parts: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

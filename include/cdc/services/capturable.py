@@ -151,6 +151,7 @@ def as_found(table: SourceTable) -> FoundTable:
             column.values,
             column.type_name,
             _column_refusal(column, in_key=column.name in table.key) or "",
+            column.parts,
         )
         for column in table.columns
     )

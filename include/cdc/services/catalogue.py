@@ -6,8 +6,8 @@ chapter "System Catalogs".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -61,7 +61,26 @@ _TABLES = """
           'type_name', CASE WHEN t.typtype = 'd' THEN format('%%s.%%s', tn.nspname, t.typname)
             WHEN en.nspname <> 'pg_catalog' THEN format('%%s.%%s', en.nspname, e.typname) END,
           'values', (SELECT json_agg(v.enumlabel ORDER BY v.enumsortorder)
-            FROM pg_enum v WHERE v.enumtypid = e.oid)
+            FROM pg_enum v WHERE v.enumtypid = e.oid),
+          -- PostgreSQL's own types are numbered below and do not change
+          'parts', CASE WHEN a.atttypid >= 16384 THEN (
+            WITH RECURSIVE within(oid) AS (
+              SELECT a.atttypid
+              UNION SELECT next.oid FROM within w JOIN pg_type wt ON wt.oid = w.oid CROSS JOIN LATERAL (
+                SELECT wt.typbasetype WHERE wt.typtype = 'd'
+                UNION ALL SELECT wt.typelem WHERE wt.typcategory = 'A'
+                UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE wt.oid IN (g.rngtypid, g.rngmultitypid)
+                UNION ALL SELECT p.atttypid FROM pg_attribute p
+                  WHERE wt.typtype = 'c' AND p.attrelid = wt.typrelid AND p.attnum > 0 AND NOT p.attisdropped
+              ) AS next(oid))
+            SELECT json_object_agg(part, said) FROM (
+              SELECT format('label %%s', v.oid) AS part, v.enumlabel::text AS said
+              FROM within JOIN pg_enum v ON v.enumtypid = within.oid
+              UNION ALL SELECT format('attribute %%s.%%s', p.attrelid, p.attnum),
+                format('%%s %%s', p.atttypid, p.atttypmod)
+              FROM within JOIN pg_type c ON c.oid = within.oid AND c.typtype = 'c'
+              JOIN pg_attribute p ON p.attrelid = c.typrelid AND p.attnum > 0 AND NOT p.attisdropped
+            ) AS parts) END
         ) ORDER BY a.attnum)
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
@@ -94,6 +113,7 @@ class SourceColumn:
         number: PostgreSQL's, which a rename keeps.
         old_rows: what rows have that were there before the column was added.
         constant: of a constant, PostgreSQL's text of it.
+        parts: as `FoundColumn` has them.
     """
 
     name: str
@@ -105,6 +125,7 @@ class SourceColumn:
     number: int = 0
     old_rows: OldRows = OldRows.NULL
     constant: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -191,6 +212,7 @@ def _column(item: dict[str, Any]) -> SourceColumn:
         number=item["number"],
         old_rows=_old_rows(item),
         constant=item["constant"],
+        parts=item["parts"] or {},
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
-from cdc.model.schema_change import Kind, SchemaChange, followed, without_vanished
+from cdc.model.schema_change import Kind, SchemaChange, followed, relabelled, without_vanished
 from cdc.model.source_table import BuiltFrom, FoundTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.clickhouse_objects import ClickHouseObjects
@@ -79,6 +79,7 @@ def settle(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple
                 follow(pipeline, item, sink, connections, ops)
             said.append(TableStatus(*_names(item), "followed", _sentences(item.verdict.changes)))
         else:
+            _remember_parts(pipeline, item, ops)
             said.append(_status(item, frozenset()))
     if any(change.kind is Kind.RECREATED for item in judged for change in item.verdict.changes):
         # Neither the publication nor the grants are those of the new table.
@@ -256,6 +257,17 @@ def _park(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
             if known is None or known.released:
                 park_table(pipeline, item.table, [sink.name], reason, ops)
     return last
+
+
+def _remember_parts(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
+    """A label that joined an enum may be renamed later."""
+    if item.found is None or item.verdict.changes:
+        return
+    built = relabelled(item.schema.built, item.found)
+    if built != item.schema.built:
+        with _judged_last(pipeline, item, ops) as last:
+            if last:
+                ops.record_schema(pipeline.name, replace(item.schema, built=built))
 
 
 def _record(pipeline: Pipeline, item: Judged, table: TableSpec, found: FoundTable, ops: OpsStore) -> None:

@@ -91,8 +91,8 @@ class Case:
 
     @property
     def first_half(self) -> tuple[Section, ...]:
-        """The steps that come before whatever happens in the middle of a case."""
-        return self.steps[: (len(self.steps) + 1) // 2]
+        """The steps that come before whatever happens in the middle of a case, which a middle step is behind."""
+        return self.steps[: len(self.steps) // 2]
 
     @property
     def second_half(self) -> tuple[Section, ...]:

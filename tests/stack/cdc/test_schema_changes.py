@@ -182,6 +182,38 @@ def test_an_enum_gets_labels_and_nothing_else_happens(place: Place) -> None:
     place.source("ALTER TYPE mood ADD VALUE 'b'")
     assert place.settle().state == "unchanged"
     assert place.both("SELECT mood FROM VIEW.t") == [("a",)]
+    place.source("ALTER TYPE mood RENAME VALUE 'b' TO 'c'")
+    assert place.settle().changes == ("public.t.mood: the label 'b' of its enum is 'c' now",)
+
+
+@pytest.mark.parametrize(
+    ("types", "column", "statement"),
+    [
+        ("CREATE TYPE mood AS ENUM ('a', 'b')", "mood", "ALTER TYPE mood RENAME VALUE 'b' TO 'c'"),
+        ("CREATE TYPE mood AS ENUM ('a', 'b')", "mood[]", "ALTER TYPE mood RENAME VALUE 'b' TO 'c'"),
+        (
+            "CREATE TYPE mood AS ENUM ('a'); CREATE DOMAIN d AS mood; CREATE TYPE pair AS (n int, m d[])",
+            "pair",
+            "ALTER TYPE mood RENAME VALUE 'a' TO 'c'",
+        ),
+        ("CREATE TYPE pair AS (n int)", "pair[]", "ALTER TYPE pair ADD ATTRIBUTE m text"),
+        ("CREATE TYPE pair AS (n int, m int)", "pair", "ALTER TYPE pair DROP ATTRIBUTE m"),
+        (
+            "CREATE TYPE one AS ENUM ('a'); CREATE TYPE two AS ENUM ('a', 'b')",
+            "one",
+            "ALTER TABLE t ALTER COLUMN new TYPE two USING 'b'::two",
+        ),
+    ],
+)
+def test_a_type_in_which_old_rows_print_otherwise_now_parks_the_table(
+    place: Place, types: str, column: str, statement: str
+) -> None:
+    place.source(f"{types}; ALTER TABLE t ADD COLUMN new {column}")
+    assert [place.settle().state, place.settle().state] == ["followed", "unchanged"]
+    place.source(statement)
+    found = place.settle()
+    assert found.state == "parked"
+    assert "public.t.new: " in found.changes[0]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.errors import SchemaChangedError
-from cdc.model.schema_change import Kind, changes_of, followed, rebuilt, verdict, without_vanished
+from cdc.model.schema_change import (
+    Kind,
+    changes_of,
+    followed,
+    rebuilt,
+    relabelled,
+    verdict,
+    without_vanished,
+)
 from cdc.model.source_table import BuiltFrom, FoundColumn, FoundTable, OldRows
 from cdc.spec import TableSpec
 
@@ -84,12 +92,45 @@ def test_two_columns_that_swap_their_names_are_both_renamed() -> None:
     assert kinds(swapped) == [(Kind.RENAMED, "name"), (Kind.RENAMED, "age")]
 
 
-def test_labels_that_an_enum_gets_later_change_nothing() -> None:
-    mood = FoundColumn("mood", "enum", False, 4, values=("a",), type_name="public.mood")
+def test_labels_that_an_enum_gets_later_change_nothing_until_one_is_renamed() -> None:
+    mood = FoundColumn("mood", "enum", False, 4, values=("a",), parts={"label 7": "a"})
     table = verdict(declared(), BUILT, now(ID, NAME, AGE, mood)).settled
     built = followed(BUILT, now(ID, NAME, AGE, mood))
-    later = now(ID, NAME, AGE, replace(mood, values=("a", "b")))
+    later = now(ID, NAME, AGE, replace(mood, values=("a", "b"), parts={"label 7": "a", "label 8": "b"}))
     assert changes_of(table, built, later) == ()
+    renamed = now(ID, NAME, AGE, replace(mood, parts={"label 7": "a", "label 8": "c"}))
+    assert changes_of(table, built, renamed) == ()
+    (change,) = changes_of(table, relabelled(built, later), renamed)
+    assert (change.kind, change.column) == (Kind.RETYPED, "mood")
+    assert change.sentence == "public.t.mood: the label 'b' of its enum is 'c' now"
+
+
+@pytest.mark.parametrize(
+    ("parts", "changed"),
+    [
+        ({"attribute 5.1": "23 -1", "attribute 5.2": "25 -1"}, False),
+        ({"attribute 5.1": "23 -1"}, True),
+        ({"attribute 5.1": "23 -1", "attribute 5.2": "20 -1"}, True),
+        ({"attribute 5.1": "23 -1", "attribute 5.2": "25 -1", "attribute 5.3": "23 -1"}, True),
+        ({"label 7": "a"}, True),
+    ],
+)
+def test_attributes_that_a_composite_gets_or_loses_change_what_old_rows_print(
+    parts: dict[str, str], changed: bool
+) -> None:
+    then = {"attribute 5.1": "23 -1", "attribute 5.2": "25 -1"}
+    pair = FoundColumn("age", "other", False, 3, parts=then)
+    built = now(ID, NAME, pair).built()
+    found = changes_of(declared(), built, now(ID, NAME, replace(pair, parts=parts)))
+    assert [(c.kind, c.column) for c in found] == [(Kind.RETYPED, "age")] * changed
+
+
+def test_what_was_remembered_before_parts_were_says_nothing_of_them() -> None:
+    mood = FoundColumn("age", "enum", False, 3, parts={"label 7": "a"})
+    document = asdict(now(ID, NAME, mood).built())
+    del document["columns"]["age"]["parts"]
+    renamed = now(ID, NAME, replace(mood, parts={"label 7": "b"}))
+    assert changes_of(declared(), BuiltFrom.from_document(document), renamed) == ()
 
 
 def test_a_mistake_in_the_pipeline_file_is_no_change_of_the_source() -> None:
@@ -248,7 +289,7 @@ def test_what_was_built_survives_its_json_form() -> None:
     document = {
         "oid": 100,
         "key": ["id"],
-        "columns": {"id": {"number": 1, "type": "integer", "not_null": True}},
+        "columns": {"id": {"number": 1, "type": "integer", "not_null": True, "parts": {}}},
         "numbers_used": 3,
     }
     assert BuiltFrom.from_document(document).columns["id"] == BUILT.columns["id"]

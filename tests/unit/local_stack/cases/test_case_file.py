@@ -65,8 +65,8 @@ def test_partitions_are_optional() -> None:
     assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
 
 
-@pytest.mark.parametrize(("steps", "first"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2)])
-def test_the_first_half_holds_the_middle_step(steps: int, first: int) -> None:
+@pytest.mark.parametrize(("steps", "first"), [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)])
+def test_a_middle_step_is_of_the_second_half(steps: int, first: int) -> None:
     head = WHOLE[: WHOLE.index("-- step\n")]
     case = parse_case(head + "-- step\nSELECT 1;\n" * steps, "a.sql")
     assert (len(case.first_half), len(case.second_half)) == (first, steps - first)
