@@ -91,7 +91,7 @@ class Case:
 
     @property
     def first_half(self) -> tuple[Section, ...]:
-        """The steps that come before whatever happens in the middle of a case, which a middle step is behind."""
+        """The steps before what happens in the middle of a case; a middle step comes after it."""
         return self.steps[: len(self.steps) // 2]
 
     @property
