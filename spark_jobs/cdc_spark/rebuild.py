@@ -106,6 +106,12 @@ def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
             f"{table.name} is built anew in every sink at once, and has to be parked in each; it is not in "
             f"{', '.join(flowing) or 'all that are named'}: `cdc table park {table.name}`"
         )
+    if any(place.left_out_until is not None for place in found.values()):
+        raise UnavailableError(
+            f"{table.name} is left out of the capture until the connector has passed the change of its "
+            "definition, and a new build would lack what is written meanwhile: DAG cdc_health, or `cdc "
+            "apply`, takes it back then; try again"
+        )
     return found
 
 
@@ -158,4 +164,5 @@ def _previous(item: Judged, name: str, parked: dict[str, ParkedTable]) -> dict[s
         "definition": item.schema.definition,
         "generation": item.schema.generation,
         "parked": {sink: dict(place.offsets) for sink, place in parked.items()},
+        "incomplete": any(place.incomplete for place in parked.values()),
     }

@@ -18,6 +18,9 @@ class ParkedTable:
             since reading too much again changes nothing.
         released: the query writes the table again, and what it skipped is still being read again.
         version: another one each time that this is written down, also with the same values.
+        left_out_until: the connector leaves the table out until it has passed this position of the source's
+            log; None when it captures it.
+        incomplete: changes of the table were left out since it was parked, so its events do not tell them.
     """
 
     table: str
@@ -26,6 +29,8 @@ class ParkedTable:
     offsets: Mapping[int, int] = field(default_factory=dict)
     released: bool = False
     version: str = field(default="", compare=False)
+    left_out_until: int | None = None
+    incomplete: bool = False
 
 
 def should_park(bad: int, total: int) -> bool:

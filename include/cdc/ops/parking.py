@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from cdc.errors import ConflictError
+from cdc.errors import ConfigurationError, ConflictError
 from cdc.model.parking import ParkedTable, merged
 from cdc.ops.base import ADVISORY_CLASS, OpsDatabase
 
-_COLUMNS = '"table", sink, reason, offsets, released_at IS NOT NULL AS released, xmin::text AS version'
+_COLUMNS = (
+    '"table", sink, reason, offsets, released_at IS NOT NULL AS released, xmin::text AS version, '
+    "left_out_until, incomplete"
+)
 _ONE = 'pipeline = %s AND "table" = %s AND sink = %s'
 _SAME = f"{_ONE} AND xmin::text = %s"
 _PLACE = f"SELECT {_COLUMNS} FROM cdc_ops.parked WHERE {_ONE}"  # noqa: S608 no value is in it
@@ -63,6 +66,7 @@ class ParkingStore(OpsDatabase):
 
         Raises:
             ConflictError: it is being exchanged.
+            ConfigurationError: its events do not tell all of its changes.
         """
         with self.transaction() as connection:
             # Held until the place was read.
@@ -72,7 +76,36 @@ class ParkingStore(OpsDatabase):
                     f"{table} is being exchanged with the one that was built anew beside it, and comes back "
                     "by itself: `cdc table list` shows when. If the new build was broken off, try again"
                 )
-            return _found(connection.execute(_PLACE, (pipeline, table, sink)).fetchall())
+            found = _found(connection.execute(_PLACE, (pipeline, table, sink)).fetchall())
+        if found is not None and found.incomplete:
+            raise ConfigurationError(
+                f"changes of {table} were left out of the capture, so its topic lacks them, and a resume "
+                f"would leave them out of the sinks too: build it anew (`cdc resync {table}`)"
+            )
+        return found
+
+    def leave_out(self, pipeline: str, table: str, until: int) -> None:
+        """The connector leaves a parked table out until it has passed a position of the source's log."""
+        self.rows(
+            "UPDATE cdc_ops.parked SET left_out_until = %s, incomplete = true "
+            'WHERE pipeline = %s AND "table" = %s RETURNING 1',
+            (until, pipeline, table),
+        )
+
+    def mark_incomplete(self, pipeline: str, table: str) -> None:
+        """Events of a parked table do not tell all of its changes."""
+        self.rows(
+            'UPDATE cdc_ops.parked SET incomplete = true WHERE pipeline = %s AND "table" = %s RETURNING 1',
+            (pipeline, table),
+        )
+
+    def take_back(self, pipeline: str, table: str) -> None:
+        """The connector captures it again."""
+        self.rows(
+            "UPDATE cdc_ops.parked SET left_out_until = NULL "
+            'WHERE pipeline = %s AND "table" = %s RETURNING 1',
+            (pipeline, table),
+        )
 
     def exchanging(self, pipeline: str, table: str) -> AbstractContextManager[None]:
         """Held while a table is exchanged: no resume of it begins. It ends with the process that holds it."""
@@ -93,9 +126,9 @@ class ParkingStore(OpsDatabase):
     def advance_parked(
         self, pipeline: str, parked: ParkedTable, offsets: Mapping[int, int]
     ) -> ParkedTable | None:
-        """What lay before `offsets` is written now; None when somebody else has changed the place."""
+        """All that lay before `offsets` is written now; None when somebody else has changed the place."""
         return self._change(
-            f"UPDATE cdc_ops.parked SET offsets = %s WHERE {_SAME}",  # noqa: S608 no value is in it
+            f"UPDATE cdc_ops.parked SET offsets = %s, incomplete = false WHERE {_SAME}",  # noqa: S608 no value is in it
             (Jsonb(offsets), *_same(pipeline, parked)),
         )
 
@@ -130,4 +163,13 @@ def _found(rows: Sequence[DictRow]) -> ParkedTable | None:
 
 def _parked(row: DictRow) -> ParkedTable:
     offsets = {int(partition): offset for partition, offset in row["offsets"].items()}
-    return ParkedTable(row["table"], row["sink"], row["reason"], offsets, row["released"], row["version"])
+    return ParkedTable(
+        row["table"],
+        row["sink"],
+        row["reason"],
+        offsets,
+        row["released"],
+        row["version"],
+        row["left_out_until"],
+        row["incomplete"],
+    )

@@ -99,6 +99,10 @@ CREATE TABLE IF NOT EXISTS cdc_ops.parked (
 );
 -- Set while a table is resumed: its query writes again, and what it skipped is not read again to the end yet.
 ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS released_at timestamptz;
+-- The connector leaves the table out until it has passed this position of the source's log.
+ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS left_out_until bigint;
+-- Changes of it were left out, so its topic does not have all of them.
+ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS incomplete boolean NOT NULL DEFAULT false;
 
 CREATE TABLE IF NOT EXISTS cdc_ops.topics (
   topic       text PRIMARY KEY,

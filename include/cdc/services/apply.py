@@ -17,6 +17,7 @@ from cdc.services.changes import Change, Part, Plan, Report
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.connector_object import ConnectorObject
 from cdc.services.effective import effective_pipeline
+from cdc.services.left_out import leave_out, take_back
 from cdc.services.partition_watch import PartitionWatch
 from cdc.services.reach import yarn_of
 from cdc.services.schema_changes import compared, record_built, settle, waiting
@@ -73,6 +74,10 @@ def apply(
         settle(pipeline, connections, ops)
         for change in planned:
             say(str(change))
+        for table in leave_out(pipeline, connections, ops):
+            say(str(Change("capture", table, "left out until the connector has passed its change")))
+        for table in take_back(pipeline, connections, ops):
+            say(str(Change("capture", table, "taken back")))
         PartitionWatch(pipeline, connections, ops).begin()
         # Anew: a stream may have followed a change meanwhile, whose column the views of before would lack.
         judged = compared(pipeline, connections, ops)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from cdc.connections import Connections
 from cdc.spec import Pipeline
@@ -13,15 +14,24 @@ _JSON = "org.apache.kafka.connect.json.JsonConverter"
 SECRETS = frozenset({"database.password"})
 
 
-def connector_config(pipeline: Pipeline, connections: Connections) -> dict[str, str]:
+def connector_config(
+    pipeline: Pipeline, connections: Connections, left_out: Collection[str] = ()
+) -> dict[str, str]:
     """The connector's whole configuration, every value a text as Connect wants it.
+
+    Args:
+        pipeline: whose tables are captured.
+        connections: where the source is.
+        left_out: tables, by their names in the sinks, that are not captured for now.
 
     Raises:
         ConfigurationError: the source's connection is not known.
     """
     source = pipeline.source
     database = connections.get(source.connection)
-    captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
+    tables = tuple(table for table in pipeline.tables if table.name not in left_out)
+    pipeline = pipeline.model_copy(update={"tables": tables})
+    captured = [(table.schema_name, table.table_name) for table in tables]
     captured.append(split_qualified(source.heartbeat_table))
     return {
         "name": source.connector,

@@ -15,6 +15,7 @@ from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config
+from cdc.services.left_out import left_out
 from cdc.services.reach import connect_of
 from cdc.services.snapshot_signals import ask_for_rows
 from cdc.spec import Pipeline, TableSpec
@@ -36,7 +37,7 @@ class ConnectorObject:
         self._pipeline, self._source, self._ops = pipeline, pipeline.source, ops
         self._admin = connections.get(self._source.admin_connection)
         self._connect = connect_of(pipeline, connections)
-        self._config = connector_config(pipeline, connections)
+        self._config = connector_config(pipeline, connections, left_out(pipeline, ops))
         self._connections = connections
 
     def pending(self) -> list[Change]:

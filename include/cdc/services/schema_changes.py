@@ -205,6 +205,8 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         for sink, offsets in before["parked"].items():
             begins = {int(partition): offset for partition, offset in offsets.items()}
             ops.park(pipeline.name, table.name, sink, why, begins)
+        if before.get("incomplete"):
+            ops.mark_incomplete(pipeline.name, table.name)
         for sink in pipeline.sinks:
             exchange(pipeline, effective_table(table, older), before["name"], sink, connections)
         ops.record_schema(pipeline.name, older)

@@ -6,9 +6,8 @@ import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cdc.clients.http import HttpError
 from cdc.connections import Connections
-from cdc.errors import TransientError
+from cdc.errors import TerminalError, TransientError
 from cdc.model.desired import Desired
 from cdc.model.health import Verdict, evaluate
 from cdc.model.restarts import WINDOW, Restart, may_restart, what_failed, with_restarts
@@ -22,6 +21,7 @@ from cdc.model.samples import (
 from cdc.model.slot_health import GROWTH_WINDOW, retained_growth
 from cdc.ops import OpsStore
 from cdc.services.health import sample_connector, sample_slot
+from cdc.services.left_out import leave_out, take_back
 from cdc.services.reach import connect_of
 from cdc.spec import Pipeline
 
@@ -44,7 +44,8 @@ def watch_connector(pipeline: Pipeline, connections: Connections) -> tuple[Conne
     """The connector; what has failed of it is restarted, as often as the pipeline allows.
 
     A restart is recorded before it is asked for, so that none goes uncounted. Without the ops store nothing
-    is restarted.
+    is restarted. A table whose earlier values stop it at each restart is left out meanwhile
+    (`cdc.services.left_out`).
     """
     policy = pipeline.policies
     sample = sample_connector(pipeline, connections)
@@ -63,7 +64,9 @@ def watch_connector(pipeline: Pipeline, connections: Connections) -> tuple[Conne
                     done = _restarts(ops, pipeline, now)
                     if may_restart([one.at for one in done], policy.connector_restarts_per_hour, now):
                         done.append(_restart(ops, pipeline, connections, sample, now))
-    except (TransientError, HttpError) as error:
+            elif not what_failed(sample):
+                take_back(pipeline, connections, ops)
+    except (TransientError, TerminalError) as error:
         trouble = str(error) if what_failed(sample) else ""
     return sample, with_restarts(verdict, done, policy.connector_restarts_per_hour, now, trouble)
 
@@ -79,7 +82,8 @@ def _restart(
     cause = next((task.cause[:500] for task in sample.tasks if task.trace), "no trace")
     one = Restart(sample.connector, what_failed(sample), cause, now)
     ops.record_restart(pipeline.name, one)
-    connect_of(pipeline, connections).restart(sample.connector)
+    if not leave_out(pipeline, connections, ops):
+        connect_of(pipeline, connections).restart(sample.connector)
     return one
 
 

@@ -11,6 +11,8 @@ from psycopg.sql import SQL, Identifier
 from cdc.clients.connect import ConnectClient
 from cdc.clients.http import HttpError
 from cdc.errors import TransientError, UnavailableError
+from cdc.ops import OpsStore
+from cdc.services.left_out import leave_out
 from local_stack.cases.place import ANCHOR, Place
 
 POLL_S = 0.25
@@ -30,9 +32,9 @@ class CaseSource:
 
     def __init__(self, place: Place) -> None:
         """Nothing is asked before it is needed."""
-        self._place, connections = place, place.connections()
-        self._connect = ConnectClient(connections.get("cdc_connect").url())
-        self.dsn = connections.get("cdc_source_admin").dsn(connect_timeout=10)
+        self._place, self._connections = place, place.connections()
+        self._connect = ConnectClient(self._connections.get("cdc_connect").url())
+        self.dsn = self._connections.get("cdc_source_admin").dsn(connect_timeout=10)
 
     def create(self) -> None:
         """Make the database, with the one table that the pipeline begins with."""
@@ -128,6 +130,12 @@ class CaseSource:
         except (TransientError, HttpError):
             return  # Connect rebalances; whether the slot moves is what counts
         if status is not None and status.failed:
+            # As `cdc_health` does before it restarts what has failed.
+            with OpsStore(self._connections.get("cdc_ops")) as ops:
+                left_out = leave_out(self._place.pipeline(), self._connections, ops)
+            if left_out:
+                self._connect.wait_running(self._place.name, SNAPSHOT_LIMIT_S)
+                return
             causes = [line for line in status.failed.splitlines() if not line.startswith("\t")]
             raise UnavailableError(f"the connector has stopped: {' '.join(causes)}")
 

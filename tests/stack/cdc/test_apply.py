@@ -29,7 +29,9 @@ from cdc.services.changes import Change
 from cdc.services.connector import connector_config
 from cdc.services.connector_object import ConnectorObject
 from cdc.services.health import sample_connector, sample_slot
+from cdc.services.left_out import left_out
 from cdc.services.schema_changes import settle
+from cdc.services.watching import watch_connector
 from cdc.spec import Pipeline, TableSpec
 
 
@@ -204,6 +206,50 @@ def test_9_a_long_value_that_was_not_touched_is_a_placeholder_and_a_moved_row_na
     assert "__debezium.oldkey" not in plain
     assert json.loads(headers["__debezium.oldkey"]) == {"id": 900}
     assert create["source"]["lsn"] == delete["source"]["lsn"]
+
+
+def with_apart(pipeline: Pipeline) -> Pipeline:
+    apart = TableSpec.model_validate(
+        {
+            "source": "public.apart",
+            "stream": pipeline.tables[0].stream,
+            "key": ["id"],
+            "columns": [{"name": "id", "type": "integer", "nullable": False}, {"name": "v", "type": "text"}],
+        }
+    )
+    return pipeline.model_copy(update={"tables": (*pipeline.tables, apart)})
+
+
+def test_90_values_from_before_a_changed_type_hold_up_no_other_table(stack: Any, pipeline: Pipeline) -> None:
+    wider, topic = with_apart(pipeline), "dbserver1.public.apart"
+    name, connect = wider.source.connector, ConnectClient(stack.connections.get("cdc_connect").url())
+    with (
+        connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source,
+        OpsStore(stack.connections.get("cdc_ops")) as ops,
+    ):
+        source.execute("CREATE TABLE apart (id int PRIMARY KEY, v text); INSERT INTO apart VALUES (1, 'one')")
+        apply(wider, stack.connections)
+        wait_for(lambda: len(events(stack, topic)) == 1)
+        connect.stop(name)
+        source.execute("UPDATE apart SET v = 'two'")
+        source.execute("ALTER TABLE apart ALTER v TYPE int USING length(v)")
+        source.execute("UPDATE customers SET full_name = 'behind it' WHERE id = 1")
+        connect.resume(name)
+        wait_for(lambda: bool((status := connect.status(name)) and status.failed))
+        watch_connector(wider, stack.connections)
+        assert left_out(wider, ops) == {"apart"}
+        named = lambda: [e["after"]["full_name"] for e in events(stack, "dbserver1.public.customers")]  # noqa: E731
+        wait_for(lambda: "behind it" in named())
+        # It comes back once the connector has passed the change, and nobody takes its topic for complete.
+        wait_for(lambda: watch_connector(wider, stack.connections) is not None and not left_out(wider, ops))
+        source.execute("INSERT INTO apart VALUES (2, 22)")
+        wait_for(lambda: [e["after"]["v"] for e in events(stack, topic)] == ["one", 22])
+        (parked, _) = [one for one in ops.parked(wider.name) if one.table == "apart"]
+        assert "public.apart.v is integer now, was text" in parked.reason
+        with pytest.raises(ConfigurationError, match="cdc resync apart"):
+            ops.place_to_resume(wider.name, "apart", parked.sink)
+        assert ops.advance_parked(wider.name, parked, {0: 2}) is not None
+        assert ops.place_to_resume(wider.name, "apart", parked.sink) is not None
 
 
 VISITS = "dbserver1.public.visits"

@@ -51,6 +51,12 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
     assert all(isinstance(value, str) for value in config.values())
 
 
+def test_a_table_that_is_left_out_is_not_captured(pipeline: Pipeline, connections: Connections) -> None:
+    config = connector_config(pipeline, connections, {"orders_fact"})
+    assert r"public\.orders," not in config["table.include.list"]
+    assert r"public\.order_items," in config["table.include.list"]
+
+
 def test_columns_that_are_read_at_the_source_are_left_out(
     pipeline: Pipeline, connections: Connections
 ) -> None:
