@@ -382,6 +382,22 @@ class TestRebuild:
         assert shop.parked() == {}
         assert shop.rows("id, years") == [(1, 1), (2, 2)]
 
+    def test_a_table_that_is_left_out_waits_and_comes_back_by_the_new_build_alone(self, shop):
+        self.blocked(shop, "ALTER COLUMN age TYPE text USING 'a' || age", age="a3")
+        lab, name = shop.lab, shop.lab.pipeline.table(shop.name).name
+        lab.ops.leave_out(lab.pipeline.name, name, 1)
+        with pytest.raises(UnavailableError, match="is left out of the capture"):
+            self.rebuild(shop)
+        lab.ops.take_back(lab.pipeline.name, name)
+        with pytest.raises(ConfigurationError, match=f"cdc resync {name}"):
+            resume(lab.prepared("evolving"), lab.pipeline.table(shop.name), accept_loss=False)
+        self.rebuild(shop)
+        assert (shop.parked(), shop.rows("id, age")) == ({}, [(1, "a1"), (2, "a2")])
+        park_table(lab.pipeline, lab.pipeline.table(shop.name), ["clickhouse", "warehouse"], "why", lab.ops)
+        schema_changes.rollback(lab.pipeline, lab.pipeline.table(shop.name), lab.connections, lab.ops)
+        with pytest.raises(ConfigurationError, match="were left out of the capture"):
+            resume(lab.prepared("evolving"), lab.pipeline.table(shop.name), accept_loss=False)
+
     def test_a_changed_type_and_then_one_more(self, shop):
         self.blocked(shop, "ALTER COLUMN age TYPE text USING 'a' || age", age="a3")
         self.rebuild(shop)

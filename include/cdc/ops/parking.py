@@ -86,10 +86,11 @@ class ParkingStore(OpsDatabase):
 
     def leave_out(self, pipeline: str, table: str, until: int) -> None:
         """The connector leaves a parked table out until it has passed a position of the source's log."""
+        said = ". Debezium stopped at it, so changes are left out of the capture: only a new build has them"
         self.rows(
-            "UPDATE cdc_ops.parked SET left_out_until = %s, incomplete = true "
+            "UPDATE cdc_ops.parked SET left_out_until = %s, incomplete = true, reason = reason || %s "
             'WHERE pipeline = %s AND "table" = %s RETURNING 1',
-            (until, pipeline, table),
+            (until, said, pipeline, table),
         )
 
     def mark_incomplete(self, pipeline: str, table: str) -> None:
