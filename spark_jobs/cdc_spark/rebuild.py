@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
 
 log = structlog.get_logger(__name__)
+LEFT_OUT_LIMIT_S = 600.0
+"""`cdc_health` takes tables back every five minutes."""
 Captured = Callable[[Connection, SourceSpec, TableSpec], None]
 Tell = Callable[[str, int], Callable[[int], None]]
 """For a sink, and how many rows the sinks before have: what is told how many rows were read for it."""
@@ -62,7 +65,7 @@ def rebuild(
             f"{table.source} is a changelog, whose events are no other shape's: give it another `name` in "
             "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
-    parked = _parked(run, table)
+    _wait_for_capture(run, table)
     parked_by = run.ops.clock()
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)
@@ -70,6 +73,8 @@ def rebuild(
         raise SchemaChangedError(f"{item.verdict.sentence}. {plan_of(item.verdict.changes, item.table)}")
     new = rebuilt(item.table, item.schema.built, item.found)
     captured(source, run.pipeline.source, new)
+    # Read behind that: a table that has left the capture meanwhile, or leaves it later, is not exchanged.
+    parked = _wait_for_capture(run, table)
     topic, kafka = run.pipeline.topic(table), run.kafka
     checked_generations((topic,), kafka, run.ops)
     begins = kafka.end_offsets([topic], "read_uncommitted")[topic]
@@ -106,13 +111,22 @@ def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
             f"{table.name} is built anew in every sink at once, and has to be parked in each; it is not in "
             f"{', '.join(flowing) or 'all that are named'}: `cdc table park {table.name}`"
         )
-    if any(place.left_out_until is not None for place in found.values()):
-        raise UnavailableError(
-            f"{table.name} is left out of the capture until the connector has passed the change of its "
-            "definition, and a new build would lack what is written meanwhile: DAG cdc_health, or `cdc "
-            "apply`, takes it back then; try again"
-        )
     return found
+
+
+def _wait_for_capture(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:
+    deadline = time.monotonic() + LEFT_OUT_LIMIT_S
+    while True:
+        found = _parked(run, table)
+        if all(place.left_out_until is None for place in found.values()):
+            return found
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"{table.name} is left out of the capture until the connector has passed the change of its "
+                "definition, and a new build would lack what is written meanwhile: DAG cdc_health, or `cdc "
+                "apply`, takes it back then; try again"
+            )
+        time.sleep(1)
 
 
 def _judged(run: JobRun, table: TableSpec, source: Connection) -> Judged:

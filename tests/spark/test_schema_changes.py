@@ -382,7 +382,8 @@ class TestRebuild:
         assert shop.parked() == {}
         assert shop.rows("id, years") == [(1, 1), (2, 2)]
 
-    def test_a_table_that_is_left_out_waits_and_comes_back_by_the_new_build_alone(self, shop):
+    def test_a_table_that_is_left_out_waits_and_comes_back_by_the_new_build_alone(self, shop, monkeypatch):
+        monkeypatch.setattr("cdc_spark.rebuild.LEFT_OUT_LIMIT_S", 0)
         self.blocked(shop, "ALTER COLUMN age TYPE text USING 'a' || age", age="a3")
         lab, name = shop.lab, shop.lab.pipeline.table(shop.name).name
         lab.ops.leave_out(lab.pipeline.name, name, 1)

@@ -20,7 +20,7 @@ class ParkedTable:
         version: another one each time that this is written down, also with the same values.
         left_out_until: the connector leaves the table out until it has passed this position of the source's
             log; None when it captures it.
-        incomplete: changes of the table were left out since it was parked, so its events do not tell them.
+        times_left_out: how often changes of the table were left out since it was parked.
     """
 
     table: str
@@ -30,7 +30,12 @@ class ParkedTable:
     released: bool = False
     version: str = field(default="", compare=False)
     left_out_until: int | None = None
-    incomplete: bool = False
+    times_left_out: int = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """The table's events do not tell all of its changes, so only a new build brings it back."""
+        return self.times_left_out > 0
 
 
 def should_park(bad: int, total: int) -> bool:

@@ -14,7 +14,7 @@ from cdc.ops.base import ADVISORY_CLASS, OpsDatabase
 
 _COLUMNS = (
     '"table", sink, reason, offsets, released_at IS NOT NULL AS released, xmin::text AS version, '
-    "left_out_until, incomplete"
+    "left_out_until, times_left_out"
 )
 _ONE = 'pipeline = %s AND "table" = %s AND sink = %s'
 _SAME = f"{_ONE} AND xmin::text = %s"
@@ -86,17 +86,17 @@ class ParkingStore(OpsDatabase):
 
     def leave_out(self, pipeline: str, table: str, until: int) -> None:
         """The connector leaves a parked table out until it has passed a position of the source's log."""
-        said = ". Debezium stopped at it, so changes are left out of the capture: only a new build has them"
         self.rows(
-            "UPDATE cdc_ops.parked SET left_out_until = %s, incomplete = true, reason = reason || %s "
+            "UPDATE cdc_ops.parked SET left_out_until = %s, times_left_out = times_left_out + 1 "
             'WHERE pipeline = %s AND "table" = %s RETURNING 1',
-            (until, said, pipeline, table),
+            (until, pipeline, table),
         )
 
     def mark_incomplete(self, pipeline: str, table: str) -> None:
         """Events of a parked table do not tell all of its changes."""
         self.rows(
-            'UPDATE cdc_ops.parked SET incomplete = true WHERE pipeline = %s AND "table" = %s RETURNING 1',
+            "UPDATE cdc_ops.parked SET times_left_out = greatest(times_left_out, 1) "
+            'WHERE pipeline = %s AND "table" = %s RETURNING 1',
             (pipeline, table),
         )
 
@@ -116,12 +116,13 @@ class ParkingStore(OpsDatabase):
         """Before an exchange: no resume that began earlier can release the table any more.
 
         Returns:
-            The place to go on with; None when the table was resumed since, or is.
+            The place to go on with; None when the table was resumed since, or is, or changes of it were left
+            out of the capture since.
         """
         return self._change(
             f"UPDATE cdc_ops.parked SET offsets = offsets WHERE {_ONE} "  # noqa: S608 no value is in it
-            "AND released_at IS NULL AND offsets = %s",
-            (pipeline, parked.table, parked.sink, Jsonb(parked.offsets)),
+            "AND released_at IS NULL AND offsets = %s AND left_out_until IS NULL AND times_left_out = %s",
+            (pipeline, parked.table, parked.sink, Jsonb(parked.offsets), parked.times_left_out),
         )
 
     def advance_parked(
@@ -129,7 +130,15 @@ class ParkingStore(OpsDatabase):
     ) -> ParkedTable | None:
         """All that lay before `offsets` is written now; None when somebody else has changed the place."""
         return self._change(
-            f"UPDATE cdc_ops.parked SET offsets = %s, incomplete = false WHERE {_SAME}",  # noqa: S608 no value is in it
+            f"UPDATE cdc_ops.parked SET offsets = %s WHERE {_SAME}",  # noqa: S608 no value is in it
+            (Jsonb(offsets), *_same(pipeline, parked)),
+        )
+
+    def exchanged(self, pipeline: str, parked: ParkedTable, offsets: Mapping[int, int]) -> ParkedTable | None:
+        """The same of a table that was built anew, which has what its events did not tell."""
+        return self._change(
+            "UPDATE cdc_ops.parked SET offsets = %s, times_left_out = 0 "  # noqa: S608 no value is in it
+            f"WHERE {_SAME}",
             (Jsonb(offsets), *_same(pipeline, parked)),
         )
 
@@ -172,5 +181,5 @@ def _parked(row: DictRow) -> ParkedTable:
         row["released"],
         row["version"],
         row["left_out_until"],
-        row["incomplete"],
+        row["times_left_out"],
     )

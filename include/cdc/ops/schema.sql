@@ -101,8 +101,8 @@ CREATE TABLE IF NOT EXISTS cdc_ops.parked (
 ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS released_at timestamptz;
 -- The connector leaves the table out until it has passed this position of the source's log.
 ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS left_out_until bigint;
--- Changes of it were left out, so its topic does not have all of them.
-ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS incomplete boolean NOT NULL DEFAULT false;
+-- How often changes of it were left out since it was parked; above 0 its topic does not have all of them.
+ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS times_left_out integer NOT NULL DEFAULT 0;
 
 CREATE TABLE IF NOT EXISTS cdc_ops.topics (
   topic       text PRIMARY KEY,

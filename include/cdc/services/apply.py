@@ -74,10 +74,10 @@ def apply(
         settle(pipeline, connections, ops)
         for change in planned:
             say(str(change))
-        for table in leave_out(pipeline, connections, ops):
-            say(str(Change("capture", table, "left out until the connector has passed its change")))
-        for table in take_back(pipeline, connections, ops):
-            say(str(Change("capture", table, "taken back")))
+        for name in leave_out(pipeline, connections, ops):
+            say(str(Change("connector", name, "leave the table out until its change is passed")))
+        for name in take_back(pipeline, connections, ops):
+            say(str(Change("connector", name, "capture the table again")))
         PartitionWatch(pipeline, connections, ops).begin()
         # Anew: a stream may have followed a change meanwhile, whose column the views of before would lack.
         judged = compared(pipeline, connections, ops)

@@ -15,7 +15,7 @@ from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config
-from cdc.services.left_out import left_out
+from cdc.services.left_out import capture_settings, left_out
 from cdc.services.reach import connect_of
 from cdc.services.snapshot_signals import ask_for_rows
 from cdc.spec import Pipeline, TableSpec
@@ -37,19 +37,22 @@ class ConnectorObject:
         self._pipeline, self._source, self._ops = pipeline, pipeline.source, ops
         self._admin = connections.get(self._source.admin_connection)
         self._connect = connect_of(pipeline, connections)
-        self._config = connector_config(pipeline, connections, left_out(pipeline, ops))
         self._connections = connections
+
+    @property
+    def _config(self) -> dict[str, str]:
+        return connector_config(self._pipeline, self._connections, left_out(self._pipeline, self._ops))
 
     def pending(self) -> list[Change]:
         """A missing connector, settings that differ, failed tasks, tables without a snapshot."""
         name = self._source.connector
-        registered = self._connect.config(name)
+        registered, config = self._connect.config(name), self._config
         if registered is None:
             return [Change("connector", name, f"register for {len(self._pipeline.tables)} tables")]
         changes = [
-            Change("connector", name, self._difference(key, registered.get(key)))
-            for key in sorted({*registered, *self._config})
-            if registered.get(key) != self._config.get(key)
+            Change("connector", name, _difference(key, registered.get(key), config.get(key)))
+            for key in sorted({*registered, *config})
+            if registered.get(key) != config.get(key)
         ]
         status = self._connect.status(name)
         if status is not None and status.failed:
@@ -69,11 +72,13 @@ class ConnectorObject:
             return
         name = self._source.connector
         first = self._connect.config(name) is None and self._slot() is None
-        changed = self._connect.config(name) != self._config
-        self._connect.validate(self._config)
-        before = (self._slot() or {}).get("active_pid")
-        if changed:
-            self._connect.put(name, self._config)
+        with capture_settings(self._pipeline, self._ops):
+            config = self._config
+            changed = self._connect.config(name) != config
+            self._connect.validate(config)
+            before = (self._slot() or {}).get("active_pid")
+            if changed:
+                self._connect.put(name, config)
         self._wake(name)
         self._connect.wait_running(name, WAIT_S)
         if first:
@@ -175,8 +180,8 @@ class ConnectorObject:
             statement = "SELECT slot_name, active_pid FROM pg_replication_slots WHERE slot_name = %s"
             return cursor.execute(statement, (self._source.slot,)).fetchone()
 
-    def _difference(self, key: str, registered: str | None) -> str:
-        wanted = self._config.get(key)
-        if key in SECRETS:
-            return f"{key} changes"
-        return f"{key}: {registered!r} → {wanted!r}"
+
+def _difference(key: str, registered: str | None, wanted: str | None) -> str:
+    if key in SECRETS:
+        return f"{key} changes"
+    return f"{key}: {registered!r} → {wanted!r}"

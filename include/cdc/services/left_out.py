@@ -4,31 +4,47 @@ Debezium reads the types of a table's columns in the catalogue as it is now, als
 column got another type (3.7). An old value that is none of the new type stops the connector, and with it all
 tables, and does so again after each restart. Such a table is parked for a new build anyway, which reads it at
 the source. So it leaves the capture until the connector has passed the change, and the others go on.
+
+Changelogs are not left out: no new build brings back what their events would lack.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 
+from cdc.clients.connect import ConnectClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
+from cdc.model.schema_change import Kind
 from cdc.ops import OpsStore
 from cdc.services.connector import connector_config
 from cdc.services.effective import effective_pipeline
 from cdc.services.reach import connect_of
-from cdc.services.schema_changes import compared, settle
+from cdc.services.schema_changes import compared, park_changed
+from cdc.services.source_schema import Judged
 from cdc.spec import Pipeline
 
-WAIT_S = 180.0
+WAIT_S = 60.0
 _AT_AN_EVENT = "Error while processing event"
 """What Debezium says when it is not the connection, the slot or Kafka that stops it."""
+_OTHER_VALUES = frozenset({Kind.RETYPED, Kind.REPLACED, Kind.RECREATED})
+_LISTS = ("table.include.list", "snapshot.include.collection.list")
 _SLOT = """
-    SELECT (confirmed_flush_lsn - '0/0')::bigint, active_pid FROM pg_replication_slots WHERE slot_name = %s
+    SELECT (confirmed_flush_lsn - '0/0')::bigint, active_pid, (pg_current_wal_insert_lsn() - '0/0')::bigint
+    FROM pg_replication_slots WHERE slot_name = %s
 """
+
+
+@contextmanager
+def capture_settings(pipeline: Pipeline, ops: OpsStore) -> Iterator[None]:
+    """Held while somebody decides what the connector captures, and registers that."""
+    with ops.exclusively(f"capture {pipeline.name}"):
+        yield
 
 
 def left_out(pipeline: Pipeline, ops: OpsStore) -> frozenset[str]:
@@ -37,40 +53,38 @@ def left_out(pipeline: Pipeline, ops: OpsStore) -> frozenset[str]:
 
 
 def leave_out(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[str, ...]:
-    """When the connector has stopped at an event: leave the tables out whose definition has changed.
+    """When the connector has stopped at an event: leave the tables out whose values have another type now.
 
     They are parked before, and marked, so that no resume takes their topics for complete. With another
-    trouble, or without such a table, nothing is done.
+    trouble, or when the connector does not capture such a table, nothing is done.
 
     Returns:
-        The tables that are left out now and were not before.
+        The tables that the connector goes on without.
 
     Raises:
         UnavailableError: a component does not answer; run it again.
+        ConfigurationError: Connect refuses the registration.
     """
     name = pipeline.source.connector
     connect = connect_of(pipeline, connections)
     status = connect.status(name)
     if status is None or _AT_AN_EVENT not in status.failed:
         return ()
-    known = left_out(pipeline, ops)
-    changed = [
-        item.table
-        for item in compared(pipeline, connections, ops)
-        if item.verdict.blocking
-        and all(change.rebuildable for change in item.verdict.changes)
-        and not item.table.changelog
-        and item.table.name not in known
-    ]
-    if not changed:
-        return ()
-    settle(pipeline, connections, ops)
-    until = _written(pipeline, connections)
-    for table in changed:
-        ops.leave_out(pipeline.name, table.name, until)
-    # What has failed is started again with it.
-    connect.put(name, _config(pipeline, connections, ops, left_out(pipeline, ops)))
-    return tuple(table.name for table in changed)
+    with capture_settings(pipeline, ops):
+        changed = [item for item in compared(pipeline, connections, ops) if _stops_debezium(item)]
+        names = {item.table.name for item in changed}
+        before = connect.config(name) or {}
+        without = _with_lists(before, pipeline, connections, ops, left_out(pipeline, ops) | names)
+        if not changed or without == before:
+            return ()
+        for item in changed:
+            park_changed(pipeline, item, ops)
+        until = _slot(pipeline, connections)[2]
+        for table in sorted(names):
+            ops.leave_out(pipeline.name, table, until)
+        # What has failed is started again with it.
+        connect.put(name, without)
+    return tuple(sorted(names))
 
 
 def take_back(
@@ -86,55 +100,75 @@ def take_back(
 
     Raises:
         UnavailableError: a component does not answer, or the connector does not stream; run it again.
+        ConfigurationError: Connect refuses the registration.
     """
-    out = {(one.table, one.left_out_until) for one in ops.parked(pipeline.name)}
-    waiting = {table for table, until in out if until is not None}
-    if not waiting:
+    if not left_out(pipeline, ops):
         return ()
-    confirmed, before = _slot(pipeline, connections)
-    passed = sorted(table for table, until in out if until is not None and confirmed >= until)
-    if not passed or before is None:
-        return ()
-    name = pipeline.source.connector
-    connect = connect_of(pipeline, connections)
-    wanted = _config(pipeline, connections, ops, frozenset(waiting.difference(passed)))
-    if connect.config(name) == wanted:  # an earlier call has ended before it could tell
-        connect.restart(name, only_failed=False)
-    else:
-        connect.put(name, wanted)
-    # Until another task holds the slot, changes of these tables are passed over.
-    deadline = time.monotonic() + WAIT_S
-    while _slot(pipeline, connections)[1] in (None, before):
-        if time.monotonic() > deadline:
-            raise UnavailableError(
-                f"connector {name} does not stream {WAIT_S:.0f} s after it was given tables back: see "
-                "Connect's log"
-            )
-        sleep(0.5)
-    for table in passed:
-        ops.take_back(pipeline.name, table)
+    with capture_settings(pipeline, ops):
+        parked = [(one.table, one.left_out_until) for one in ops.parked(pipeline.name)]
+        out = {table: until for table, until in parked if until is not None}
+        confirmed, reader, _ = _slot(pipeline, connections)
+        passed = sorted(table for table, until in out.items() if confirmed >= until)
+        if not passed or reader is None:
+            return ()
+        name, connect = pipeline.source.connector, connect_of(pipeline, connections)
+        before = connect.config(name) or {}
+        wanted = _with_lists(before, pipeline, connections, ops, frozenset(out) - frozenset(passed))
+        if wanted == before:  # an earlier call has ended before it could tell
+            connect.restart(name, only_failed=False)
+        else:
+            connect.put(name, wanted)
+        # Until another task holds the slot, changes of these tables are passed over.
+        _wait_for_another(reader, pipeline, connections, connect, sleep)
+        for table in passed:
+            ops.take_back(pipeline.name, table)
     return tuple(passed)
 
 
-def _config(
-    pipeline: Pipeline, connections: Connections, ops: OpsStore, without: frozenset[str]
+def _stops_debezium(item: Judged) -> bool:
+    kinds = {change.kind for change in item.verdict.changes}
+    rebuildable = all(change.rebuildable for change in item.verdict.changes)
+    return bool(item.verdict.blocking and kinds & _OTHER_VALUES) and rebuildable and not item.table.changelog
+
+
+def _with_lists(
+    registered: dict[str, str],
+    pipeline: Pipeline,
+    connections: Connections,
+    ops: OpsStore,
+    without: frozenset[str],
 ) -> dict[str, str]:
-    return connector_config(effective_pipeline(pipeline, ops), connections, without)
+    """What is registered, with other tables: the pipeline file may say more that was not applied yet."""
+    lists = connector_config(effective_pipeline(pipeline, ops), connections, without)
+    return registered | {key: lists[key] for key in _LISTS if key in lists and key in registered}
 
 
-def _written(pipeline: Pipeline, connections: Connections) -> int:
-    admin = connections.get(pipeline.source.admin_connection)
-    with connect_postgres(admin, autocommit=True, application_name="cdc-health") as session:
-        (lsn,) = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone() or (0,)
-    return int(lsn)
+def _wait_for_another(
+    reader: int,
+    pipeline: Pipeline,
+    connections: Connections,
+    connect: ConnectClient,
+    sleep: Callable[[float], None],
+) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while _slot(pipeline, connections)[1] in (None, reader):
+        status = connect.status(pipeline.source.connector)
+        if time.monotonic() > deadline or (status is not None and _AT_AN_EVENT in status.failed):
+            raise UnavailableError(
+                f"connector {pipeline.source.connector} does not stream after it was given tables back: see "
+                "Connect's log"
+            )
+        sleep(0.5)
 
 
-def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None]:
-    """Up to where the connector has confirmed, and the backend that it reads by."""
+def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None, int]:
+    """Up to where the connector has confirmed, the backend that it reads by, and the end of the log."""
     admin = connections.get(pipeline.source.admin_connection)
     try:
         with connect_postgres(admin, autocommit=True, application_name="cdc-health") as session:
             row = session.execute(_SLOT, (pipeline.source.slot,)).fetchone()
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         raise UnavailableError(f"connection {admin.id!r} failed: {error}") from error
-    return (int(row[0] or 0), row[1]) if row else (0, None)
+    if row is None:
+        raise UnavailableError(f"replication slot {pipeline.source.slot} does not exist: run `cdc apply`")
+    return int(row[0] or 0), row[1], int(row[2])

@@ -104,16 +104,16 @@ def exchanged(
         held = {sink: ops.hold_parked(pipeline.name, parked) for sink, parked in build.parked.items()}
         if resumed := [sink for sink, place in held.items() if place is None]:
             raise ConfigurationError(
-                f"{table.name} was resumed in {', '.join(resumed)} while it was built anew, so the new table "
-                "may lack what was written to the old one meanwhile. Nothing was exchanged. Park it again "
-                f"(`cdc table park {table.name}`) and begin once more; it comes back by itself"
+                f"{table.name} was resumed in {', '.join(resumed)} while it was built anew, or left out of "
+                "the capture, so the new table may lack what was written meanwhile. Nothing was exchanged. "
+                f"Park it again (`cdc table park {table.name}`) and begin once more; it comes back by itself"
             )
         for sink in pipeline.sinks:
             exchange(pipeline, table, build.other, sink, connections)
         ops.record_schema(pipeline.name, build.schema)
         places = {}
         for sink_name, place in held.items():
-            moved = place and ops.advance_parked(pipeline.name, place, build.begins)
+            moved = place and ops.exchanged(pipeline.name, place, build.begins)
             if moved is None:
                 raise ConfigurationError(
                     f"{table.name} was parked in {sink_name} once more while it was exchanged: `cdc table "

@@ -75,12 +75,18 @@ def table_state(
         table.source,
         sink,
         "resuming" if parked.released else "parked",
-        parked.reason,
+        parked.reason + _of_capture(parked),
         dict(parked.offsets),
         sum(max(0, offset - begins[partition]) for partition, offset in end.items()) if end else None,
         any(offset < first.get(partition, 0) for partition, offset in parked.offsets.items()),
         dead_letters,
     )
+
+
+def _of_capture(parked: ParkedTable) -> str:
+    if parked.left_out_until is not None:
+        return ". It is left out of the capture until the connector has passed the change"
+    return ". Changes were left out of the capture: only a new build has them" if parked.incomplete else ""
 
 
 def park_table(

@@ -72,7 +72,7 @@ def settle(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple
     judged = compared(pipeline, connections, ops)
     for item in judged:
         if item.verdict.blocking:
-            parked = _park(pipeline, item, ops)
+            parked = park_changed(pipeline, item, ops)
             said.append(_status(item, {item.table.name} if parked else frozenset()))
         elif item.verdict.settled != item.table:
             for sink in pipeline.sinks:
@@ -251,7 +251,8 @@ def _judged_last(pipeline: Pipeline, item: Judged, ops: OpsStore) -> Iterator[bo
         yield now is None or now.revision == item.schema.revision
 
 
-def _park(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
+def park_changed(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
+    """Park a table that waits for an approval; False when another definition was remembered since."""
     reason = reason_of(item.verdict.blocking, item.table)
     with _judged_last(pipeline, item, ops) as last:
         for sink in pipeline.sinks if last else ():

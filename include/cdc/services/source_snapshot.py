@@ -21,7 +21,8 @@ from cdc.spec import Pipeline, TableSpec
 POLL_S = 1.0
 STANDSTILL_S = 600.0
 """How long Debezium may bring nothing while its snapshot is under way."""
-_PATIENCE = Patience(sink_s=3600.0)
+# A blocking snapshot holds up the capture of everything until it ends.
+_PATIENCE = Patience(capture_s=3600.0, sink_s=3600.0)
 
 
 def snapshot_part(

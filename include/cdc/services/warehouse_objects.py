@@ -109,7 +109,8 @@ class WarehouseObjects:
         self, connection: psycopg.Connection[Any], table: TableSpec, there: Mapping[str, str]
     ) -> bool:
         raw = _columns(connection, *self._sink.raw_table(table.name))
-        return all(raw.get(name, kind) == kind for name, kind in there.items())
+        shown = {c.name: c.warehouse_shown for c in sink_columns(table) if c.warehouse_shown}
+        return all((shown.get(name) or raw.get(name, kind)) == kind for name, kind in there.items())
 
     def _make(self, connection: psycopg.Connection[Any], table: TableSpec, on_step: OnStep) -> None:
         pending = self._changes(connection, table)
@@ -164,6 +165,5 @@ def _check_types(subject: str, there: dict[str, str], wanted: dict[str, str]) ->
     if wrong:
         raise SchemaChangedError(
             f"{subject} has columns of other types: {'; '.join(wrong)}. Types are not changed in place: "
-            "give the "
-            "table another name in the pipeline and let it be filled anew, or alter the column by hand"
+            "build it anew (`cdc resync`), or give the table another name in the pipeline"
         )

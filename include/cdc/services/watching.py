@@ -6,8 +6,10 @@ import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import psycopg
+
 from cdc.connections import Connections
-from cdc.errors import TerminalError, TransientError
+from cdc.errors import CdcError, TerminalError, TransientError
 from cdc.model.desired import Desired
 from cdc.model.health import Verdict, evaluate
 from cdc.model.restarts import WINDOW, Restart, may_restart, what_failed, with_restarts
@@ -82,7 +84,11 @@ def _restart(
     cause = next((task.cause[:500] for task in sample.tasks if task.trace), "no trace")
     one = Restart(sample.connector, what_failed(sample), cause, now)
     ops.record_restart(pipeline.name, one)
-    if not leave_out(pipeline, connections, ops):
+    without: tuple[str, ...] = ()
+    # What cannot be looked at now is restarted as ever, and looked at again when it fails again.
+    with contextlib.suppress(CdcError, psycopg.Error):
+        without = leave_out(pipeline, connections, ops)
+    if not without:
         connect_of(pipeline, connections).restart(sample.connector)
     return one
 
