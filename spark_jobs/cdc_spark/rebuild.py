@@ -66,7 +66,6 @@ def rebuild(
             "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
     _wait_for_capture(run, table)
-    parked_by = run.ops.clock()
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)
     if item.found is None or not all(change.rebuildable for change in item.verdict.changes):
@@ -75,6 +74,7 @@ def rebuild(
     captured(source, run.pipeline.source, new)
     # Read behind that: a table that has left the capture meanwhile, or leaves it later, is not exchanged.
     parked = _wait_for_capture(run, table)
+    parked_by = run.ops.clock()
     topic, kafka = run.pipeline.topic(table), run.kafka
     checked_generations((topic,), kafka, run.ops)
     begins = kafka.end_offsets([topic], "read_uncommitted")[topic]

@@ -498,7 +498,7 @@ class TestRebuild:
 
     def test_a_table_that_was_resumed_while_it_was_built_is_not_exchanged(self, shop):
         lab, table = shop.lab, self.parked_by_hand(shop)
-        with pytest.raises(ConfigurationError, match="Nothing was exchanged"):
+        with pytest.raises(ConfigurationError, match="has to be parked in each"):
             rebuild(lab.prepared("evolving"), table, captured=lambda *_: lab.resume(shop.name))
         assert shop.parked() == {}
         assert shop.rows("id") == [(1,)]
