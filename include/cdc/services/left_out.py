@@ -11,7 +11,7 @@ Changelogs are not left out: no new build brings back what their events would la
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -87,12 +87,7 @@ def leave_out(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tu
     return tuple(sorted(names))
 
 
-def take_back(
-    pipeline: Pipeline,
-    connections: Connections,
-    ops: OpsStore,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[str, ...]:
+def take_back(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[str, ...]:
     """Capture tables again that were left out, once the connector has passed what it could not read.
 
     Returns:
@@ -119,7 +114,7 @@ def take_back(
         else:
             connect.put(name, wanted)
         # Until another task holds the slot, changes of these tables are passed over.
-        _wait_for_another(reader, pipeline, connections, connect, sleep)
+        _wait_for_another(reader, pipeline, connections, connect)
         for table in passed:
             ops.take_back(pipeline.name, table)
     return tuple(passed)
@@ -144,11 +139,7 @@ def _with_lists(
 
 
 def _wait_for_another(
-    reader: int,
-    pipeline: Pipeline,
-    connections: Connections,
-    connect: ConnectClient,
-    sleep: Callable[[float], None],
+    reader: int, pipeline: Pipeline, connections: Connections, connect: ConnectClient
 ) -> None:
     deadline = time.monotonic() + WAIT_S
     while _slot(pipeline, connections)[1] in (None, reader):
@@ -158,7 +149,7 @@ def _wait_for_another(
                 f"connector {pipeline.source.connector} does not stream after it was given tables back: see "
                 "Connect's log"
             )
-        sleep(0.5)
+        time.sleep(0.5)
 
 
 def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None, int]:
