@@ -83,9 +83,11 @@ def test_tables_that_share_a_stream_get_their_own_derived_columns(lab, rows):
     ]
 
 
-@pytest.mark.parametrize("here", [0, batch_records.HERE], ids=["by tasks", "by the driver"])
-def test_a_table_without_derived_columns_is_parsed_and_written_in_one_step(lab, rows, here, monkeypatch):
-    monkeypatch.setattr(batch_records, "HERE", here)
+@pytest.mark.parametrize("by_tasks", [True, False], ids=["by tasks", "by the driver"])
+def test_a_table_without_derived_columns_is_parsed_and_written_in_one_step(lab, rows, by_tasks, monkeypatch):
+    if by_tasks:
+        monkeypatch.setattr(batch_records, "HERE", 0)
+        monkeypatch.setattr(batch_records, "FEW", 0)
     # A snapshot's date has two meanings, so the source is asked.
     lab.source("GRANT SELECT ON orders TO debezium")
     document = lab.pipeline.model_dump(by_alias=True)
@@ -127,17 +129,21 @@ def test_a_local_checkpoint_is_files_alone_and_those_of_hadoops_checksums_are_re
     assert lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id") == [{"id": 1}, {"id": 2}]
 
 
-def test_only_a_batch_of_many_records_is_a_job(lab):
-    many, few = {0: batch_records.HERE}, {0: batch_records.HERE - 1}
-
-    def process_of(records: dict[int, int]) -> str:
-        found = RangeRecords(lab.spark, "no:1", BatchRanges({}, {"t": records})).summaries(
-            "t", lambda _: iter([pa.RecordBatch.from_pydict({"summary": [str(os.getpid())]})])
-        )
-        return found[0]
-
-    assert process_of(few) == str(os.getpid())
-    assert process_of(many) != str(os.getpid())
+@pytest.mark.parametrize(
+    ("records", "others", "by_the_driver"),
+    [
+        pytest.param(batch_records.HERE - 1, 0, True, id="a small batch"),
+        pytest.param(batch_records.HERE, 0, False, id="a large batch"),
+        pytest.param(batch_records.FEW, batch_records.HERE, False, id="many of a large batch"),
+        pytest.param(batch_records.FEW - 1, batch_records.HERE, True, id="few of a large batch"),
+    ],
+)
+def test_only_many_records_of_a_large_batch_are_a_job(lab, records, others, by_the_driver):
+    ranges = BatchRanges({}, {"t": {0: records}, "others": {0: others}})
+    (process,) = RangeRecords(lab.spark, "no:1", ranges).summaries(
+        "t", lambda _: iter([pa.RecordBatch.from_pydict({"summary": [str(os.getpid())]})])
+    )
+    assert (process == str(os.getpid())) is by_the_driver
 
 
 def test_a_truncate_hides_the_rows_before_it_and_none_after_it(lab, rows):

@@ -11,7 +11,7 @@ from local_stack.bench.driver import wait_until
 from local_stack.bench.figures import fingerprint, percentile
 from local_stack.bench.load import FIRST, Load
 from local_stack.bench.place import Place
-from local_stack.bench.probes import Probes
+from local_stack.bench.probes import LOOK_S, Probes
 from local_stack.bench.shapes import ORDERS
 from local_stack.bench.sinks import PostgresTable, SinkTable
 from local_stack.bench.usage import cpu_s
@@ -57,10 +57,10 @@ class LiveSource:
         load.prepare()
         return load
 
-    def probes(self, sinks: Mapping[str, SinkTable], load: Load) -> Probes:
+    def probes(self, sinks: Mapping[str, SinkTable], load: Load, look_s: float = LOOK_S) -> Probes:
         """Probes that were not started."""
         connection = self.place.postgres("cdc_source_admin")
-        return Probes(connection, ORDERS, sinks, lambda: load.made, self.next_probe)
+        return Probes(connection, ORDERS, sinks, lambda: load.made, self.next_probe, look_s)
 
     def used(self, load: Load, probes: Probes) -> None:
         """Remember where the next load and probes begin."""

@@ -52,6 +52,7 @@ class Probes:
         sinks: the tables to watch, by name.
         made: how many changes the load has committed.
         first: the number of the first probe; a sink may have earlier ones.
+        look_s: how long a watcher of a sink waits between two looks, each of which costs the machine.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Probes:
         sinks: Mapping[str, SinkTable],
         made: Callable[[], int],
         first: int,
+        look_s: float = LOOK_S,
     ) -> None:
         self._connection, self._table, self._made, self.first = connection, shape.source, made, first
+        self._look_s = look_s
         self.committed: dict[int, float] = {}
         self.made_at: dict[int, int] = {}
         self._base = made()
@@ -166,7 +169,7 @@ class Probes:
                 if self._committed_until > place.unseen:
                     found = table.beyond(PROBES + place.unseen)
                     place.add((key - PROBES for key in found), time.monotonic())
-                time.sleep(LOOK_S)
+                time.sleep(self._look_s)
 
         return watch
 

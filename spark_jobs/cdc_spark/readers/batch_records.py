@@ -26,8 +26,10 @@ from cdc_spark.writers.summary import SCHEMA
 
 SMALL_BATCH = 5_000
 """So few records are one task: the cost of a task is more than what it would do."""
-HERE = 2_000
-"""So few are no task at all: the driver reads and writes them while Spark would still be starting a job."""
+HERE = 10_000
+"""A batch of so few has no tasks at all: starting Spark jobs takes more of the machine than the work does."""
+FEW = 2_000
+"""So few of a table are no task in any batch."""
 Stretches = Iterator[Records]
 Arrows = Iterator[pa.RecordBatch]
 
@@ -66,7 +68,7 @@ class RangeRecords:
     def summaries(self, topic: str, function: Callable[[Stretches], Arrows]) -> list[str]:
         """The same tasks without a query's plan, which takes longer than a small batch; or none."""
         tasks, read = self._tasks(topic)
-        if self.ranges.records(topic) < HERE:
+        if self.ranges.records(topic) < FEW or self.ranges.total() < HERE:
             return list(_texts(function(read(range(tasks)))))
         numbers = self.spark.sparkContext.parallelize(range(tasks), tasks)
         return numbers.mapPartitions(lambda mine: _texts(function(read(mine)))).collect()

@@ -32,6 +32,10 @@ class BatchRanges:
         start = self.start.get(topic, {})
         return sum(end - start.get(partition, 0) for partition, end in self.end.get(topic, {}).items())
 
+    def total(self) -> int:
+        """The records of all topics, at most."""
+        return sum(map(self.records, self.end))
+
     def of(self, topic: str) -> list[OffsetRange]:
         """The ranges of a topic that are not empty.
 
