@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-GONE = "__debezium_unavailable_value"
+from cdc.model.toast import PLACEHOLDER as GONE
+
 PARTIAL = {"email": GONE, "tags": [GONE], "preferences": GONE}
 SHOWN = "SELECT id, full_name, email, email_normalized, tags, preferences FROM VIEW.customers ORDER BY id"
 TABLE = "public.customers"

@@ -26,6 +26,10 @@ from cdc.model.floors import NO_FLOOR, Floor, is_current
 from cdc.model.reconcile import fence_version
 from cdc.model.version import generation_of
 
+PLACEHOLDER = "__cdc_unchanged_2f6b1c9e4d7a4085b3e0"
+"""What the connectors send for such a value (`unavailable.value.placeholder`). Debezium's own default is a
+text that a user could write, and then no event would tell which of the two is meant."""
+
 
 class State(Enum):
     """What the task knows after an event that it has read."""

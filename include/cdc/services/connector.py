@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from cdc.connections import Connections
+from cdc.model.toast import PLACEHOLDER
 from cdc.spec import Pipeline
 from cdc.spec.names import split_qualified, topic_name
 
@@ -77,6 +78,7 @@ def _values() -> dict[str, str]:
         "value.converter.schemas.enable": "false",
         # By default Connect's converter writes a column's DEFAULT in place of a NULL (KIP-581).
         "value.converter.replace.null.with.default": "false",
+        "unavailable.value.placeholder": PLACEHOLDER,
         # The header that names the old key of a moved row; Connect's default has no form that can be read.
         "header.converter": _JSON,
         "header.converter.schemas.enable": "false",

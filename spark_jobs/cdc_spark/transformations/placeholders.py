@@ -1,4 +1,4 @@
-"""Debezium's placeholder for a TOAST value that an update did not touch: it must never be written."""
+"""The placeholder for a TOAST value that an update did not touch: it must never be written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-TEXT = "__debezium_unavailable_value"
+from cdc.model.toast import PLACEHOLDER as TEXT
+
 _BYTES = base64.b64encode(TEXT.encode()).decode()
 _NUMBERS = list(TEXT.encode())
 _PAIR = f'{{"{TEXT}":"{TEXT}"}}'

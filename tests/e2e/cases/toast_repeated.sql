@@ -30,3 +30,7 @@ END $$;
 DELETE FROM toast_repeated WHERE id = 2;
 UPDATE toast_repeated SET id = 2 WHERE id = 55;
 UPDATE toast_repeated SET n = 1000 WHERE id = 2;
+-- step
+-- Debezium's default placeholder, as a user's own text.
+UPDATE toast_repeated SET other = '__debezium_unavailable_value' WHERE id IN (7, 8);
+UPDATE toast_repeated SET n = n + 1 WHERE id = 8;

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cdc.model.toast import PLACEHOLDER as GONE
 from cdc.services.capturable import entry
 from cdc.services.catalogue import read_tables
 from cdc.services.compare import compare_table
@@ -14,7 +15,6 @@ from cdc.spec import TableSpec
 from tests.postgres_types.recording import Recorded, recorded
 from tests.stack.types.conftest import Lab
 
-GONE = "__debezium_unavailable_value"
 NAMES = (
     "select", "user", "table", 'say "hi"', "it's", "back`tick", "back\\slash", "100%", "%s", "what?",
     "{brace}", "Mixed Case", "mixed case", "ID", "Id", "日本語", "dot.ted", "semi;colon", "-- comment", "$1",

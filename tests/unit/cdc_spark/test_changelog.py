@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cdc.ddl.columns import sink_columns
 from cdc.model.snapshot_events import SnapshotPoint, begin_event, row_event
+from cdc.model.toast import PLACEHOLDER
 from cdc.model.version import pack
 from cdc.spec import TableSpec
 from cdc_spark.transformations.changelog import ChangelogParser
@@ -130,7 +131,7 @@ def test_a_dead_letter_from_before_the_rows_were_read_anew_is_settled(run, chang
 
 @pytest.mark.parametrize("half", ["before", "after"])
 def test_a_placeholder_is_never_written(run, change, half):
-    lacking = {**ROW, "name": "__debezium_unavailable_value"}
+    lacking = {**ROW, "name": PLACEHOLDER}
     value = change("u", lacking, ROW) if half == "before" else change("u", ROW, lacking)
     bad, _ = run((None, value, 0, 5))
     assert f"row {half}" in json.loads(bad["_note"])["message"]

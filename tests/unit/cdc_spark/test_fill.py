@@ -9,12 +9,12 @@ import pytest
 
 from cdc.errors import SchemaChangedError
 from cdc.model.floors import NO_FLOOR, Floor
+from cdc.model.toast import PLACEHOLDER as GONE
 from cdc.model.version import pack
 from cdc_spark.transformations import memory
 from cdc_spark.transformations.cdc_transformer import Trust
 from cdc_spark.transformations.limits import POSTGRES
 
-GONE = "__debezium_unavailable_value"
 ROW = {"id": 1, "name": "a", "price": "1.50", "labels": ["x", None]}
 STORED = (1, "stored", Decimal("9.00"), ["s"], pack(1, 2), 100, False)
 SOURCE = (1, "source", "7.00", ["now"])

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from cdc.model.floors import NO_FLOOR
+from cdc.model.toast import PLACEHOLDER as GONE
 from cdc.spec import TableSpec
 from cdc_spark.transformations import memory
 from cdc_spark.transformations.cdc_transformer import TableContext
@@ -20,7 +21,6 @@ from cdc_spark.transformations.lookups import SourceRows, StoredRows
 from cdc_spark.transformations.parse import row_function
 from tests.unit.cdc_spark.conftest import World
 
-GONE = "__debezium_unavailable_value"
 PARTITIONS = 2
 SCHEMA = pa.schema(
     {"key": pa.binary(), "value": pa.binary(), "partition": pa.int32(), "offset": pa.int64(),

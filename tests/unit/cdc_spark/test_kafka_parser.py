@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from cdc.errors import GenerationError
+from cdc.model.toast import PLACEHOLDER
 from cdc.model.version import pack
 from cdc.spec import TableSpec
 from cdc_spark.transformations.kafka_parser import KafkaParser
@@ -97,8 +98,8 @@ def test_what_cannot_be_written_is_told_and_the_others_go_on(run, event, key, va
     assert words in note(bad)["message"]
 
 
-def test_a_text_that_merely_contains_the_placeholder_is_a_users_own(run, event):
-    text = "what is __debezium_unavailable_value?"
+@pytest.mark.parametrize("text", [f"what is {PLACEHOLDER}?", "__debezium_unavailable_value"])
+def test_a_text_that_contains_the_placeholder_or_is_debeziums_default_is_a_users_own(run, event, text):
     assert run((KEY, event("u", {**ROW, "name": text}), 0, 1))[0]["name"] == text
 
 

@@ -1,21 +1,21 @@
-"""Debezium's placeholders for values that an update left alone, as they look in JSON."""
+"""The placeholders for values that an update left alone, as they look in JSON."""
 
 from __future__ import annotations
 
 import orjson
 import pytest
 
+from cdc.model.toast import PLACEHOLDER as TEXT
 from cdc_spark.transformations import placeholders
 
-TEXT = "__debezium_unavailable_value"
-BASE64 = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="
+BASE64 = "X19jZGNfdW5jaGFuZ2VkXzJmNmIxYzllNGQ3YTQwODViM2Uw"
 FORMS = {
     "text, varchar, json, jsonb, numeric, tsvector, ranges": TEXT,
     "bytea, composites, multiranges": BASE64,
     "text[], varchar[], char[], json[], jsonb[]": [TEXT],
     "bytea[]": [BASE64],
     "integer[], bigint[], date[]": list(TEXT.encode()),
-    "uuid[]": ["b68a35a7-17ad-35b3-af2a-ae46edb4545a"],
+    "uuid[]": ["c484e55a-2176-335e-8b84-3f62ec59a45a"],
     "hstore": f'{{"{TEXT}":"{TEXT}"}}',
 }
 

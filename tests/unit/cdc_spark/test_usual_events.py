@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdc.model.toast import PLACEHOLDER
 from cdc.spec import TableSpec
 from cdc_spark.transformations.kafka_parser import KafkaParser
 from cdc_spark.transformations.records import Records
@@ -59,7 +60,7 @@ UNUSUAL = [
     event("u", {"b": "k", "a": 1}),
     event("u", {"b": "k", "a": 1}, [1]),
     event("d", {"b": "k", "a": 1}, row(1, "k")),
-    event("d", {"b": "__debezium_unavailable_value", "a": 1}),
+    event("d", {"b": PLACEHOLDER, "a": 1}),
     event("c", {"b": "k", "a": 1}, row(1, "k"), lsn=None),
     event("?", {"b": "k", "a": 1}, row(1, "k")),
     (b"[1, 2]", USUAL[0][1]),
