@@ -14,6 +14,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import CdcError
+from cdc.model.bounds import Offsets
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_spark.batch import BatchProcessor, Outcome
@@ -22,6 +23,7 @@ from cdc_spark.failures import Broken, Leave, Next, cause_of, next_step
 from cdc_spark.jobs import BaseJob
 from cdc_spark.leases import LeaseKeeper
 from cdc_spark.progress import QueryIdentity, unreported
+from cdc_spark.readers.beginnings import beginnings
 from cdc_spark.readers.checkpoint import OffsetLog
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.kafka import KafkaReader
@@ -87,6 +89,7 @@ class SinkQuery:
         self._query: StreamingQuery | None = None
         self._processor: BatchProcessor | None = None
         self._offsets: OffsetLog | None = None
+        self._begins: Offsets | None = None
         self._outcomes: dict[int, Outcome] = {}
         self._error: BaseException | None = None
         self._failures = 0
@@ -141,7 +144,8 @@ class SinkQuery:
         fence(plan.sink, services.connections, plan.name, lease.epoch)
         bootstrap = services.connections.get(plan.pipeline.kafka.connection).bootstrap_servers()
         topics = tuple(plan.pipeline.topic(table) for table in plan.stream.tables)
-        generations = checked_generations(topics, KafkaClient(bootstrap), services.ops)
+        kafka = KafkaClient(bootstrap)
+        generations = checked_generations(topics, kafka, services.ops)
         deadline_s = plan.pipeline.streaming.lease_s / 3
         context = QueryContext(
             plan.pipeline,
@@ -155,12 +159,13 @@ class SinkQuery:
         )
         if self._offsets is None:
             offsets = OffsetLog(services.spark, plan.checkpoint)
+            self._begins = beginnings(offsets, kafka, topics, generations)
             self._record_unreported(offsets)
             self._offsets = offsets
         self._processor = BatchProcessor(context, services.job, services.ops)
         reader = KafkaReader(bootstrap, topics, plan.pipeline.streaming.max_offsets_per_trigger)
         # Tasks read the records themselves, so a batch's frame need not have any column.
-        writer = reader.stream(services.spark).select().writeStream.queryName(plan.name)
+        writer = reader.stream(services.spark, self._begins).select().writeStream.queryName(plan.name)
         writer = writer.option("checkpointLocation", plan.checkpoint).foreachBatch(self._on_batch)
         if plan.once:
             writer = writer.trigger(availableNow=True)

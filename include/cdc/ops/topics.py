@@ -41,12 +41,20 @@ class TopicStore(OpsDatabase):
     def raise_generation(self, actual: TopicIdentity, ends: Mapping[int, int]) -> int:
         """Begin a topic's next generation at the partitions' end offsets; returns it.
 
-        The caller has stopped the connector and drained the streams.
+        The caller has stopped the connector and drained the streams. Of a topic that was made anew nobody
+        has read anything, whatever offsets of the one before a query has reported.
         """
         with self.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (actual.topic,))
-            entries = raised(_entries(connection, [actual.topic]), actual, dict(ends))
+            before = _entries(connection, [actual.topic])
+            entries = raised(before, actual, dict(ends))
             _record(connection, actual, entries)
+            if actual.topic_id not in {entry.topic_id for entry in before}:
+                connection.execute(
+                    "UPDATE cdc_ops.progress SET until_offsets = until_offsets - %(topic)s, "
+                    "end_offsets = end_offsets - %(topic)s WHERE until_offsets ? %(topic)s",
+                    {"topic": actual.topic},
+                )
         return entries[0].generation
 
     def generations(self, topics: Iterable[str]) -> Generations:

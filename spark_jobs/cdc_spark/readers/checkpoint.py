@@ -1,10 +1,11 @@
-"""What a query's checkpoint says about a batch: the offsets that it covers."""
+"""What a query's checkpoint says: the offsets that a batch covers, and of which topics."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from cdc_spark.readers.offset_ranges import OffsetRange, lost
 
 FIRST = "sources/0/0"
 """Where Spark's Kafka source keeps the offsets at which a new query's first batch begins."""
+TOPICS = "topics.json"
+"""Beside Spark's own: the ids of the topics whose offsets these are."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,43 @@ class OffsetLog:
             if until is not None:
                 return batch_id, until
         return None
+
+    def ended(self) -> Offsets | None:
+        """Up to where the query has read; where it begins while no batch is committed; None of a new one."""
+        committed = self.committed()
+        return self._read(FIRST) if committed is None else committed[1]
+
+    def topic_ids(self) -> dict[str, str]:
+        """The id of each topic, as far as that was kept."""
+        text = self._text(TOPICS)
+        return {} if text is None else json.loads(text)
+
+    def keep_topic_ids(self, ids: Mapping[str, str]) -> None:
+        """Write them, before the query reads."""
+        data = json.dumps(dict(ids)).encode()
+        try:
+            system, path = self._hadoop(TOPICS)
+            stream = system.create(path, True)
+            try:
+                stream.write(bytearray(data))
+            finally:
+                stream.close()
+        except Py4JJavaError as error:
+            raise UnavailableError(f"{self.checkpoint} cannot be written: {error.java_exception}") from error
+
+    def set_aside(self) -> str:
+        """Rename the whole folder; returns its new name. What is left is as if the query had never run."""
+        kept = f"{self.checkpoint}.until-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        jvm: Any = self.spark.sparkContext._jvm  # noqa: SLF001
+        try:
+            system, path = self._hadoop()
+            renamed = system.rename(path, jvm.org.apache.hadoop.fs.Path(kept))
+        except Py4JJavaError as error:
+            raise UnavailableError(f"{self.checkpoint} cannot be renamed: {error.java_exception}") from error
+        if not renamed:
+            raise UnavailableError(f"{self.checkpoint} cannot be renamed to {kept}: is that there already?")
+        self._last = None
+        return kept
 
     @cached_property
     def _local_folder(self) -> Path | None:

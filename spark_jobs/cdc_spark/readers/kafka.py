@@ -38,14 +38,14 @@ class KafkaReader:
     topics: tuple[str, ...]
     max_offsets: int = 200_000
 
-    def stream(self, spark: SparkSession) -> DataFrame:
-        """The topics from their beginning, then on and on; a checkpoint says where to go on."""
+    def stream(self, spark: SparkSession, begins: Offsets | None = None) -> DataFrame:
+        """The topics on and on: from the checkpoint's end, else from `begins`, else from their beginning."""
         return (
             spark.readStream.format("kafka")
             .options(**_OPTIONS)
             .option("kafka.bootstrap.servers", self.bootstrap)
             .option("subscribe", ",".join(self.topics))
-            .option("startingOffsets", "earliest")
+            .option("startingOffsets", "earliest" if begins is None else _text(begins))
             .option("maxOffsetsPerTrigger", self.max_offsets)
             .load()
         )

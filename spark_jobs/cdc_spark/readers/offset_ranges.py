@@ -191,8 +191,9 @@ def lost(detail: str) -> GenerationError:
     """What is said when Kafka no longer has what was not read."""
     return GenerationError(
         f"Kafka no longer has records that this query has not read (retention, or the topic was made anew): "
-        f"{detail}. Rows may be missing in the sink: raise the topic's retention, then read the table's rows "
-        "again by an incremental snapshot"
+        f"{detail}. Rows may be missing in the sink. Raise the topic's retention; then stop connector and "
+        "stream, close the topic's generation (`cdc generation raise`), start both, and have what is "
+        "missing mended: `cdc reconcile --repair`"
     )
 
 

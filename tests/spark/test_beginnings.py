@@ -1,0 +1,110 @@
+"""A topic that was made anew, or has lost what was not read: refused, until its generation is raised."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from cdc.clients.kafka import KafkaClient
+from cdc.services.topics import raise_generation
+
+CUSTOMERS = "public.customers"
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not seen in time"
+        time.sleep(0.1)
+
+
+def make_anew(lab, topic):
+    admin = AdminClient({"bootstrap.servers": lab.connections.get("cdc_kafka").bootstrap_servers()})
+    kafka = KafkaClient(lab.connections.get("cdc_kafka").bootstrap_servers())
+    before = kafka.topic_identity(topic)
+    admin.delete_topics([topic])[topic].result(30)
+    wait_for(lambda: kafka.topic_identity(topic) is None)
+    kafka.create_topic(topic, 3, 3_600_000)
+    wait_for(lambda: (found := kafka.topic_identity(topic)) is not None and found != before)
+
+
+def raise_(lab, source):
+    kafka = KafkaClient(lab.connections.get("cdc_kafka").bootstrap_servers())
+    topic = lab.topic(source)
+    ends = kafka.end_offsets([topic], "read_uncommitted")[topic]
+    actual = kafka.topic_identity(topic)
+    assert actual is not None
+    return raise_generation(lab.pipeline, lab.pipeline.table(source), actual, ends, lab.ops)
+
+
+@pytest.mark.parametrize("more", [1, 5], ids=["fewer events than were read", "more events than were read"])
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning(lab, rows, more, capsys):
+    for number in range(3, 10, 3):
+        lab.send(CUSTOMERS, "c", {**rows.customer, "id": number, "phone": "before"})
+    assert lab.run("customers") == 0
+    topic = lab.topic(CUSTOMERS)
+    make_anew(lab, topic)
+    lab.send(CUSTOMERS, "u", {**rows.customer, "id": 3, "phone": "after"})
+    for number in range(12, 12 + 3 * more, 3):
+        lab.send(CUSTOMERS, "c", {**rows.customer, "id": number, "phone": "after"})
+    assert lab.run("customers") != 0
+    assert "cdc generation raise" in capsys.readouterr().out
+
+    assert raise_(lab, CUSTOMERS) == (2, ())
+    assert all(topic not in progress.until_offsets for progress in lab.ops.latest_progress(lab.pipeline.name))
+    assert lab.run("customers") == 0
+    expected = [{"id": 3, "phone": "after"}, {"id": 6, "phone": "before"}, {"id": 9, "phone": "before"}]
+    expected += [{"id": number, "phone": "after"} for number in range(12, 12 + 3 * more, 3)]
+    query = "SELECT id, phone FROM VIEW.customers ORDER BY id"
+    assert lab.both(query) == (expected, expected)
+    progress = lab.ops.latest_progress(lab.pipeline.name)
+    assert [p.until_offsets[topic][0] for p in progress] == [1 + more] * 2
+
+    # The new checkpoint goes on like any other.
+    lab.send(CUSTOMERS, "d", {**rows.customer, "id": 6})
+    assert lab.run("customers") == 0
+    del expected[1]
+    assert lab.both(query) == (expected, expected)
+
+
+def test_the_other_topics_of_the_stream_go_on_where_they_were(lab, rows):
+    for number in (3, 6):
+        lab.send("public.orders", "c", {**rows.order, "id": number})
+        lab.send("public.order_items", "c", {**rows.item, "order_id": number})
+    assert lab.run("orders", sinks=("warehouse",)) == 0
+    # What the query has read of it is gone by now, and missed by nobody.
+    lab.delete_records("public.order_items", 0, 2)
+    make_anew(lab, lab.topic("public.orders"))
+    lab.send("public.orders", "c", {**rows.order, "id": 9})
+    lab.send("public.order_items", "c", {**rows.item, "order_id": 9})
+    assert lab.producer.flush(30) == 0
+    raise_(lab, "public.orders")
+    assert lab.run("orders", sinks=("warehouse",)) == 0
+    assert lab.warehouse("SELECT id FROM VIEW.orders_fact ORDER BY id") == [{"id": n} for n in (3, 6, 9)]
+    assert lab.warehouse("SELECT order_id FROM VIEW.order_items ORDER BY order_id") == [
+        {"order_id": n} for n in (3, 6, 9)
+    ]
+    (progress,) = lab.ops.latest_progress(lab.pipeline.name)
+    assert {t: parts[0] for t, parts in progress.until_offsets.items()} == {
+        lab.topic("public.orders"): 1,
+        lab.topic("public.order_items"): 3,
+    }
+
+
+def test_what_kafka_has_lost_stops_a_query_until_its_generation_is_closed(lab, rows, capsys):
+    lab.send(CUSTOMERS, "c", {**rows.customer, "id": 3})
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    for number in (6, 9):
+        lab.send(CUSTOMERS, "c", {**rows.customer, "id": number})
+    assert lab.producer.flush(30) == 0
+    lab.delete_records(CUSTOMERS, 0, 2)
+    assert lab.run("customers", sinks=("warehouse",)) != 0
+    assert "cdc generation raise" in capsys.readouterr().out
+
+    raise_(lab, CUSTOMERS)
+    lab.send(CUSTOMERS, "c", {**rows.customer, "id": 12})
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    # Of what was lost the reconciliation tells.
+    assert lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id") == [{"id": n} for n in (3, 9, 12)]
