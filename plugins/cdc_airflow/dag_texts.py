@@ -165,8 +165,8 @@ while the stream runs: above everything that is in the topic, below everything t
 overwritten. A second run of the same rows changes nothing.
 
 - *direct*: the stream's own job reads the rows, page after page.
-- *snapshot*: Debezium reads them by an incremental snapshot, and they come as events; for tables whose keys
-  nothing proves the place of.
+- *snapshot*: Debezium reads them, and they come as events; for tables whose keys nothing proves the place
+  of. A table with stored generated columns, or with a name that needs quotes, holds up all others meanwhile.
 
 The log says how far it is, `cdc runs` too. A run that was broken off goes on where it was, within a day.
 Rows that the source does not have stay: `cdc_reconciliation` removes them, `cdc_resync` as well.

@@ -154,8 +154,8 @@ def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: boo
         said = ", ".join(f"{begin} to {end - 1} of partition {p}" for p, (begin, end) in lost.items())
         raise GenerationError(
             f"{parked.table} is parked in {parked.sink} from offsets that Kafka no longer has: {said} of "
-            f"{topic} are lost to retention. Read the table's rows again by an incremental snapshot (a row "
-            "of type execute-snapshot in the signal table), then resume with --accept-loss"
+            f"{topic} are lost to retention. Build the table anew (`cdc resync {parked.table}`), or resume "
+            f"it with --accept-loss and have what is missing mended: `cdc reconcile {parked.table} --repair`"
         )
     return {p: max(start[p], offset) for p, offset in earliest.items()}
 

@@ -98,7 +98,7 @@ def _backfill(run: JobRun, table: TableSpec, asked: BoundedRun, size: int) -> No
     keys = SourceKeys(source, table, Scope.from_document(asked.window))
     keys.check()
     fences = Fences(run.pipeline, run.connections, run.ops, table)
-    places = KeyPlaces(run.pipeline, run.connections, table, fences)
+    places = KeyPlaces(run.connections, table, fences)
     generations = checked_generations((fences.topic,), run.kafka, run.ops)
     processors = {
         s.name: BatchProcessor(context_of(run, s, generations), run.job, run.ops) for s in run.sinks

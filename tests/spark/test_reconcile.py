@@ -453,7 +453,7 @@ def test_keys_that_lie_where_nobody_computes_them_are_not_repaired(shop) -> None
     lab.alter_warehouse("DELETE FROM RAW.customers WHERE id = 1")
     report = reconciled(lab, patience=shop.patience())
     assert "is stored from partition 0" in report.refused
-    assert "execute-snapshot" in report.refused
+    assert "--method snapshot" in report.refused
     assert report.left == {"warehouse": 1}
     assert len(lab.warehouse("SELECT id FROM VIEW.customers")) == 5
 

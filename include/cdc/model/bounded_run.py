@@ -33,7 +33,7 @@ class Method(StrEnum):
     DIRECT = "direct"
     """The stream's own job reads them, and writes them as repairs are written."""
     SNAPSHOT = "snapshot"
-    """Debezium reads them by an incremental snapshot, and they come as events."""
+    """Debezium reads them by a snapshot, and they come as events."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class BoundedRun:
         """Which part of the table it is about."""
         if self.kind is RunKind.BACKFILL:
             scope = Scope.from_document({"from_key": (), "until_key": (), "where": "", **self.window})
-            by = ", by incremental snapshot" if self.window.get("method") == Method.SNAPSHOT else ""
+            by = ", by a snapshot" if self.window.get("method") == Method.SNAPSHOT else ""
             return f"{scope.sentence}{by}"
         if self.kind is RunKind.REPLAY:
             return f"events from {self.window.get('from', '?')} until {self.window.get('until', '?')}"

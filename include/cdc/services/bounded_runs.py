@@ -54,14 +54,14 @@ def ask_backfill(
         table: the table.
         scope: which rows.
         method: how they are read.
-        sinks: where they are written; all by default. An incremental snapshot reaches all.
+        sinks: where they are written; all by default. A snapshot reaches all.
         anew: never go on with one that was broken off.
         say: is told what is left out.
 
     Raises:
         ConfigurationError: the table has no key, the scope is not what it has to be, or no stream would write
-            what an incremental snapshot reads.
-        UnsupportedSourceError: nothing proves where the table's keys live; an incremental snapshot does it.
+            what a snapshot reads.
+        UnsupportedSourceError: nothing proves where the table's keys live; a snapshot does it.
         UnavailableError: a component does not answer.
     """
     table = effective_pipeline(pipeline, ops).table(table.name)
@@ -71,13 +71,13 @@ def ask_backfill(
             f"`cdc table snapshot {table.name}`"
         )
     if method is Method.SNAPSHOT and sinks:
-        raise ConfigurationError("an incremental snapshot reaches every sink: leave the sinks out")
+        raise ConfigurationError("a snapshot reaches every sink: leave the sinks out")
     if method is Method.SNAPSHOT:
         _require_stream(pipeline, ops, table)
     chosen = _writable(pipeline, ops, table, sinks or pipeline.sinks, say)
     estimate = SourceKeys(connections.get(pipeline.source.connection), table, scope).check()
     if method is Method.DIRECT:
-        KeyPlaces(pipeline, connections, table, Fences(pipeline, connections, ops, table)).prove(chosen)
+        KeyPlaces(connections, table, Fences(pipeline, connections, ops, table)).prove(chosen)
     window = {"method": str(method), **scope.as_document()}
     names = [sink.name for sink in chosen]
     return ops.begin_run(

@@ -19,7 +19,7 @@ from cdc.model.partitioner import misplaced, partition_of
 from cdc.services.checksums import Key
 from cdc.services.compare import clickhouse_rows, postgres_rows
 from cdc.services.fences import Fences
-from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
+from cdc.spec import ClickHouseSink, SinkSpec, TableSpec
 
 SAMPLE = 2_000
 """Stored keys that have to lie where the partitioner says."""
@@ -33,14 +33,11 @@ class KeyPlaces:
     stream has stored: each came from the partition that is computed for its key. A topic that never had an
     event needs no proof: all its partitions end at 0, so a repair has the same version in each.
 
-    What it does not do: guess. A table without that proof is refused, and an incremental snapshot mends it.
+    What it does not do: guess. A table without that proof is refused, and a snapshot mends it.
     """
 
-    def __init__(
-        self, pipeline: Pipeline, connections: Connections, table: TableSpec, fences: Fences
-    ) -> None:
-        self._pipeline, self._connections = pipeline, connections
-        self._table, self._fences = table, fences
+    def __init__(self, connections: Connections, table: TableSpec, fences: Fences) -> None:
+        self._connections, self._table, self._fences = connections, table, fences
         self._forms = [(column.name, column.pg_type.kind.form) for column in table.key_columns]
 
     def placed(self, keys: Iterable[Key]) -> list[tuple[bytes, int]]:
@@ -133,10 +130,8 @@ class KeyPlaces:
             return list(postgres_rows(stack, connection, composed))
 
     def _refusal(self, why: str) -> UnsupportedSourceError:
-        signal = self._pipeline.source.signal_table
         return UnsupportedSourceError(
             f"{self._table.source} cannot be repaired row by row: {why}, so nothing proves which partition a "
-            "key lives in and a repair could hide later changes. Read the rows again by an incremental "
-            f"snapshot instead: `cdc backfill {self._table.name} --method snapshot`, or a row of type "
-            f"execute-snapshot in {signal}, with a condition that names them"
+            "key lives in and a repair could hide later changes. Have Debezium read the rows again instead: "
+            f"`cdc backfill {self._table.name} --method snapshot`, with a condition that names them"
         )

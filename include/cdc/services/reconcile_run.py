@@ -110,7 +110,7 @@ def sentences(report: TableReconciliation) -> list[str]:
         lines.append(report.refused)
     if report.cut:
         lines.append(
-            f"{report.table}: more keys may differ than one run looks at: run it again, or read the table "
-            "anew by an incremental snapshot"
+            f"{report.table}: more keys may differ than one run looks at: run it again, or build the table "
+            f"anew: `cdc resync {report.table}`"
         )
     return lines

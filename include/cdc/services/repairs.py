@@ -30,7 +30,7 @@ class Repairs:
         fences: Fences,
     ) -> None:
         self._pipeline, self._ops, self._table, self._rows = pipeline, ops, table, rows
-        self._places = KeyPlaces(pipeline, connections, table, fences)
+        self._places = KeyPlaces(connections, table, fences)
 
     def ask(
         self, run: UUID, sinks: Sequence[SinkSpec], confirmed: Mapping[str, Mapping[Key, Confirmed]]

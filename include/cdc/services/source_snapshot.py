@@ -13,7 +13,7 @@ from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
 from cdc.ops import OpsStore
 from cdc.services.fences import Ends, Fences, Patience
 from cdc.services.reach import connect_of
-from cdc.services.snapshot_signals import ask_for_rows
+from cdc.services.snapshot_signals import SnapshotKind, ask_for_rows
 from cdc.services.source_keys import SourceKeys
 from cdc.services.watermarks import unfinished_snapshots
 from cdc.spec import Pipeline, TableSpec
@@ -21,8 +21,9 @@ from cdc.spec import Pipeline, TableSpec
 POLL_S = 1.0
 STANDSTILL_S = 600.0
 """How long Debezium may bring nothing while its snapshot is under way."""
+_PATIENCE = Patience(sink_s=3600.0)
 # A blocking snapshot holds up the capture of everything until it ends.
-_PATIENCE = Patience(capture_s=3600.0, sink_s=3600.0)
+_BLOCKED = Patience(capture_s=3600.0, sink_s=3600.0)
 
 
 def snapshot_part(
@@ -49,7 +50,10 @@ def snapshot_part(
     position = {"signal": signal, "since": since}
     ops.advance_run(run.id, run.done, position)
     scope = Scope.from_document(run.window)
-    fences.wait_captured(_ask(pipeline, connections, table, scope, signal))
+    kind = _ask(pipeline, connections, table, scope, signal)
+    if kind == "blocking":
+        fences = Fences(pipeline, connections, ops, table, _BLOCKED)
+    fences.wait_captured(_position(pipeline, connections))
     connect = connect_of(pipeline, connections)
     done, still = run.done, 0.0
     while {"", table.source} & set(unfinished_snapshots(connect.offsets(pipeline.source.connector))):
@@ -70,15 +74,17 @@ def snapshot_part(
     ops.end_run(run.id)
 
 
-def _ask(pipeline: Pipeline, connections: Connections, table: TableSpec, scope: Scope, signal: str) -> int:
-    """Write the signal, if it is not there; returns the source's log position behind it."""
+def _ask(
+    pipeline: Pipeline, connections: Connections, table: TableSpec, scope: Scope, signal: str
+) -> SnapshotKind:
+    """Write the signal, if it is not there."""
     source = connections.get(pipeline.source.connection)
     condition = SourceKeys(source, table, scope).filter_text()
     with connect_postgres(source, autocommit=True, application_name="cdc-backfill") as session:
-        ask_for_rows(
+        kinds = ask_for_rows(
             session, pipeline.source.signal_table, [table.source], condition=condition, signal=signal
         )
-    return _position(pipeline, connections)
+    return kinds[table.source]
 
 
 def _position(pipeline: Pipeline, connections: Connections) -> int:

@@ -70,7 +70,7 @@ def test_runs_say_how_far_they_are_and_one_that_was_killed_is_broken_off(found) 
     failed = runs["order_items"]
     assert (failed["bad"], failed["unit"], failed["took"]) == (3, "events", "60 s")
     assert "does not answer" in failed["message"]
-    assert runs["customers"]["part"] == "every row, by incremental snapshot"
+    assert runs["customers"]["part"] == "every row, by a snapshot"
 
 
 def test_reports_say_what_was_compared_what_differed_what_was_mended_and_which_keys(found) -> None:

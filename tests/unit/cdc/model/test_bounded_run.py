@@ -60,7 +60,7 @@ def test_progress_is_a_sentence() -> None:
 def test_which_part_a_run_is_about_is_a_sentence() -> None:
     assert RUN.part == "every row"
     some = {"method": "snapshot", **Scope(("1",), condition="x").as_document()}
-    assert replace(RUN, window=some).part == "from 1 where x, by incremental snapshot"
+    assert replace(RUN, window=some).part == "from 1 where x, by a snapshot"
     events = replace(RUN, kind=RunKind.REPLAY, window={"from": "earliest", "until": "latest"})
     assert events.part == "events from earliest until latest"
     assert replace(RUN, kind=RunKind.RESYNC).part == "every row"

@@ -48,7 +48,7 @@ def prove(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Any:
         connections = SimpleNamespace(get=lambda _: None)
         table = pipeline.table("customers")
         sinks = [sink for sink in pipeline.sinks if isinstance(sink, ClickHouseSink)]
-        KeyPlaces(pipeline, cast("Connections", connections), table, cast("Fences", fences)).prove(sinks)
+        KeyPlaces(cast("Connections", connections), table, cast("Fences", fences)).prove(sinks)
 
     return run
 
