@@ -79,7 +79,8 @@ def judge_retention(sample: RetentionSample, policy: MaintenanceSpec) -> Verdict
             f"{subject}: Kafka has removed events that were not read yet: {said}",
             figures,
             "Raise the topic's retention. A parked table: `cdc resync` builds it anew, or `cdc table resume "
-            "--accept-loss`. A query: `cdc generation raise` closes what is lost. Then `cdc reconcile --repair`.",
+            "--accept-loss`. A query: `cdc generation raise` closes what is lost. Then "
+            "`cdc reconcile --repair`.",
         )
     if keeps is None:
         return Verdict(Level.OK, subject, f"{subject}: Kafka keeps every event", figures)
