@@ -159,7 +159,8 @@ class SinkQuery:
         )
         if self._offsets is None:
             offsets = OffsetLog(services.spark, plan.checkpoint)
-            self._begins = beginnings(offsets, kafka, topics, generations)
+            # Once it is set aside, a second attempt finds no checkpoint.
+            self._begins = beginnings(offsets, kafka, topics, generations) or self._begins
             self._record_unreported(offsets)
             self._offsets = offsets
         self._processor = BatchProcessor(context, services.job, services.ops)

@@ -150,7 +150,7 @@ def hold(
         return trial
 
     warm = _try(source, sinks, capacity * WARM_SHARE, min(WARM_S, seconds), problem)
-    say(f"{warm.rate:,.0f} changes/s for {warm.seconds:.0f} s: everything is warm")
+    say(f"warmed up with {warm.made:,.0f} changes/s for {warm.seconds:.0f} s")
     share = greatest_share(lambda one: attempt(one, min(SEARCH_S, seconds / 3)).held)
     held = None
     for _ in range(TRIALS):
