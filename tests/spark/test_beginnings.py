@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from cdc.clients.kafka import KafkaClient
 from cdc.services.topics import raise_generation
+from tests.spark.waiting import wait_for
 
 CUSTOMERS = "public.customers"
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not seen in time"
-        time.sleep(0.1)
 
 
 def make_anew(lab, topic):
@@ -25,9 +17,9 @@ def make_anew(lab, topic):
     kafka = KafkaClient(lab.connections.get("cdc_kafka").bootstrap_servers())
     before = kafka.topic_identity(topic)
     admin.delete_topics([topic])[topic].result(30)
-    wait_for(lambda: kafka.topic_identity(topic) is None)
+    wait_for(lambda: kafka.topic_identity(topic) is None, 60)
     kafka.create_topic(topic, 3, 3_600_000)
-    wait_for(lambda: (found := kafka.topic_identity(topic)) is not None and found != before)
+    wait_for(lambda: (found := kafka.topic_identity(topic)) is not None and found != before, 60)
 
 
 def raise_(lab, source):

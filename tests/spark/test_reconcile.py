@@ -6,8 +6,7 @@ import itertools
 import json
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +25,7 @@ from cdc.spec import TableSpec
 from cdc_spark.bounded import repair
 from cdc_spark.main import drive
 from tests.spark.test_commands import Shell
+from tests.spark.waiting import wait_for
 
 TABLE = "public.customers"
 NAMES = "id, email, full_name, phone, tier, tags, preferences, external_id, created_at, updated_at"
@@ -180,13 +180,6 @@ def reconciler(lab, **options: Any) -> Reconciler:
 
 def reconciled(lab, **options: Any) -> TableReconciliation:
     return reconciler(lab, **options).reconcile(lab.pipeline.table(TABLE))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.2)
 
 
 def plant(lab) -> None:

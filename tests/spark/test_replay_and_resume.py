@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +16,7 @@ from cdc_spark.batch import BatchProcessor
 from cdc_spark.contexts import QueryContext
 from cdc_spark.main import drive
 from cdc_spark.readers.checkpoint import BatchRanges
+from tests.spark.waiting import wait_for
 
 
 def refuse(lab, rule: str) -> None:
@@ -116,24 +116,24 @@ def test_a_table_that_a_person_parks_and_resumes_under_a_running_stream_loses_no
     driver.start()
     writer.start()
     try:
-        wait_for(lambda: lab.warehouse(query)[0]["n"] > 20)
+        wait_for(lambda: lab.warehouse(query)[0]["n"] > 20, 90)
         park_table(lab.pipeline, lab.pipeline.table("customers"), ("warehouse",), "maintenance", lab.ops)
         parked_at = datetime.now(UTC)
         # The batch that was under way has ended, and later ones have passed the table over.
-        wait_for(lambda: sum(b.started_at > parked_at for b in batches()) > 1)
+        wait_for(lambda: sum(b.started_at > parked_at for b in batches()) > 1, 90)
         held, seen = lab.warehouse(query), len(batches())
-        wait_for(lambda: len(batches()) > seen + 1)
+        wait_for(lambda: len(batches()) > seen + 1, 90)
         assert lab.warehouse(query) == held
         assert lab.resume("public.customers") == 0
         assert lab.ops.parked(lab.pipeline.name) == []
         goal = len(sent)
-        wait_for(lambda: lab.warehouse(query)[0]["n"] >= goal)
+        wait_for(lambda: lab.warehouse(query)[0]["n"] >= goal, 90)
     finally:
         ended.set()
         writer.join(120)
         lab.producer.flush(30)
     try:
-        wait_for(lambda: lab.warehouse(query)[0]["n"] == len(sent))
+        wait_for(lambda: lab.warehouse(query)[0]["n"] == len(sent), 90)
     finally:
         lab.ops.request_stop(lab.pipeline.name, "customers")
         driver.join(120)
@@ -215,10 +215,3 @@ def test_parking_that_nobody_can_confirm_makes_its_events_wait(lab, rows):
     (parked,) = lab.ops.parked(lab.pipeline.name)
     assert lab.ops.release(lab.pipeline.name, parked, parked.offsets)
     assert set(processor.process(lab.spark, both)) == {"orders_fact", "order_items"}
-
-
-def wait_for(condition, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.2)

@@ -17,7 +17,8 @@ from cdc.services.bounded_runs import ask_backfill, ask_replay, ask_resync
 from cdc.services.compare import compare_table
 from cdc_spark.windows import carry_out
 from tests.spark.test_commands import Shell
-from tests.spark.test_reconcile import NAMES, SINKS, TABLE, Flowing, Shop, ids, wait_for
+from tests.spark.test_reconcile import NAMES, SINKS, TABLE, Flowing, Shop, ids
+from tests.spark.waiting import wait_for
 
 
 @pytest.fixture
