@@ -41,10 +41,16 @@ class GenerationEntry:
 
 
 class Generations:
-    """The generation of any coordinates of the recorded topics."""
+    """The generation of any coordinates of the recorded topics.
 
-    def __init__(self, cuts: dict[str, dict[int, list[tuple[int, int]]]]) -> None:
-        self._cuts = cuts
+    Attributes:
+        topic_ids: of the topics as they are recorded now, where that is known.
+    """
+
+    def __init__(
+        self, cuts: dict[str, dict[int, list[tuple[int, int]]]], topic_ids: Mapping[str, str] | None = None
+    ) -> None:
+        self._cuts, self.topic_ids = cuts, dict(topic_ids or {})
 
     @classmethod
     def from_entries(cls, entries: Iterable[GenerationEntry]) -> Generations:
@@ -65,7 +71,8 @@ class Generations:
                     raise GenerationError(
                         f"{topic}[{partition}]: generations do not rise with the offsets: {steps}"
                     )
-        return cls({topic: dict(partitions) for topic, partitions in cuts.items()})
+        ids = {topic: entry.topic_id for topic, entry in newest.items()}
+        return cls({topic: dict(partitions) for topic, partitions in cuts.items()}, ids)
 
     def of(self, topic: str, partition: int, offset: int) -> int:
         """The generation of an event.

@@ -34,16 +34,13 @@ def beginnings(
     Raises:
         UnavailableError: Kafka does not answer.
     """
-    earliest = kafka.earliest_offsets(topics)
-    found = {topic: kafka.topic_identity(topic) for topic in topics}
-    ids = {topic: identity.topic_id for topic, identity in found.items() if identity is not None}
-    known = checkpoint.topic_ids()
+    ids, known = generations.topic_ids, checkpoint.topic_ids()
     ended = checkpoint.ended()
     begins = None
     if ended is not None:
         anew = {topic for topic, topic_id in ids.items() if known.get(topic, topic_id) != topic_id}
         closed = {topic: newest_begins(generations, topic) for topic in topics}
-        begins = new_beginnings(ended, anew, earliest, closed)
+        begins = new_beginnings(ended, anew, kafka.earliest_offsets(topics), closed)
         if begins is not None:
             kept = checkpoint.set_aside()
             log.warning("a checkpoint cannot go on, and another begins", kept=kept, begins=begins)
