@@ -152,10 +152,19 @@ def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: boo
     lost = {p: (start[p], offset) for p, offset in earliest.items() if start[p] < offset}
     if any(p in parked.offsets for p in lost) and not accept_loss:
         said = ", ".join(f"{begin} to {end - 1} of partition {p}" for p, (begin, end) in lost.items())
+        if run.pipeline.table(parked.table).changelog:
+            todo = (
+                "These events are gone for good. Resume it with --accept-loss, and have the rows that the "
+                f"source has now read as events: `cdc table snapshot {parked.table}`"
+            )
+        else:
+            todo = (
+                f"Build the table anew (`cdc resync {parked.table}`), or resume it with --accept-loss and "
+                f"have what is missing mended: `cdc reconcile {parked.table} --repair`"
+            )
         raise GenerationError(
             f"{parked.table} is parked in {parked.sink} from offsets that Kafka no longer has: {said} of "
-            f"{topic} are lost to retention. Build the table anew (`cdc resync {parked.table}`), or resume "
-            f"it with --accept-loss and have what is missing mended: `cdc reconcile {parked.table} --repair`"
+            f"{topic} are lost to retention. {todo}"
         )
     return {p: max(start[p], offset) for p, offset in earliest.items()}
 

@@ -89,7 +89,6 @@ class SinkQuery:
         self._query: StreamingQuery | None = None
         self._processor: BatchProcessor | None = None
         self._offsets: OffsetLog | None = None
-        self._begins: Offsets | None = None
         self._outcomes: dict[int, Outcome] = {}
         self._error: BaseException | None = None
         self._failures = 0
@@ -157,16 +156,15 @@ class SinkQuery:
             lease.epoch,
             deadline_s,
         )
+        offsets = OffsetLog(services.spark, plan.checkpoint)
+        begins = beginnings(offsets, kafka, topics, generations, self._reported())
         if self._offsets is None:
-            offsets = OffsetLog(services.spark, plan.checkpoint)
-            # Once it is set aside, a second attempt finds no checkpoint.
-            self._begins = beginnings(offsets, kafka, topics, generations) or self._begins
             self._record_unreported(offsets)
-            self._offsets = offsets
+        self._offsets = offsets
         self._processor = BatchProcessor(context, services.job, services.ops)
         reader = KafkaReader(bootstrap, topics, plan.pipeline.streaming.max_offsets_per_trigger)
         # Tasks read the records themselves, so a batch's frame need not have any column.
-        writer = reader.stream(services.spark, self._begins).select().writeStream.queryName(plan.name)
+        writer = reader.stream(services.spark, begins).select().writeStream.queryName(plan.name)
         writer = writer.option("checkpointLocation", plan.checkpoint).foreachBatch(self._on_batch)
         if plan.once:
             writer = writer.trigger(availableNow=True)
@@ -176,6 +174,16 @@ class SinkQuery:
         services.spark.sparkContext.setLocalProperty("spark.scheduler.pool", plan.sink.name)
         self._query = writer.start()
         log.info("query started", query=plan.name, epoch=lease.epoch, checkpoint=plan.checkpoint)
+
+    def _reported(self) -> Offsets:
+        """Up to where the pipeline's queries have read each topic into this sink."""
+        identity = self.plan.identity
+        until: dict[str, dict[int, int]] = {}
+        for progress in self._services.ops.latest_progress(identity.pipeline, sink=identity.sink):
+            for topic, partitions in progress.until_offsets.items():
+                known = until.setdefault(topic, {})
+                known |= {p: max(offset, known.get(p, 0)) for p, offset in partitions.items()}
+        return until
 
     def _record_unreported(self, offsets: OffsetLog) -> None:
         """A driver that was killed between a commit and its report leaves a batch that nobody knows of."""

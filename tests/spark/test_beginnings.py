@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from cdc.clients.kafka import KafkaClient
-from cdc.services.topics import raise_generation
+from cdc.services.topics import Raised, raise_generation, topics_made_anew
+from cdc.spec import Pipeline
+from cdc_spark.main import query_plans
+from cdc_spark.readers.checkpoint import Beginning, OffsetLog
 from tests.spark.waiting import wait_for
 
 CUSTOMERS = "public.customers"
+ITEMS = "public.order_items"
 
 
 def make_anew(lab, topic):
@@ -44,7 +50,10 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(lab, rows, more, 
     assert lab.run("customers") != 0
     assert "cdc generation raise" in capsys.readouterr().out
 
-    assert raise_(lab, CUSTOMERS) == (2, ())
+    kafka = KafkaClient(lab.connections.get("cdc_kafka").bootstrap_servers())
+    assert set(topics_made_anew(lab.pipeline, kafka, lab.ops)) == {topic}
+    assert raise_(lab, CUSTOMERS) == Raised(2, (), {})
+    assert topics_made_anew(lab.pipeline, kafka, lab.ops) == {}
     assert all(topic not in progress.until_offsets for progress in lab.ops.latest_progress(lab.pipeline.name))
     assert lab.run("customers") == 0
     expected = [{"id": 3, "phone": "after"}, {"id": 6, "phone": "before"}, {"id": 9, "phone": "before"}]
@@ -100,3 +109,49 @@ def test_what_kafka_has_lost_stops_a_query_until_its_generation_is_closed(lab, r
     assert lab.run("customers", sinks=("warehouse",)) == 0
     # Of what was lost the reconciliation tells.
     assert lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id") == [{"id": n} for n in (3, 9, 12)]
+
+
+def moved(lab, source, stream):
+    tables = tuple(
+        # The job of another stream adds no columns.
+        table.model_copy(update={"stream": stream, "derived": ()}) if table.source == source else table
+        for table in lab.pipeline.tables
+    )
+    document = lab.pipeline.model_copy(update={"tables": tables}).model_dump(by_alias=True)
+    return replace(lab, pipeline=Pipeline.model_validate(document))
+
+
+def test_a_table_that_moves_to_another_stream_and_back_is_read_on(lab, rows):
+    def send_item(order):
+        lab.send(ITEMS, "c", {**rows.item, "order_id": order})
+
+    def items():
+        return [row["order_id"] for row in lab.warehouse("SELECT order_id FROM VIEW.order_items ORDER BY 1")]
+
+    send_item(3)
+    assert lab.run("orders", sinks=("warehouse",)) == 0
+    apart = moved(lab, ITEMS, "items")
+    send_item(6)
+    lab.send("public.orders", "c", {**rows.order, "id": 3})
+    assert apart.run("orders", sinks=("warehouse",)) == 0
+    assert lab.warehouse("SELECT id FROM VIEW.orders_fact") == [{"id": 3}]
+    assert items() == [3]
+    assert apart.run("items", sinks=("warehouse",)) == 0
+    assert items() == [3, 6]
+
+    # What the other query has read is missed by nobody.
+    lab.delete_records(ITEMS, 0, 2)
+    send_item(9)
+    assert lab.run("orders", sinks=("warehouse",)) == 0
+    assert items() == [3, 6, 9]
+
+
+def test_a_driver_that_dies_before_its_first_batch_leaves_where_that_begins(lab, rows):
+    for number in (3, 6):
+        lab.send(CUSTOMERS, "c", {**rows.customer, "id": number})
+    (plan,) = query_plans(lab.prepared("customers", sinks=("warehouse",)), str(lab.checkpoints))
+    begins = {lab.topic(CUSTOMERS): {0: 1, 1: 0, 2: 0}}
+    ids = lab.ops.generations([lab.topic(CUSTOMERS)]).topic_ids
+    OffsetLog(lab.spark, plan.checkpoint).keep_beginning(Beginning(ids, begins))
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    assert lab.warehouse("SELECT id FROM VIEW.customers") == [{"id": 6}]

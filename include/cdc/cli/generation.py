@@ -42,13 +42,24 @@ def raise_(
         )
     ends = kafka.end_offsets([topic], isolation="read_uncommitted")[topic]
     with target.ops() as ops:
-        generation, parked = raise_generation(target.pipeline, table, actual, ends, ops)
-    out.print(f"{topic}: generation {generation} begins at {ends}", highlight=False)
-    if parked:
+        raised = raise_generation(target.pipeline, table, actual, ends, ops)
+    out.print(f"{topic}: generation {raised.generation} begins at {ends}", highlight=False)
+    if table.changelog:
+        mend = f"`cdc table snapshot {table.name}` has the rows that the source has now read as events"
+    else:
+        mend = f"`cdc reconcile {table.name} --repair` mends it"
+    if raised.gone:
         out.print(
-            f"[yellow]{table.name} is parked in {', '.join(parked)}[/]: what it had not written went with "
-            f"the topic that was there before. Start the connector and the stream, `cdc table resume "
-            f"{table.name}`, then `cdc reconcile {table.name} --repair`",
+            f"[yellow]{table.name} is parked in {', '.join(raised.gone)}[/]: what it had not written went "
+            "with the topic that was there before. Start the connector and the stream, "
+            f"`cdc table resume {table.name}`; then {mend}",
+            highlight=False,
+        )
+    if raised.unread:
+        said = ", ".join(f"{offsets:,} offsets of it into {sink}" for sink, offsets in raised.unread.items())
+        out.print(
+            f"[yellow]The stream has not read {said}[/]. What Kafka still has of them it reads when it "
+            f"starts; what retention has removed is passed over from now on, and {mend}",
             highlight=False,
         )
 

@@ -80,7 +80,7 @@ def judge_retention(sample: RetentionSample, policy: MaintenanceSpec) -> Verdict
             figures,
             "Raise the topic's retention. A parked table: `cdc resync` builds it anew, or `cdc table resume "
             "--accept-loss`. A query: `cdc generation raise` closes what is lost. Then "
-            "`cdc reconcile --repair`.",
+            "`cdc reconcile --repair`; of a changelog `cdc table snapshot`.",
         )
     if keeps is None:
         return Verdict(Level.OK, subject, f"{subject}: Kafka keeps every event", figures)

@@ -31,12 +31,14 @@ class Fence:
         ends: E, read uncommitted, of the pipeline's topics.
         snapshots: why a source table's snapshot is not known to be complete, by `schema.table`; the entry
             `""` is about every table.
+        anew: why a topic is not the one whose offsets were recorded, by topic.
     """
 
     lsn: int
     complete_until: datetime | None
     ends: Offsets
     snapshots: Mapping[str, str] = field(default_factory=dict)
+    anew: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def doubt_of(fence: Fence, source: str, topic: str, facts: SinkFacts) -> str:
     """
     if topic not in fence.ends:
         return f"topic {topic} does not exist yet: run DAG cdc_connectors"
-    if why := fence.snapshots.get(source) or fence.snapshots.get(""):
+    if why := fence.anew.get(topic) or fence.snapshots.get(source) or fence.snapshots.get(""):
         return why
     if facts.parked:
         return f"the table is parked: {facts.parked}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
-from cdc.errors import ConfigurationError, ConflictError
+from cdc.errors import ConfigurationError, ConflictError, GenerationError
 from cdc.model.generations import TopicIdentity, check_topic
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
@@ -77,16 +79,41 @@ class Topics:
             )
 
 
+def topics_made_anew(pipeline: Pipeline, kafka: KafkaClient, ops: OpsStore) -> dict[str, str]:
+    """Why a topic is not the one whose offsets were recorded, and what to do, by topic."""
+    found = {}
+    for topic in map(pipeline.topic, pipeline.tables):
+        actual = kafka.topic_identity(topic)
+        if actual is not None:
+            try:
+                check_topic(ops.topic_identity(topic), actual)
+            except GenerationError as error:
+                found[topic] = str(error)
+    return found
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A topic's next generation, and what is not in the sinks of what was before.
+
+    Args:
+        generation: the generation.
+        gone: sinks in which the table is parked, and which lack what it had not written of the topic before.
+        unread: by sink, how many offsets before this generation its query has not reported.
+    """
+
+    generation: int
+    gone: tuple[str, ...]
+    unread: Mapping[str, int]
+
+
 def raise_generation(
     pipeline: Pipeline, table: TableSpec, actual: TopicIdentity, ends: Mapping[int, int], ops: OpsStore
-) -> tuple[int, tuple[str, ...]]:
+) -> Raised:
     """Begin the next generation of a table's topic at these end offsets; connector and stream are stopped.
 
     Where the table is parked it waits for offsets: 0 in partitions that were added, and in all of a topic
     that was made anew; what had not been written of the topic before is gone with it.
-
-    Returns:
-        The generation, and the sinks in which something is gone.
 
     Raises:
         ConflictError: the table is parked or resumed by somebody else at the same time.
@@ -101,4 +128,17 @@ def raise_generation(
                 f"{table.name} was parked or resumed in {item.sink} at the same time, and the generation was "
                 "not raised: run it again"
             )
-    return ops.raise_generation(actual, ends), tuple(item.sink for item in parked if anew)
+    unread = {} if anew else _unread(pipeline, table, actual.topic, ends, ops)
+    gone = tuple(item.sink for item in parked if anew)
+    return Raised(ops.raise_generation(actual, ends), gone, unread)
+
+
+def _unread(
+    pipeline: Pipeline, table: TableSpec, topic: str, ends: Mapping[int, int], ops: OpsStore
+) -> dict[str, int]:
+    read = {p.sink: p.until_offsets.get(topic, {}) for p in ops.latest_progress(pipeline.name, table.stream)}
+    behind = {
+        sink.name: sum(max(0, end - read.get(sink.name, {}).get(p, 0)) for p, end in ends.items())
+        for sink in pipeline.sinks
+    }
+    return {sink: offsets for sink, offsets in behind.items() if offsets}

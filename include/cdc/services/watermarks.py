@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from cdc.errors import UnavailableError
 from cdc.model.watermark import Fence, SinkFacts, Watermark, behind, doubt_of, lsn_number, lsn_text
 from cdc.ops import OpsStore
 from cdc.services.reach import connect_of, kafka_of
+from cdc.services.topics import topics_made_anew
 from cdc.spec import Pipeline
 from cdc.spec.names import join_qualified, split_qualified
 
@@ -60,6 +61,8 @@ def prove(
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
         ops.ensure_schema()
         fence = read_fence(pipeline, connections, ops.snapshotted(pipeline.name), capture_patience_s, clock)
+        # Asked after the ends: offsets of the topic that was there before say nothing about this one.
+        fence = replace(fence, anew=topics_made_anew(pipeline, kafka_of(pipeline, connections), ops))
         facts = _wait_for_sinks(pipeline, ops, fence, sink_patience_s, clock)
         found = tuple(_judged(pipeline, fence, facts, clock.now()))
         ops.record_watermarks(found, began)

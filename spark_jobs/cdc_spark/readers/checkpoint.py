@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
+from pydantic import TypeAdapter
 from pyspark.sql import SparkSession
 
 from cdc.errors import UnavailableError
@@ -19,8 +21,8 @@ from cdc_spark.readers.offset_ranges import OffsetRange, lost
 
 FIRST = "sources/0/0"
 """Where Spark's Kafka source keeps the offsets at which a new query's first batch begins."""
-TOPICS = "topics.json"
-"""Beside Spark's own: the ids of the topics whose offsets these are."""
+BEGINNING = "beginning.json"
+"""Beside Spark's own: how the query began."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,22 @@ class BatchRanges:
         """Where each partition of a topic begins in this batch."""
         start = self.start.get(topic, {})
         return {partition: start.get(partition, 0) for partition in self.end.get(topic, {})}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What Spark's own files do not say of a checkpoint.
+
+    Args:
+        topic_ids: of the topics whose offsets it has.
+        begins: where it begins in them, when it takes the place of another one.
+    """
+
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    begins: Offsets | None = None
+
+
+_BEGINNING = TypeAdapter(Beginning)
 
 
 @dataclass
@@ -108,18 +126,18 @@ class OffsetLog:
         committed = self.committed()
         return self._read(FIRST) if committed is None else committed[1]
 
-    def topic_ids(self) -> dict[str, str]:
-        """The id of each topic, as far as that was kept."""
+    def beginning(self) -> Beginning:
+        """What was kept of how the query began; nothing is known of one that never did."""
         try:
-            return dict(json.loads(self._text(TOPICS) or "{}"))
+            return _BEGINNING.validate_json(self._text(BEGINNING) or "{}")
         except ValueError:
-            return {}  # a driver died while it wrote them, before its query began
+            return Beginning()  # a driver died while it wrote it, before its query began
 
-    def keep_topic_ids(self, ids: Mapping[str, str]) -> None:
-        """Write them, before the query reads."""
-        data = json.dumps(dict(ids)).encode()
+    def keep_beginning(self, beginning: Beginning) -> None:
+        """Write it, before the query reads."""
+        data = _BEGINNING.dump_json(beginning)
         try:
-            system, path = self._hadoop(TOPICS)
+            system, path = self._hadoop(BEGINNING)
             stream = system.create(path, True)
             try:
                 stream.write(bytearray(data))
@@ -162,19 +180,22 @@ class OffsetLog:
         if self._local_folder is not None:
             try:
                 return [path.name for path in (self._local_folder / folder).iterdir()]
-            except OSError:
+            except OSError as error:
+                self._check_missing(folder, error)
                 return []
         try:
             system, path = self._hadoop(folder)
             return [str(status.getPath().getName()) for status in system.listStatus(path)]
-        except Py4JJavaError:
+        except Py4JJavaError as error:
+            self._check_missing(folder, error)
             return []
 
     def _text(self, name: str) -> str | None:
         if self._local_folder is not None:
             try:
                 return (self._local_folder / name).read_text("utf-8")
-            except OSError:
+            except OSError as error:
+                self._check_missing(name, error)
                 return None
         jvm: Any = self.spark.sparkContext._jvm  # noqa: SLF001
         try:
@@ -184,8 +205,21 @@ class OffsetLog:
                 return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
             finally:
                 stream.close()
-        except Py4JJavaError:
+        except Py4JJavaError as error:
+            self._check_missing(name, error)
             return None
+
+    def _check_missing(self, name: str, error: OSError | Py4JJavaError) -> None:
+        """A file that is not there is nothing; one that cannot be read is no reason to begin anew."""
+        cause: Any = error
+        if isinstance(error, Py4JJavaError):
+            gateway: Any = self.spark.sparkContext._gateway  # noqa: SLF001
+            cause = error.java_exception
+            missing = is_instance_of(gateway, cause, "java.io.FileNotFoundException")
+        else:
+            missing = isinstance(error, FileNotFoundError)
+        if not missing:
+            raise UnavailableError(f"{self.checkpoint}/{name} cannot be read: {cause}") from error
 
 
 def parse_offset_log(text: str) -> Offsets | None:

@@ -193,7 +193,7 @@ def lost(detail: str) -> GenerationError:
         f"Kafka no longer has records that this query has not read (retention, or the topic was made anew): "
         f"{detail}. Rows may be missing in the sink. Raise the topic's retention; then stop connector and "
         "stream, close the topic's generation (`cdc generation raise`), start both, and have what is "
-        "missing mended: `cdc reconcile --repair`"
+        "missing mended: `cdc reconcile --repair`, or `cdc table snapshot` of a changelog"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnsupportedSourceError
 from cdc.services.capturable import differences, refusal
@@ -66,12 +67,15 @@ def connections(postgres: Any) -> Connections:
     with psycopg.connect(made.dsn()) as connection:
         connection.execute((REPO / "include/local_stack/source/schema.sql").read_text(encoding="utf-8"))
         connection.execute(ODD)
+        # What PostgreSQL says of names and types follows the database's settings.
+        connection.execute("ALTER DATABASE shop SET quote_all_identifiers = on")
+        connection.execute("ALTER DATABASE shop SET search_path = sales")
     return Connections([made.model_copy(update={"id": name}) for name in ("cdc_source", "cdc_source_admin")])
 
 
 @pytest.fixture
 def tables(connections: Connections) -> Iterator[dict[str, SourceTable]]:
-    with psycopg.connect(connections.get("cdc_source_admin").dsn()) as connection:
+    with connect_postgres(connections.get("cdc_source_admin")) as connection:
         yield {table.qualified: table for table in read_tables(connection)}
 
 
@@ -130,7 +134,7 @@ def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: 
 def test_row_security_is_refused_to_roles_that_it_hides_rows_from(
     connections: Connections, role: str, hidden: set[str]
 ) -> None:
-    with psycopg.connect(connections.get("cdc_source_admin").dsn()) as connection:
+    with connect_postgres(connections.get("cdc_source_admin")) as connection:
         connection.execute(
             """
             CREATE ROLE capture LOGIN REPLICATION; CREATE ROLE bypassing LOGIN BYPASSRLS;
@@ -150,7 +154,7 @@ def test_row_security_is_refused_to_roles_that_it_hides_rows_from(
 def test_a_changelog_is_discovered_with_the_whole_row_logged(
     connections: Connections, pipeline: Pipeline
 ) -> None:
-    with psycopg.connect(connections.get("cdc_source_admin").dsn(), autocommit=True) as connection:
+    with connect_postgres(connections.get("cdc_source_admin"), autocommit=True) as connection:
         found = discover(pipeline, connections, ["sales.keyless"], mode="changelog")
         assert 'ALTER TABLE "sales"."keyless" REPLICA IDENTITY FULL' in dict(found.refused)["sales.keyless"]
         connection.execute("ALTER TABLE sales.keyless REPLICA IDENTITY FULL")

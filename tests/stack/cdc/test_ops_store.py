@@ -20,7 +20,7 @@ from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
 from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 from cdc.ops.overview import OverviewStore
-from cdc.services.topics import raise_generation
+from cdc.services.topics import Raised, raise_generation
 from cdc.spec import Pipeline
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -342,9 +342,11 @@ class TestTopics:
         ops.park(pipeline.name, "customers", "warehouse", "why", {0: 500, 1: 400})
         ops.park(pipeline.name, "products", "warehouse", "why", {0: 7})
         wider, anew = TopicIdentity(topic, "id-1", 3), TopicIdentity(topic, "id-2", 2)
-        assert raise_generation(pipeline, table, wider, {0: 600, 1: 600, 2: 0}, ops) == (2, ())
+        # Nobody has reported to have read anything.
+        unread = {sink.name: 1200 for sink in pipeline.sinks}
+        assert raise_generation(pipeline, table, wider, {0: 600, 1: 600, 2: 0}, ops) == Raised(2, (), unread)
         assert waiting() == {"customers": {0: 500, 1: 400, 2: 0}, "products": {0: 7}}
-        assert raise_generation(pipeline, table, anew, {0: 3, 1: 4}, ops) == (3, ("warehouse",))
+        assert raise_generation(pipeline, table, anew, {0: 3, 1: 4}, ops) == Raised(3, ("warehouse",), {})
         assert waiting() == {"customers": {0: 0, 1: 0}, "products": {0: 7}}
 
     def test_the_highest_truncate_floor_counts(self, ops: OpsStore) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cdc.model.bounds import Offsets
-from cdc_spark.readers.beginnings import EARLIEST, new_beginnings
+from cdc.model.generations import Generations
+from cdc_spark.readers.beginnings import closed, goes_on, new_beginnings
 
 ENDED: Offsets = {"t": {0: 10, 1: 20}, "u": {0: 5}}
 KEPT: Offsets = {"t": {0: 0, 1: 20}, "u": {0: 5}}
-NOTHING_CLOSED: Offsets = {"t": {0: 0, 1: 0}, "u": {0: 0}}
+NOTHING_CLOSED: Offsets = {"t": {0: 0, 1: 0}, "u": {0: 0}, "v": {0: 0}}
 
 
 @pytest.mark.parametrize(
@@ -17,25 +18,52 @@ NOTHING_CLOSED: Offsets = {"t": {0: 0, 1: 0}, "u": {0: 0}}
     [
         pytest.param(KEPT, NOTHING_CLOSED, id="everything is there"),
         pytest.param({**KEPT, "t": {0: 0, 1: 20, 2: 0}}, NOTHING_CLOSED, id="a partition was added"),
-        pytest.param({**KEPT, "v": {0: 3}}, {**NOTHING_CLOSED, "v": {0: 0}}, id="a topic was added"),
-        pytest.param({"t": KEPT["t"]}, NOTHING_CLOSED, id="a topic is not read any more"),
-        pytest.param(
-            {**KEPT, "u": {0: 6}}, {**NOTHING_CLOSED, "u": {0: 5}}, id="more is lost than was closed"
-        ),
+        pytest.param({**KEPT, "v": {0: 0}}, NOTHING_CLOSED, id="a topic was added"),
+        pytest.param({**KEPT, "v": {0: 3}}, NOTHING_CLOSED, id="a topic was added that has lost records"),
+        pytest.param({**KEPT, "u": {0: 6}}, {**NOTHING_CLOSED, "u": {0: 5}}, id="more is lost than closed"),
         pytest.param(KEPT, {**NOTHING_CLOSED, "u": {0: 9}}, id="what was closed is there"),
     ],
 )
 def test_a_checkpoint_goes_on(earliest: Offsets, closed: Offsets) -> None:
-    assert new_beginnings(ENDED, set(), earliest, closed) is None
+    assert goes_on(ENDED, new_beginnings(ENDED, set(), earliest, closed))
 
 
-def test_a_topic_that_was_made_anew_is_read_from_its_beginning_and_the_others_go_on() -> None:
-    begins = new_beginnings(ENDED, {"u"}, {"t": {0: 12, 1: 0, 2: 0}, "u": {0: 0}}, NOTHING_CLOSED)
-    # What is lost of the other topic is still found missing.
-    assert begins == {"t": {0: 10, 1: 20, 2: EARLIEST}, "u": {0: EARLIEST}}
+@pytest.mark.parametrize(
+    ("anew", "earliest", "closed", "begins"),
+    [
+        pytest.param(
+            {"u"},
+            {"t": {0: 12, 1: 0, 2: 0}, "u": {0: 0}},
+            NOTHING_CLOSED,
+            # What is lost of the other topic is still found missing.
+            {"t": {0: 10, 1: 20, 2: 0}, "u": {0: 0}},
+            id="a topic was made anew",
+        ),
+        pytest.param(
+            set(),
+            {"t": {0: 0, 1: 25}, "u": {0: 0}},
+            {**NOTHING_CLOSED, "t": {0: 0, 1: 25}},
+            {"t": {0: 10, 1: 25}, "u": {0: 5}},
+            id="what is lost was closed",
+        ),
+        pytest.param(
+            set(),
+            {**KEPT, "v": {0: 3}},
+            {**NOTHING_CLOSED, "v": {0: 4}},
+            {**ENDED, "v": {0: 3}},
+            id="a topic was added whose lost records were closed",
+        ),
+        pytest.param(set(), {"t": KEPT["t"]}, NOTHING_CLOSED, {"t": ENDED["t"]}, id="a topic was removed"),
+    ],
+)
+def test_another_checkpoint_begins_and_the_other_topics_go_on(
+    anew: set[str], earliest: Offsets, closed: Offsets, begins: Offsets
+) -> None:
+    found = new_beginnings(ENDED, anew, earliest, closed)
+    assert found == begins
+    assert not goes_on(ENDED, found)
 
 
-def test_what_is_lost_of_a_closed_generation_is_passed_over() -> None:
-    closed = {"t": {0: 0, 1: 25}, "u": {0: 0}}
-    begins = new_beginnings(ENDED, set(), {"t": {0: 0, 1: 25}, "u": {0: 0}}, closed)
-    assert begins == {"t": {0: 10, 1: EARLIEST}, "u": {0: 5}}
+def test_nothing_is_missing_of_what_another_query_of_the_sink_has_read() -> None:
+    generations = Generations({"t": {0: [(0, 1), (4, 2)], 1: [(0, 1), (4, 2)]}})
+    assert closed(generations, {"t": {0: 7, 1: 2}, "u": {0: 9}}, "t") == {0: 7, 1: 4}

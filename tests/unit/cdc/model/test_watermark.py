@@ -14,6 +14,11 @@ FENCE = Fence(lsn=500, complete_until=None, ends={TOPIC: {0: 10, 1: 0, 2: 7}})
 WRITTEN = SinkFacts(committed={0: 10, 2: 8})
 
 
+def test_offsets_of_a_topic_that_is_there_no_more_prove_nothing() -> None:
+    assert doubt_of(replace(FENCE, anew={TOPIC: "made anew"}), SOURCE, TOPIC, WRITTEN) == "made anew"
+    assert doubt_of(replace(FENCE, anew={"another": "made anew"}), SOURCE, TOPIC, WRITTEN) == ""
+
+
 def test_a_query_beyond_every_end_is_complete() -> None:
     assert doubt_of(FENCE, SOURCE, TOPIC, WRITTEN) == ""
 
