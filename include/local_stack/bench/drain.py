@@ -16,7 +16,7 @@ from local_stack.bench.figures import Spread, fingerprint
 from local_stack.bench.shapes import Shape
 from local_stack.bench.sinks import SinkTable
 from local_stack.bench.topics import Positions, Preload
-from local_stack.bench.usage import cpu_by_program, cpu_s, peak_memory_mb
+from local_stack.bench.usage import cpu_by_program, cpu_s, idle_cores, peak_memory_mb
 from local_stack.bench.workload import Workload
 
 DRAIN_S = 900.0
@@ -138,11 +138,9 @@ class Drains:
 
     def idle(self, seconds: float = IDLE_S) -> None:
         """CPU of each side, in cores, while nothing comes."""
-        before, begun = {s.name: cpu_s(s.runner.pids) for s in self._sides}, time.monotonic()
-        time.sleep(seconds)
-        passed = time.monotonic() - begun
-        for side in self._sides:
-            self.results[side.name].idle_cpu = (cpu_s(side.runner.pids) - before[side.name]) / passed
+        cores = idle_cores([side.runner.pids for side in self._sides], seconds)
+        for side, found in zip(self._sides, cores, strict=True):
+            self.results[side.name].idle_cpu = found
 
     def _round(self, events: int, *, count: bool, first: int = 0) -> None:
         preloads, sentinels = self._preload(events)

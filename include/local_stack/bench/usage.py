@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -35,6 +36,30 @@ def cpu_by_program(pids: Sequence[int]) -> dict[str, float]:
                 times, name = process.cpu_times(), process.name().rstrip("0123456789.")
                 total[name] += times.user + times.system + times.children_user + times.children_system
     return dict(total)
+
+
+def idle_cores(pids: Sequence[Sequence[int]], seconds: float) -> list[float]:
+    """CPU that each of several groups of trees takes for so long, in cores.
+
+    Only what lives at the end counts: the end of a process says nothing about what idleness costs, and would
+    take out, or add to its parent, all that it has ever used.
+    """
+    before, begun = list(map(_own_cpu_s, pids)), time.monotonic()
+    time.sleep(seconds)
+    passed = time.monotonic() - begun
+    return [
+        sum(used - known.get(pid, 0.0) for pid, used in _own_cpu_s(group).items()) / passed
+        for group, known in zip(pids, before, strict=True)
+    ]
+
+
+def _own_cpu_s(pids: Sequence[int]) -> dict[int, float]:
+    found = {}
+    for process in (process for pid in pids for process in tree(pid)):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+    return found
 
 
 def memory_mb(pids: Sequence[int]) -> float:
