@@ -34,7 +34,9 @@ LOOK_S = 0.25
 WARM_S, WARM_SHARE = 30.0, 0.5
 """The drivers have just been started; Debezium alone was measured after a backlog."""
 CAPTURE_LIMIT_S = 300.0
-ALONE_S, ALONE_TRIALS, ALONE_STEP = 20.0, 3, 1.15
+ALONE_S, ALONE_STEP = 20.0, 1.15
+ALONE_TRIALS, ALONE_LIMIT = 3, 8
+"""What Debezium carries alone is tried so often, and more often while it follows."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,33 @@ def capture_rate(source: LiveSource, place: Place, backlog: float, say: Callable
     Making changes takes from the same cores, and a lag even more, so the rate that is wanted goes up from
     what Debezium follows and down from where it falls behind; the greatest that came to Kafka counts.
     """
-    greatest, wanted, too_much = 0.0, backlog, math.inf
-    for _ in range(ALONE_TRIALS):
+
+    def follow(wanted: float) -> tuple[float, bool]:
         trial = _try(source, {}, wanted, ALONE_S, lambda: None, place)
-        greatest = max(greatest, trial.carried)
         say(
             f"Debezium alone, {wanted:,.0f} changes/s wanted: {trial.made:,.0f}/s made, "
             f"{trial.carried:,.0f}/s put into Kafka"
         )
-        if not trial.held:
+        return trial.carried, trial.held
+
+    return greatest_carried(backlog, follow)
+
+
+def greatest_carried(wanted: float, follow: Callable[[float], tuple[float, bool]]) -> float:
+    """The greatest rate that comes to Kafka, tried until one is too much, and a few times at least.
+
+    Args:
+        wanted: the rate to begin with.
+        follow: tries one, and returns what came to Kafka, and whether it was all.
+    """
+    greatest, too_much = 0.0, math.inf
+    for number in range(1, ALONE_LIMIT + 1):
+        carried, held = follow(wanted)
+        greatest = max(greatest, carried)
+        if not held:
             too_much = min(too_much, wanted)
+        if number >= ALONE_TRIALS and too_much < math.inf:
+            break
         wanted = next_wanted(greatest, too_much)
     return greatest
 

@@ -6,7 +6,15 @@ import math
 
 import pytest
 
-from local_stack.bench.sustained import FIRST_SHARE, HALVINGS, LEAST_SHARE, greatest_share, next_wanted
+from local_stack.bench.sustained import (
+    ALONE_LIMIT,
+    FIRST_SHARE,
+    HALVINGS,
+    LEAST_SHARE,
+    greatest_carried,
+    greatest_share,
+    next_wanted,
+)
 
 
 @pytest.mark.parametrize("limit", [0.04, 0.3, 0.56, 0.71, 0.9])
@@ -32,3 +40,21 @@ def test_the_captures_rate_goes_up_from_what_it_follows_and_down_from_what_is_to
     assert next_wanted(5_000, math.inf) == pytest.approx(5_750)
     assert next_wanted(5_000, 5_200) == 5_100
     assert next_wanted(4_000, 6_000) == pytest.approx(4_600)
+
+
+@pytest.mark.parametrize("most", [3_000, 5_000, 9_000])
+def test_what_comes_to_kafka_is_tried_until_a_rate_is_too_much(most: float) -> None:
+    tried: list[float] = []
+
+    def follow(wanted: float) -> tuple[float, bool]:
+        tried.append(wanted)
+        return min(wanted, most), wanted <= most
+
+    found = greatest_carried(4_800, follow)
+    assert found == pytest.approx(most)
+    assert max(tried) > most
+    assert 3 <= len(tried) < ALONE_LIMIT
+
+
+def test_a_rate_that_never_is_too_much_ends_the_search_too() -> None:
+    assert greatest_carried(1_000, lambda wanted: (wanted, True)) > 2_000
