@@ -22,7 +22,7 @@ from cdc.services.capturable import entry
 from cdc.services.catalogue import read_tables
 from cdc.services.connector import connector_config
 from cdc.spec import load_pipeline
-from cdc_spark.transformations.read_back import SETTINGS
+from cdc.types.text import SESSION_SETTINGS
 from local_stack.components.connect import Connect
 from local_stack.components.kafka import Kafka
 from local_stack.components.source import Source
@@ -114,7 +114,7 @@ def _record(
     if len(events) != 3 * expected:
         raise RuntimeError(f"{len(events)} events of {3 * expected}: {connect.status(name)}")
     connect.delete(name)
-    for setting, value in SETTINGS.items():
+    for setting, value in SESSION_SETTINGS.items():
         source.execute("SELECT set_config(%s, %s, false)", (setting, value))
     texts = {
         (case.name, row[0]): row[1]

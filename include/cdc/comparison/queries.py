@@ -21,9 +21,6 @@ from cdc.model.window import Window
 from cdc.spec import ColumnSpec, DerivedColumnSpec, TableSpec
 from cdc.types import PgType
 
-POSTGRES_SETTINGS = (
-    "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c lc_monetary=C"
-)
 CLICKHOUSE_SETTINGS: dict[str, str | int] = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_decimals": 1,

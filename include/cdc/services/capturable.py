@@ -21,6 +21,12 @@ _KINDS = {
 }
 
 
+_SHADOWS = (
+    "of a type that has the name of one of PostgreSQL's own, for which Debezium takes it, and then stops for "
+    "every table: ALTER TYPE … RENAME TO …, or leave the table out"
+)
+
+
 def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bool = False) -> str | None:
     """Why a table without its excluded columns cannot be captured without losing something, or None."""
     if table.kind in _KINDS:
@@ -42,21 +48,25 @@ def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bo
         )
     if table.has_children:
         return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
-    if alike := _alike(table):
-        return (
-            f"has columns that differ only in case ({', '.join(alike)}), with which Debezium stops for every "
-            "table: rename one of them, or leave the table out"
-        )
+    if why := _debezium_stops(table):
+        return why
     for column in table.columns:
         if column.name not in excluded and (why := _column_refusal(column, in_key=column.name in table.key)):
             return why
     return None
 
 
-def _alike(table: SourceTable) -> list[str]:
+def _debezium_stops(table: SourceTable) -> str | None:
     # Debezium looks at all columns of a table, also at those that it leaves out.
     times = Counter(column.name.lower() for column in table.columns)
-    return [repr(column.name) for column in table.columns if times[column.name.lower()] > 1]
+    if alike := [repr(column.name) for column in table.columns if times[column.name.lower()] > 1]:
+        return (
+            f"has columns that differ only in case ({', '.join(alike)}), with which Debezium stops for every "
+            "table: rename one of them, or leave the table out"
+        )
+    if shadowing := [repr(column.name) for column in table.columns if column.shadows]:
+        return f"has columns ({', '.join(shadowing)}) {_SHADOWS}"
+    return None
 
 
 def _changelog_refusal(table: SourceTable) -> str | None:
@@ -180,6 +190,8 @@ def entry(table: SourceTable, stream: str | None = None, mode: Mode = "rows") ->
 
 
 def _column_refusal(column: SourceColumn, *, in_key: bool) -> str | None:
+    if column.shadows:
+        return f"has column {column.name!r} {_SHADOWS}"
     try:
         lost = parse_type(column.type).lost
     except DataError as error:

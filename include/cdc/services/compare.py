@@ -21,7 +21,6 @@ from cdc.comparison.merge import Row, RowShape, compare_rows
 from cdc.comparison.multiset import compare_multisets
 from cdc.comparison.queries import (
     CLICKHOUSE_SETTINGS,
-    POSTGRES_SETTINGS,
     clickhouse_query,
     compared_columns,
     postgres_query,
@@ -32,6 +31,7 @@ from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, DataError, SchemaChangedError, UnavailableError
 from cdc.model.window import Window
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
+from cdc.types.text import SESSION_OPTIONS
 
 FETCH_ROWS = 5_000
 CONNECT_TIMEOUT_S = 10
@@ -117,7 +117,7 @@ def postgres_rows(
     """The rows of a query in a snapshot of its own, fetched as they are read."""
     try:
         session = stack.enter_context(
-            psycopg.connect(connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=POSTGRES_SETTINGS)
+            psycopg.connect(connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=SESSION_OPTIONS)
         )
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True

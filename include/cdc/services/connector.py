@@ -10,6 +10,16 @@ from cdc.model.toast import PLACEHOLDER
 from cdc.spec import Pipeline
 from cdc.spec.names import split_qualified, topic_name
 
+_SESSION = {
+    "bytea_output": "hex",
+    "IntervalStyle": "postgres",
+    "lc_monetary": "C",
+    "quote_all_identifiers": "off",
+    # A large table takes as long as it takes.
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""What Debezium takes for granted, whatever the database or the role has set; its driver sees to the rest."""
 CONNECTOR_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
 SECRETS = frozenset({"database.password"})
@@ -45,6 +55,7 @@ def connector_config(
         "database.password": database.password,
         "database.dbname": database.schema_,
         **{f"database.{name}": value for name, value in database.tls.items()},
+        "driver.options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
         "topic.prefix": source.topic_prefix,
         "slot.name": source.slot,
         "publication.name": source.publication,

@@ -18,7 +18,6 @@ from cdc.comparison.checksums import key_condition_clickhouse, key_condition_pos
 from cdc.comparison.merge import Row
 from cdc.comparison.queries import (
     CLICKHOUSE_SETTINGS,
-    POSTGRES_SETTINGS,
     clickhouse_values,
     compared_columns,
     postgres_values,
@@ -31,6 +30,7 @@ from cdc.errors import UnavailableError
 from cdc.services.checksums import Key
 from cdc.services.compare import CLICKHOUSE_TIMEOUT_S, CONNECT_TIMEOUT_S, canonical
 from cdc.spec import ClickHouseSink, DerivedColumnSpec, Pipeline, SinkSpec, TableSpec
+from cdc.types.text import SESSION_OPTIONS
 
 KEYS_OF_A_QUERY = 1_000
 
@@ -165,7 +165,7 @@ class RowsByKey:
         """What queries return, all in one snapshot."""
         try:
             with psycopg.connect(
-                connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=POSTGRES_SETTINGS
+                connection.dsn(connect_timeout=CONNECT_TIMEOUT_S), options=SESSION_OPTIONS
             ) as session:
                 session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 session.read_only = True

@@ -10,3 +10,6 @@ SESSION_SETTINGS = {
     "extra_float_digits": "1",
     "lc_monetary": "C",
 }
+SESSION_OPTIONS = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
+SESSION_OPTIONS += " -c statement_timeout=0"
+"""The same for a client that reads whole tables; a database or a role may have settings of its own."""

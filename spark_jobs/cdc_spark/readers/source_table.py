@@ -13,11 +13,11 @@ from psycopg.sql import SQL, Identifier
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection
 from cdc.errors import DataError
+from cdc.types.text import SESSION_SETTINGS
 from cdc_spark.readers.lookups import source_failure, source_values
 from cdc_spark.schemas.rows import Operation, row_schema
 from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, source_columns
 from cdc_spark.transformations.envelopes import Envelopes
-from cdc_spark.transformations.read_back import SETTINGS
 
 CHUNK = 20_000
 NOWHERE = -1
@@ -65,7 +65,7 @@ class WholeTable:
                 session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 # The lock comes before the snapshot of the transaction.
                 session.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))
-                for name, value in SETTINGS.items():
+                for name, value in SESSION_SETTINGS.items():
                     session.execute("SELECT set_config(%s, %s, true)", (name, value))
                 row = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()
                 lsn = int(row[0]) if row else 0

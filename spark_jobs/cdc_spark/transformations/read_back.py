@@ -22,14 +22,6 @@ from cdc_spark.transformations.limits import INFINITE_MICROS, MICROS_PER_DAY
 from cdc_spark.transformations.moments import INFINITE_DATE, days_of
 from cdc_spark.transformations.shapes import PostgresText
 
-SETTINGS = {
-    "DateStyle": "ISO",
-    "IntervalStyle": "iso_8601",
-    "TimeZone": "UTC",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "lc_monetary": "C",
-}
 _TEXT_ARRAY, _BOX_ARRAY = 1009, 1020
 """PostgreSQL's numbers of the two kinds of arrays: only that of boxes has another separator."""
 _SPECIAL_FLOATS = frozenset({"NaN", "Infinity", "-Infinity"})

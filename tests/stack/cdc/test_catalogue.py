@@ -57,6 +57,10 @@ ODD = """
     CREATE UNIQUE INDEX carried_b ON sales.carried (b) INCLUDE (a);
     ALTER TABLE sales.carried REPLICA IDENTITY USING INDEX carried_b;
     CREATE TABLE sales.lineage (a int PRIMARY KEY, _version int);
+    CREATE TYPE sales.int4 AS ENUM ('a');
+    CREATE TABLE sales.disguised (a int PRIMARY KEY, b sales.int4[]);
+    CREATE DOMAIN sales.date AS text;
+    CREATE TABLE sales.undisguised (a int PRIMARY KEY, b sales.date);
     CREATE VIEW sales.seen AS SELECT * FROM sales.odd;
 """
 
@@ -109,6 +113,7 @@ def test_columns_that_an_index_only_includes_are_not_of_its_key(tables: dict[str
     ("name", "said"),
     [
         ("keyless", "has no primary key"), ("fast", "is unlogged"), ("cash", "has column 'c'"),
+        ("disguised", "has columns ('b') of a type that has the name of one of PostgreSQL's own"),
         ("parent", "is inherited"), ("seen", "is a view"),
         ("part_one", "is a partition of sales.parts"), ("bare", "REPLICA IDENTITY NOTHING"),
         ("late", "has a DEFERRABLE primary key"), ("mute", "REPLICA IDENTITY NOTHING"),
@@ -170,7 +175,7 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
     found = discover(pipeline, connections, ["public.*", "sales.*"], "extra")
     assert [item["source"] for item in found.found] == [
         "sales.both", "sales.child", "sales.covering", "sales.covering_both", "sales.odd", "sales.parts",
-        "sales.sums",
+        "sales.sums", "sales.undisguised",
     ]  # fmt: skip
     assert {item["stream"] for item in found.found} == {"extra"}
     assert len(found.known) == 4
@@ -178,6 +183,7 @@ def test_discover_sorts_new_known_and_refused(connections: Connections, pipeline
     assert set(refused) == {
         f"sales.{name}"
         for name in (
+            "disguised",
             "keyless",
             "fast",
             "cash",
