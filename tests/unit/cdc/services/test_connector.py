@@ -48,6 +48,7 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
         "topic.prefix": "dbserver1",
     }
     assert {name: config[name] for name in wanted} == wanted
+    assert "-c bytea_output=hex " in config["driver.options"]
     assert all(isinstance(value, str) for value in config.values())
 
 
