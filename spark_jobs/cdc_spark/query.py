@@ -14,7 +14,6 @@ from pyspark.sql.streaming.query import StreamingQuery
 from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import CdcError
-from cdc.model.bounds import Offsets
 from cdc.ops import OpsStore
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_spark.batch import BatchProcessor, Outcome
@@ -157,8 +156,10 @@ class SinkQuery:
             deadline_s,
         )
         offsets = OffsetLog(services.spark, plan.checkpoint)
-        begins = beginnings(offsets, kafka, topics, generations, self._reported())
+        others = services.ops.read_until(plan.pipeline.name, plan.sink.name, but=plan.name)
+        begins = beginnings(offsets, kafka, topics, generations, others)
         if self._offsets is None:
+            # Not before: what was reported of a topic that was made anew has been struck out.
             self._record_unreported(offsets)
         self._offsets = offsets
         self._processor = BatchProcessor(context, services.job, services.ops)
@@ -174,16 +175,6 @@ class SinkQuery:
         services.spark.sparkContext.setLocalProperty("spark.scheduler.pool", plan.sink.name)
         self._query = writer.start()
         log.info("query started", query=plan.name, epoch=lease.epoch, checkpoint=plan.checkpoint)
-
-    def _reported(self) -> Offsets:
-        """Up to where the pipeline's queries have read each topic into this sink."""
-        identity = self.plan.identity
-        until: dict[str, dict[int, int]] = {}
-        for progress in self._services.ops.latest_progress(identity.pipeline, sink=identity.sink):
-            for topic, partitions in progress.until_offsets.items():
-                known = until.setdefault(topic, {})
-                known |= {p: max(offset, known.get(p, 0)) for p, offset in partitions.items()}
-        return until
 
     def _record_unreported(self, offsets: OffsetLog) -> None:
         """A driver that was killed between a commit and its report leaves a batch that nobody knows of."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -155,3 +156,35 @@ def test_a_driver_that_dies_before_its_first_batch_leaves_where_that_begins(lab,
     OffsetLog(lab.spark, plan.checkpoint).keep_beginning(Beginning(ids, begins))
     assert lab.run("customers", sinks=("warehouse",)) == 0
     assert lab.warehouse("SELECT id FROM VIEW.customers") == [{"id": 6}]
+
+
+def test_a_driver_that_dies_while_it_replaces_a_checkpoint_leaves_one_of_the_two(lab, rows):
+    def send(*numbers):
+        for number in numbers:
+            lab.send(CUSTOMERS, "c", {**rows.customer, "id": number})
+
+    def customers():
+        return [row["id"] for row in lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id")]
+
+    def keep_next(first):
+        beginning = Beginning(ids, {topic: {0: first, 1: 0, 2: 0}})
+        OffsetLog(lab.spark, following).keep_beginning(beginning)
+
+    topic = lab.topic(CUSTOMERS)
+    ids = lab.ops.generations([topic]).topic_ids
+    (plan,) = query_plans(lab.prepared("customers", sinks=("warehouse",)), str(lab.checkpoints))
+    following = f"{plan.checkpoint}.next"
+    send(3)
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    keep_next(2)
+    send(6, 9)
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    assert customers() == [3, 6, 9]
+    assert not Path(following).exists()
+
+    keep_next(4)
+    Path(plan.checkpoint).rename(f"{plan.checkpoint}.aside")
+    send(12, 15)
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    assert customers() == [3, 6, 9, 15]
+    assert not Path(following).exists()

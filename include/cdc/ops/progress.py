@@ -57,6 +57,16 @@ class ProgressStore(OpsDatabase):
         rows = self.rows(statement, {"pipeline": pipeline, "stream": stream, "sink": sink})
         return [_progress(row) for row in rows]
 
+    def read_until(self, pipeline: str, sink: str, but: str = "") -> dict[str, dict[int, int]]:
+        """Up to where the pipeline's queries have read each topic into a sink, without one of them."""
+        until: dict[str, dict[int, int]] = {}
+        for progress in self.latest_progress(pipeline, sink=sink):
+            if progress.query != but:
+                for topic, partitions in progress.until_offsets.items():
+                    known = until.setdefault(topic, {})
+                    known |= {p: max(offset, known.get(p, 0)) for p, offset in partitions.items()}
+        return until
+
     def progress_history(self, query: str, limit: int = 100) -> list[BatchProgress]:
         """The newest batches of a query, newest first."""
         statement = SQL(

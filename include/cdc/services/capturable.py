@@ -21,9 +21,9 @@ _KINDS = {
 }
 
 
-_SHADOWS = (
-    "of a type that has the name of one of PostgreSQL's own, for which Debezium takes it, and then stops for "
-    "every table: ALTER TYPE … RENAME TO …, or leave the table out"
+_AMBIGUOUS = (
+    "whose type has the name of one of PostgreSQL's own and of one of the source's, and Debezium takes the "
+    "wrong one: ALTER TYPE … RENAME TO …, or leave the table out"
 )
 
 
@@ -64,8 +64,8 @@ def _debezium_stops(table: SourceTable) -> str | None:
             f"has columns that differ only in case ({', '.join(alike)}), with which Debezium stops for every "
             "table: rename one of them, or leave the table out"
         )
-    if shadowing := [repr(column.name) for column in table.columns if column.shadows]:
-        return f"has columns ({', '.join(shadowing)}) {_SHADOWS}"
+    if ambiguous := [repr(column.name) for column in table.columns if column.ambiguous]:
+        return f"has columns ({', '.join(ambiguous)}) {_AMBIGUOUS}"
     return None
 
 
@@ -190,8 +190,8 @@ def entry(table: SourceTable, stream: str | None = None, mode: Mode = "rows") ->
 
 
 def _column_refusal(column: SourceColumn, *, in_key: bool) -> str | None:
-    if column.shadows:
-        return f"has column {column.name!r} {_SHADOWS}"
+    if column.ambiguous:
+        return f"has column {column.name!r} {_AMBIGUOUS}"
     try:
         lost = parse_type(column.type).lost
     except DataError as error:

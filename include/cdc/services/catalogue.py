@@ -60,8 +60,12 @@ _TABLES = """
           'publishable', current_setting('server_version_num')::int >= 180000,
           'type_name', CASE WHEN t.typtype = 'd' THEN format('%%s.%%s', tn.nspname, t.typname)
             WHEN en.nspname <> 'pg_catalog' THEN format('%%s.%%s', en.nspname, e.typname) END,
-          'shadows', en.nspname <> 'pg_catalog' AND EXISTS (SELECT 1 FROM pg_type own
-            WHERE own.typname = e.typname AND own.typnamespace = 'pg_catalog'::regnamespace),
+          -- Debezium looks a type up by its name: in the table's schema first, where a table's row type of
+          -- that name does no harm
+          'ambiguous', EXISTS (SELECT 1 FROM pg_type other WHERE other.typname = e.typname AND CASE
+            WHEN en.nspname <> 'pg_catalog' THEN other.typnamespace = 'pg_catalog'::regnamespace
+            ELSE other.typnamespace = n.oid AND NOT EXISTS (SELECT 1 FROM pg_class r
+              WHERE r.oid = other.typrelid AND r.relkind <> 'c') END),
           'values', (SELECT json_agg(v.enumlabel ORDER BY v.enumsortorder)
             FROM pg_enum v WHERE v.enumtypid = e.oid),
           -- PostgreSQL's own types are numbered below and do not change
@@ -112,7 +116,7 @@ class SourceColumn:
     Attributes:
         type: what a pipeline file would say.
         generated: it is generated, and the server does not publish it.
-        shadows: its type, or that of its elements, has the name of one of PostgreSQL's own.
+        ambiguous: of its type, or that of its elements, and another one Debezium cannot tell which it is.
         number: PostgreSQL's, which a rename keeps.
         old_rows: what rows have that were there before the column was added.
         constant: of a constant, PostgreSQL's text of it.
@@ -129,7 +133,7 @@ class SourceColumn:
     old_rows: OldRows = OldRows.NULL
     constant: str | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
-    shadows: bool = False
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,7 @@ def _column(item: dict[str, Any]) -> SourceColumn:
         old_rows=_old_rows(item),
         constant=item["constant"],
         parts=item["parts"] or {},
-        shadows=item["shadows"],
+        ambiguous=item["ambiguous"],
     )
 
 

@@ -99,7 +99,7 @@ class Raised:
     Args:
         generation: the generation.
         gone: sinks in which the table is parked, and which lack what it had not written of the topic before.
-        unread: by sink, how many offsets before this generation its query has not reported.
+        unread: by sink, how many offsets before this generation no query has reported.
     """
 
     generation: int
@@ -128,17 +128,14 @@ def raise_generation(
                 f"{table.name} was parked or resumed in {item.sink} at the same time, and the generation was "
                 "not raised: run it again"
             )
-    unread = {} if anew else _unread(pipeline, table, actual.topic, ends, ops)
+    unread = {} if anew else _unread(pipeline, actual.topic, ends, ops)
     gone = tuple(item.sink for item in parked if anew)
     return Raised(ops.raise_generation(actual, ends), gone, unread)
 
 
-def _unread(
-    pipeline: Pipeline, table: TableSpec, topic: str, ends: Mapping[int, int], ops: OpsStore
-) -> dict[str, int]:
-    read = {p.sink: p.until_offsets.get(topic, {}) for p in ops.latest_progress(pipeline.name, table.stream)}
-    behind = {
-        sink.name: sum(max(0, end - read.get(sink.name, {}).get(p, 0)) for p, end in ends.items())
-        for sink in pipeline.sinks
-    }
-    return {sink: offsets for sink, offsets in behind.items() if offsets}
+def _unread(pipeline: Pipeline, topic: str, ends: Mapping[int, int], ops: OpsStore) -> dict[str, int]:
+    unread = {}
+    for sink in pipeline.sinks:
+        read = ops.read_until(pipeline.name, sink.name).get(topic, {})
+        unread[sink.name] = sum(max(0, end - read.get(partition, 0)) for partition, end in ends.items())
+    return {sink: offsets for sink, offsets in unread.items() if offsets}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -126,50 +127,85 @@ class OffsetLog:
         committed = self.committed()
         return self._read(FIRST) if committed is None else committed[1]
 
+    def planned(self) -> Offsets | None:
+        """Up to where a batch was to read that was not committed; None when there is none."""
+        newest = max((int(name) for name in self._names("offsets") if name.isdigit()), default=-1)
+        committed = self.committed()
+        return (
+            self._read(f"offsets/{newest}") if newest > (-1 if committed is None else committed[0]) else None
+        )
+
     def beginning(self) -> Beginning:
         """What was kept of how the query began; nothing is known of one that never did."""
         try:
             return _BEGINNING.validate_json(self._text(BEGINNING) or "{}")
         except ValueError:
-            return Beginning()  # a driver died while it wrote it, before its query began
+            return Beginning()  # a driver died while it wrote it
 
     def keep_beginning(self, beginning: Beginning) -> None:
         """Write it, before the query reads."""
-        data = _BEGINNING.dump_json(beginning)
-        try:
-            system, path = self._hadoop(BEGINNING)
-            stream = system.create(path, True)
-            try:
-                stream.write(bytearray(data))
-            finally:
-                stream.close()
-        except Py4JJavaError as error:
-            raise UnavailableError(f"{self.checkpoint} cannot be written: {error.java_exception}") from error
+        with self._changing("written"):
+            self._write(f"{self.checkpoint}/{BEGINNING}", _BEGINNING.dump_json(beginning))
 
-    def set_aside(self) -> str:
-        """Rename the whole folder; returns its new name. What is left is as if the query had never run."""
+    def replace(self, beginning: Beginning) -> str:
+        """Rename the whole folder, and put one in its place with nothing but how it begins.
+
+        Returns:
+            The old folder's new name.
+        """
         kept = f"{self.checkpoint}.until-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        jvm: Any = self.spark.sparkContext._jvm  # noqa: SLF001
-        try:
-            system, path = self._hadoop()
-            renamed = system.rename(path, jvm.org.apache.hadoop.fs.Path(kept))
-        except Py4JJavaError as error:
-            raise UnavailableError(f"{self.checkpoint} cannot be renamed: {error.java_exception}") from error
-        if not renamed:
-            raise UnavailableError(f"{self.checkpoint} cannot be renamed to {kept}: is that there already?")
+        with self._changing("set aside"):
+            self._write(f"{self._next}/{BEGINNING}", _BEGINNING.dump_json(beginning))
+            self._rename(self.checkpoint, kept)
+            self._rename(self._next, self.checkpoint)
         self._last = None
         return kept
 
+    def finish_replacing(self) -> None:
+        """Do what a driver that died while it replaced a checkpoint has left undone."""
+        with self._changing("set aside"):
+            system, following = self._hadoop(self._next)
+            if not system.exists(following):
+                return
+            if system.exists(self._hadoop(self.checkpoint)[1]):
+                system.delete(following, True)  # the old one is still there, and is judged anew
+            else:
+                self._rename(self._next, self.checkpoint)
+
+    @property
+    def _next(self) -> str:
+        return f"{self.checkpoint}.next"
+
+    @contextmanager
+    def _changing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Py4JJavaError as error:
+            raise UnavailableError(f"{self.checkpoint} cannot be {what}: {error.java_exception}") from error
+
+    def _write(self, name: str, data: bytes) -> None:
+        system, path = self._hadoop(name)
+        stream = system.create(path, True)
+        try:
+            stream.write(bytearray(data))
+        finally:
+            stream.close()
+
+    def _rename(self, old: str, new: str) -> None:
+        system, path = self._hadoop(old)
+        if not system.rename(path, self._hadoop(new)[1]):
+            raise UnavailableError(f"{old} cannot be renamed to {new}: is that there already?")
+
     @cached_property
     def _local_folder(self) -> Path | None:
-        system, path = self._hadoop()
+        system, path = self._hadoop(self.checkpoint)
         return Path(path.toUri().getPath()) if system.getScheme() == "file" else None
 
-    def _hadoop(self, name: str = "") -> tuple[Any, Any]:
-        """The Hadoop file system of the checkpoint, and its path of a file there."""
+    def _hadoop(self, name: str) -> tuple[Any, Any]:
+        """The Hadoop file system of a file or folder, and its path there."""
         context = self.spark.sparkContext
         jvm: Any = context._jvm  # noqa: SLF001 the only way to Hadoop's file systems
-        path = jvm.org.apache.hadoop.fs.Path(f"{self.checkpoint}/{name}")
+        path = jvm.org.apache.hadoop.fs.Path(name)
         return path.getFileSystem(context._jsc.hadoopConfiguration()), path  # noqa: SLF001
 
     def _read(self, name: str) -> Offsets | None:
@@ -184,7 +220,7 @@ class OffsetLog:
                 self._check_missing(folder, error)
                 return []
         try:
-            system, path = self._hadoop(folder)
+            system, path = self._hadoop(f"{self.checkpoint}/{folder}")
             return [str(status.getPath().getName()) for status in system.listStatus(path)]
         except Py4JJavaError as error:
             self._check_missing(folder, error)
@@ -199,7 +235,7 @@ class OffsetLog:
                 return None
         jvm: Any = self.spark.sparkContext._jvm  # noqa: SLF001
         try:
-            system, path = self._hadoop(name)
+            system, path = self._hadoop(f"{self.checkpoint}/{name}")
             stream = system.open(path)
             try:
                 return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))

@@ -57,12 +57,17 @@ ODD = """
     CREATE UNIQUE INDEX carried_b ON sales.carried (b) INCLUDE (a);
     ALTER TABLE sales.carried REPLICA IDENTITY USING INDEX carried_b;
     CREATE TABLE sales.lineage (a int PRIMARY KEY, _version int);
-    CREATE TYPE sales.int4 AS ENUM ('a');
-    CREATE TABLE sales.disguised (a int PRIMARY KEY, b sales.int4[]);
+    CREATE SCHEMA types;
+    CREATE TYPE types.int4 AS ENUM ('a');
+    CREATE TABLE sales.disguised (a int PRIMARY KEY, b types.int4[]);
+    CREATE TABLE types.beside (a bigint PRIMARY KEY, b int[]);
+    CREATE TABLE types.bool (a bigint PRIMARY KEY, b bool);
     CREATE DOMAIN sales.date AS text;
     CREATE TABLE sales.undisguised (a int PRIMARY KEY, b sales.date);
     CREATE VIEW sales.seen AS SELECT * FROM sales.odd;
 """
+
+ODD_SCHEMAS = ("sales.", "types.")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +118,7 @@ def test_columns_that_an_index_only_includes_are_not_of_its_key(tables: dict[str
     ("name", "said"),
     [
         ("keyless", "has no primary key"), ("fast", "is unlogged"), ("cash", "has column 'c'"),
-        ("disguised", "has columns ('b') of a type that has the name of one of PostgreSQL's own"),
+        ("disguised", "has columns ('b') whose type has the name"),
         ("parent", "is inherited"), ("seen", "is a view"),
         ("part_one", "is a partition of sales.parts"), ("bare", "REPLICA IDENTITY NOTHING"),
         ("late", "has a DEFERRABLE primary key"), ("mute", "REPLICA IDENTITY NOTHING"),
@@ -123,6 +128,13 @@ def test_columns_that_an_index_only_includes_are_not_of_its_key(tables: dict[str
 )  # fmt: skip
 def test_each_refusal_is_found(tables: dict[str, SourceTable], name: str, said: str) -> None:
     assert said in (refusal(tables[f"sales.{name}"]) or "")
+
+
+def test_a_type_beside_the_table_is_taken_for_postgresqls_own_and_a_table_of_that_name_is_not(
+    tables: dict[str, SourceTable],
+) -> None:
+    assert "has columns ('b') whose type has the name" in (refusal(tables["types.beside"]) or "")
+    assert refusal(tables["types.bool"]) is None
 
 
 @pytest.mark.parametrize(
@@ -211,8 +223,8 @@ def test_tables_that_the_pipeline_excludes_are_not_offered(
     connections: Connections, pipeline: Pipeline
 ) -> None:
     found = discover(pipeline, connections, ["*"])
-    assert [item["source"] for item in found.found if not item["source"].startswith("sales.")] == []
-    assert [name for name, _ in found.refused if not name.startswith("sales.")] == []
+    assert [item["source"] for item in found.found if not item["source"].startswith(ODD_SCHEMAS)] == []
+    assert [name for name, _ in found.refused if not name.startswith(ODD_SCHEMAS)] == []
     with pytest.raises(UnsupportedSourceError, match=r"pipeline's `exclude` leaves out: generator\.runs"):
         discover(pipeline, connections, ["generator.*"])
     everything = pipeline.model_copy(update={"exclude": ()})
