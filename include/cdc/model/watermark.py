@@ -95,6 +95,24 @@ def behind(fence: Fence, topic: str, facts: SinkFacts) -> int:
     return sum(max(0, end - facts.committed.get(partition, 0)) for partition, end in ends.items())
 
 
+def ends_early(ends: Offsets, topic: str, committed: Mapping[int, int]) -> str:
+    """Why a topic is not the one that was read, when it has less than that; empty when it has it all.
+
+    Args:
+        ends: of the topics, asked after what was committed.
+        topic: the topic.
+        committed: a query's offsets of it.
+    """
+    known = ends.get(topic, {})
+    less = {p: (offset, known.get(p, 0)) for p, offset in committed.items() if offset > known.get(p, 0)}
+    if not less:
+        return ""
+    said = ", ".join(
+        f"partition {p} was read up to {read} and ends at {end}" for p, (read, end) in less.items()
+    )
+    return f"topic {topic} has less than was read of it, as after a restore of Kafka: {said}"
+
+
 def doubt_of(fence: Fence, source: str, topic: str, facts: SinkFacts) -> str:
     """Why a table is not proven complete in a sink; empty when it is.
 

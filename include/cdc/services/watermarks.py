@@ -12,10 +12,20 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
-from cdc.model.watermark import Fence, SinkFacts, Watermark, behind, doubt_of, lsn_number, lsn_text
+from cdc.model.watermark import (
+    Fence,
+    SinkFacts,
+    Watermark,
+    behind,
+    doubt_of,
+    ends_early,
+    lsn_number,
+    lsn_text,
+)
 from cdc.ops import OpsStore
 from cdc.services.reach import connect_of, kafka_of
 from cdc.services.topics import topics_made_anew
@@ -61,9 +71,9 @@ def prove(
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
         ops.ensure_schema()
         fence = read_fence(pipeline, connections, ops.snapshotted(pipeline.name), capture_patience_s, clock)
-        # Asked after the ends: offsets of the topic that was there before say nothing about this one.
-        fence = replace(fence, anew=topics_made_anew(pipeline, kafka_of(pipeline, connections), ops))
         facts = _wait_for_sinks(pipeline, ops, fence, sink_patience_s, clock)
+        # Asked last: offsets of a topic that was there before say nothing about this one.
+        fence = replace(fence, anew=_other_topics(pipeline, kafka_of(pipeline, connections), ops, facts))
         found = tuple(_judged(pipeline, fence, facts, clock.now()))
         ops.record_watermarks(found, began)
     return found
@@ -198,6 +208,19 @@ def _sink_facts(pipeline: Pipeline, ops: OpsStore) -> dict[tuple[str, str], Sink
         for table in pipeline.tables
         for sink in pipeline.sinks
     }
+
+
+def _other_topics(
+    pipeline: Pipeline, kafka: KafkaClient, ops: OpsStore, facts: Mapping[tuple[str, str], SinkFacts]
+) -> dict[str, str]:
+    ends = kafka.end_offsets(map(pipeline.topic, pipeline.tables), "read_uncommitted")
+    early = {
+        pipeline.topic(table): why
+        for table in pipeline.tables
+        for sink in pipeline.sinks
+        if (why := ends_early(ends, pipeline.topic(table), facts[table.name, sink.name].committed))
+    }
+    return early | topics_made_anew(pipeline, kafka, ops)
 
 
 def _judged(

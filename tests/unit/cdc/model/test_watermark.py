@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cdc.model.watermark import Fence, SinkFacts, Watermark, behind, doubt_of, lsn_number, lsn_text
+from cdc.model.watermark import (
+    Fence,
+    SinkFacts,
+    Watermark,
+    behind,
+    doubt_of,
+    ends_early,
+    lsn_number,
+    lsn_text,
+)
 
 TOPIC, SOURCE = "dbserver1.public.orders", "public.orders"
 FENCE = Fence(lsn=500, complete_until=None, ends={TOPIC: {0: 10, 1: 0, 2: 7}})
@@ -17,6 +26,13 @@ WRITTEN = SinkFacts(committed={0: 10, 2: 8})
 def test_offsets_of_a_topic_that_is_there_no_more_prove_nothing() -> None:
     assert doubt_of(replace(FENCE, anew={TOPIC: "made anew"}), SOURCE, TOPIC, WRITTEN) == "made anew"
     assert doubt_of(replace(FENCE, anew={"another": "made anew"}), SOURCE, TOPIC, WRITTEN) == ""
+
+
+def test_a_topic_that_has_less_than_was_read_is_another_one() -> None:
+    assert ends_early({TOPIC: {0: 10, 1: 0, 2: 9}}, TOPIC, WRITTEN.committed) == ""
+    said = ends_early({TOPIC: {0: 9, 1: 0, 2: 9}}, TOPIC, WRITTEN.committed)
+    assert "partition 0 was read up to 10 and ends at 9" in said
+    assert "ends at 0" in ends_early({}, TOPIC, {0: 1})
 
 
 def test_a_query_beyond_every_end_is_complete() -> None:
