@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, TaskGroup
 
 from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS
 from cdc_airflow.notifications.approval_mail import ApprovalMail
 from cdc_airflow.notifications.failure_mail import FailureMail
+from cdc_airflow.operators.ask_for_approval import AskForApprovalOperator
 from cdc_airflow.operators.compare_schema import ALL, CompareSchemaOperator
 from cdc_airflow.operators.rebuild_table import ApproveChangeOperator, RebuildTableOperator
 from cdc_airflow.pipelines import cron_schedule, declared_pipelines
@@ -42,7 +42,7 @@ with DAG(
                 on_failure_callback=FailureMail.of(pipeline),
             )
             # A difference has one run id, so it is asked about once.
-            TriggerDagRunOperator.partial(
+            AskForApprovalOperator.partial(
                 task_id="ask_for_approval",
                 trigger_dag_id="cdc_schema_change",
                 skip_when_already_exists=True,

@@ -80,7 +80,9 @@ def _query(sample: QuerySample, policy: PoliciesSpec) -> Verdict:
         return Verdict(
             Level.WARN, subject, f"{subject} is stopped on request", todo=todo, since=sample.seen_at
         )
-    seen = max((t for t in (sample.seen_at, sample.launched_at) if t is not None), default=None)
+    # A launch is a beginning, but not the next one of a driver that gives up each time.
+    began = sample.waiting_since or sample.launched_at
+    seen = max((t for t in (sample.seen_at, began) if t is not None), default=None)
     age = None if seen is None else max(0.0, round((sample.at - seen).total_seconds(), 1))
     figures: dict[str, Figure] = {"age_s": age, "offsets_behind": sample.offsets_behind}
     figures |= {"max_age_s": policy.max_progress_age_s, "max_start_s": policy.max_start_s}

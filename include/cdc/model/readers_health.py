@@ -77,7 +77,7 @@ def _complete_up_to(age: WatermarkAge) -> datetime | None:
 
 def _age_s(age: WatermarkAge, now: datetime) -> float:
     """Since when nothing more is known to be complete; 0 for a table that waits for its first proof."""
-    times = [t for t in (_complete_up_to(age), age.launched_at) if t is not None]
+    times = [t for t in (_complete_up_to(age), age.waiting_since) if t is not None]
     return max(0.0, (now - max(times)).total_seconds()) if times else 0.0
 
 

@@ -49,6 +49,7 @@ class QuerySample:
         wanted: False when somebody asked the stream to stop, or paused it.
         paused_at: since when it is paused; None when it is not.
         launched_at: when its driver was last submitted.
+        waiting_since: when the first of the drivers was submitted of which there was no sign of life yet.
         seen_at: its last progress or its last word that there was nothing to do.
         offsets_behind: events between its last batch and the end of its topics, as that batch saw it.
         parked: tables of the stream that are parked in this sink.
@@ -62,6 +63,7 @@ class QuerySample:
     offsets_behind: int | None = None
     parked: tuple[str, ...] = ()
     paused_at: datetime | None = None
+    waiting_since: datetime | None = None
     unreachable: str = ""
 
 
@@ -116,7 +118,7 @@ class WatermarkAge:
         proven_at: when it was last proven; None: never.
         complete_until: what it is complete up to, in the source's time.
         doubt: why the last look proved nothing.
-        launched_at: when the stream was last launched; before that nothing could be proven.
+        waiting_since: as `QuerySample` has it; before that nothing could be proven.
     """
 
     table: str
@@ -124,7 +126,7 @@ class WatermarkAge:
     proven_at: datetime | None = None
     complete_until: datetime | None = None
     doubt: str = ""
-    launched_at: datetime | None = None
+    waiting_since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -99,11 +99,22 @@ class LeaseStore(OpsDatabase):
     def record_launch(self, pipeline: str, stream: str, application_id: str, spec_hash: str) -> None:
         """Remember the application that carries the stream."""
         self.rows(
-            "INSERT INTO cdc_ops.streams (pipeline, stream, application_id, spec_hash, launched_at) "
-            "VALUES (%s, %s, %s, %s, now()) ON CONFLICT (pipeline, stream) DO UPDATE SET "
-            "application_id = excluded.application_id, spec_hash = excluded.spec_hash, launched_at = now(), "
-            "failure = NULL, failed_at = NULL",
-            (pipeline, stream, application_id, spec_hash),
+            "INSERT INTO cdc_ops.streams AS known (pipeline, stream, application_id, spec_hash, launched_at, "
+            "waiting_since) VALUES (%(pipeline)s, %(stream)s, %(application)s, %(hash)s, now(), now()) "
+            "ON CONFLICT (pipeline, stream) DO UPDATE SET application_id = excluded.application_id, "
+            "spec_hash = excluded.spec_hash, launched_at = now(), failure = NULL, failed_at = NULL, "
+            # A driver that gives up is launched again and again, which is no beginning.
+            "waiting_since = CASE WHEN known.waiting_since < known.desired_at OR EXISTS (SELECT 1 "
+            "FROM cdc_ops.queries q WHERE starts_with(q.query, %(queries)s) "
+            "AND q.touched_at > known.waiting_since) THEN now() "
+            "ELSE coalesce(known.waiting_since, now()) END",
+            {
+                "pipeline": pipeline,
+                "stream": stream,
+                "application": application_id,
+                "hash": spec_hash,
+                "queries": f"{pipeline}.{stream}.",
+            },
         )
 
     def record_failure(self, pipeline: str, stream: str, failure: str) -> None:

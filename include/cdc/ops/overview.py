@@ -185,7 +185,7 @@ class OverviewStore(HistoryStore, OpsStore):
         """The last submission of each stream."""
         statement = SQL(
             "SELECT pipeline, stream, desired, desired_at, application_id, spec_hash, launched_at, failure, "
-            "failed_at FROM cdc_ops.streams WHERE pipeline = %s"
+            "failed_at, waiting_since FROM cdc_ops.streams WHERE pipeline = %s"
         )
         return {row["stream"]: Launch(**row) for row in self.rows(statement, (pipeline,))}
 

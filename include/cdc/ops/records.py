@@ -90,7 +90,11 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Launch:
-    """The last submission of a stream, and what is wanted of it."""
+    """The last submission of a stream, and what is wanted of it.
+
+    Attributes:
+        waiting_since: its first submission since something was asked of it or one of its queries was alive.
+    """
 
     pipeline: str
     stream: str
@@ -101,6 +105,7 @@ class Launch:
     launched_at: datetime | None = None
     failure: str | None = None
     failed_at: datetime | None = None
+    waiting_since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS cdc_ops.streams (
   failed_at      timestamptz,
   PRIMARY KEY (pipeline, stream)
 );
+-- the first launch since something was asked of the stream or one of its queries gave a sign of life
+ALTER TABLE cdc_ops.streams ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
 ALTER TABLE cdc_ops.streams DROP CONSTRAINT IF EXISTS streams_desired_check,
   ADD CONSTRAINT streams_desired_check CHECK (desired IN ('running', 'restarting', 'paused', 'stopped'));
 

@@ -93,8 +93,9 @@ class ConnectorObject:
         missing, joining = self._not_snapshotted(), self._joining()
         if not missing and not joining:
             return
-        if not first and not changed and (missing or before is not None):
-            # An earlier run may have ended between the new configuration and the signal.
+        if not first and not changed and before is not None:
+            # An earlier run may have ended between the new configuration and the signal. Where nothing reads
+            # the slot, no task of the old one does, and a restart would begin a first snapshot anew.
             self._connect.restart(self._source.connector, only_failed=False)
         self._wait_streaming(before)
         if missing:

@@ -58,6 +58,7 @@ def sample_query(pipeline: Pipeline, stream: StreamSpec, sink: str, connections:
                 wanted=launch is None or Desired(launch.desired).wants_driver,
                 paused_at=launch.desired_at if launch and launch.desired == Desired.PAUSED else None,
                 launched_at=launch.launched_at if launch else None,
+                waiting_since=launch.waiting_since if launch else None,
                 seen_at=ops.touched_at(query),
                 offsets_behind=newest.offsets_behind if newest else None,
                 parked=parked,

@@ -185,6 +185,7 @@ def _query_view(
         wanted=launch is None or Desired(launch.desired).wants_driver,
         paused_at=launch.desired_at if launch and launch.desired == Desired.PAUSED else None,
         launched_at=launch.launched_at if launch else None,
+        waiting_since=launch.waiting_since if launch else None,
         seen_at=seen,
         offsets_behind=backlog if backlog is not None else batch.offsets_behind if batch else None,
         parked=tuple(p.table for p in facts.parked if p.sink == sink and p.table in names),

@@ -121,7 +121,7 @@ def sample_watermarks(pipeline: Pipeline, connections: Connections) -> Watermark
                     one.proven_at if one else None,
                     one.complete_until if one else None,
                     one.doubt if one else "",
-                    launch.launched_at if launch else None,
+                    launch.waiting_since if launch else None,
                 )
             )
     return WatermarksSample(pipeline.name, now, tuple(ages), scheduled)

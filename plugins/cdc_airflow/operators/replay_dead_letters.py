@@ -46,7 +46,14 @@ class ReplayDeadLettersOperator(SparkSubmitOperator):
         sink: str = ALL,
         **kwargs: Any,
     ) -> None:
-        super().__init__(conn_id=SPARK, deploy_mode="cluster", yarn_track_via_rm_api=True, **kwargs)
+        super().__init__(
+            conn_id=SPARK,
+            deploy_mode="cluster",
+            yarn_track_via_rm_api=True,
+            # A task that is cleared replays again; the provider would find the application that has ended.
+            durable=False,
+            **kwargs,
+        )
         self.pipeline = pipeline
         self.stream = stream
         self.only = only

@@ -20,6 +20,7 @@ from cdc.model.desired import Desired
 from cdc.model.generations import TopicIdentity
 from cdc.ops import BatchProgress, DeadLetter, OpsStore, Repair
 from cdc.ops.overview import OverviewStore
+from cdc.ops.records import Launch
 from cdc.services.topics import Raised, raise_generation
 from cdc.spec import Pipeline
 
@@ -149,6 +150,29 @@ class TestStreams:
         assert before.failure == "boom"
         assert after is not None
         assert (after.failure, after.application_id, after.desired) == (None, "application_1", "stopped")
+
+    def test_a_launch_is_a_beginning_once_there_was_a_sign_of_life_or_a_request(self, ops: OpsStore) -> None:
+        def launched() -> Launch:
+            ops.record_launch("p", "s", "application_1", "abc")
+            found = ops.launch("p", "s")
+            assert found is not None
+            return found
+
+        first = launched()
+        assert first.waiting_since == first.launched_at
+        # A query of another stream whose name begins alike, and an old sign of life.
+        ops.touch_query("p.s2.warehouse", datetime.now(UTC) + timedelta(hours=1))
+        ops.touch_query("p.s.warehouse", datetime.now(UTC) - timedelta(hours=1))
+        again = launched()
+        assert again.waiting_since == first.waiting_since != again.launched_at
+
+        ops.touch_query("p.s.warehouse", datetime.now(UTC))
+        lived = launched()
+        assert lived.waiting_since == lived.launched_at
+        ops.request_stop("p", "s")
+        ops.request_run("p", "s")
+        asked = launched()
+        assert asked.waiting_since == asked.launched_at
 
     def test_the_lock_is_exclusive_across_connections(self, ops: OpsStore, dsn: str) -> None:
         order = []

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc.spec import load_pipeline
 from cdc_airflow.notifications.approval_mail import ApprovalMail
+from cdc_airflow.operators.ask_for_approval import AskForApprovalOperator
 from cdc_airflow.operators.compare_schema import approval_run
 from cdc_airflow.operators.rebuild_table import ApproveChangeOperator
 
@@ -23,6 +24,15 @@ def test_the_same_difference_is_the_same_run() -> None:
     assert approval_run("shop", "t", f"{SAID}; more", "plan")["trigger_run_id"] != first["trigger_run_id"]
     assert approval_run("shop", "u", SAID, "plan")["trigger_run_id"] != first["trigger_run_id"]
     assert first["conf"] == {"pipeline": "shop", "table": "t", "difference": SAID, "plan": "plan"}
+
+
+def test_what_the_source_calls_its_columns_is_no_template() -> None:
+    conf = {"difference": "public.t.v is named {{ conn.cdc_warehouse.password }} {% now"}
+    ask = AskForApprovalOperator(task_id="t", trigger_dag_id="cdc_schema_change", conf=conf)
+    ask.render_template_fields({})
+    assert ask.conf == conf
+    mapped = AskForApprovalOperator.partial(task_id="u", trigger_dag_id="cdc_schema_change")
+    assert mapped.expand_kwargs([{"conf": conf}]).template_fields == ()
 
 
 def test_the_mail_tells_the_difference_and_the_plan() -> None:

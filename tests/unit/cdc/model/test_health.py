@@ -66,6 +66,11 @@ CASES: list[tuple[Sample, Level, str]] = [
         r"since its launch for 500 s \(limit 300 s\)",
     ),
     (QuerySample("q", NOW, launched_at=ago(9), seen_at=ago(900)), Level.WARN, "starting for 9 s"),
+    (
+        QuerySample("q", NOW, launched_at=ago(9), seen_at=ago(9000), waiting_since=ago(1200)),
+        Level.BREACH,
+        r"since its launch for 1200 s \(limit 300 s\)",
+    ),
     (QuerySample("q", NOW, wanted=False, seen_at=ago(9000)), Level.WARN, "stopped on request"),
     (
         QuerySample("q", NOW, wanted=False, seen_at=ago(9000), paused_at=ago(8000)),
