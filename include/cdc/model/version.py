@@ -49,6 +49,16 @@ def generation_of(version: int) -> int:
     return version >> 48
 
 
+def filled(generation: int) -> int:
+    """The version of a row that a new build has read as a whole: below every event of its generation."""
+    return generation << 48
+
+
+def is_filled(version: int) -> bool:
+    """Whether a new build has read the row."""
+    return version == filled(generation_of(version))
+
+
 def unpack(version: int) -> Version:
     """Take a packed version apart.
 

@@ -87,10 +87,14 @@ class DeadLetterStore(OpsDatabase):
         return self.count_dead_letters(pipeline, table, sink).get((table, sink), 0)
 
     def open_keys(self, pipeline: str, table: str, sink: str) -> list[bytes | None]:
-        """The Kafka keys of the events that were not replayed."""
+        """The Kafka keys of the events that were not replayed; those that were given up with a key too.
+
+        What such an event has said is in no sink, whether or not somebody still waits for it.
+        """
         rows = self.rows(
             "SELECT DISTINCT key FROM cdc_ops.dead_letters "
-            'WHERE pipeline = %s AND "table" = %s AND sink = %s AND replayed_at IS NULL',
+            'WHERE pipeline = %s AND "table" = %s AND sink = %s '
+            "AND (replayed_at IS NULL OR (discarded <> '' AND key IS NOT NULL))",
             (pipeline, table, sink),
         )
         return [None if row["key"] is None else bytes(row["key"]) for row in rows]

@@ -94,7 +94,11 @@ class ChangelogSnapshot:
     def _begin(self, reader: psycopg.Connection[Any]) -> SnapshotPoint:
         """Fix what the reader sees and the LSN that belongs to it, while nobody writes."""
         with connect_postgres(self._admin, application_name="cdc-snapshot") as locker:
-            locker.execute(SQL("SET LOCAL lock_timeout = {}").format(f"{LOCK_TIMEOUT_S}s"))
+            for session in (reader, locker):
+                session.execute(SQL("SET LOCAL lock_timeout = {}").format(f"{LOCK_TIMEOUT_S}s"))
+            # The reader's own lock, before what it sees is fixed: a change of the table's definition that
+            # waits for the locker would write its rows anew, and an older snapshot would see none of them.
+            reader.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(self._relation))
             locker.execute(SQL("LOCK TABLE {} IN SHARE MODE").format(self._relation))
             if not self._is_published(locker):
                 publication = Identifier(self._pipeline.source.publication)

@@ -9,6 +9,7 @@ from cdc.comparison.merge import RowShape, columns_that_differ
 from cdc.comparison.queries import compared_columns
 from cdc.comparison.report import Difference
 from cdc.model.reconcile import Fence, Verdict, judge
+from cdc.model.version import is_filled
 from cdc.services.checksums import Key
 from cdc.services.fences import Fences
 from cdc.services.rows_by_key import RowsByKey, SourceRow, StoredRow
@@ -77,8 +78,16 @@ class _Seen:
     fences: Mapping[int, Fence]
 
     def fence(self, stored: StoredRow | None) -> Fence:
-        """The fence of a row's partition; a row of a partition that the topic does not have is foreign."""
-        return Fence(0, 0) if stored is None else self.fences.get(stored.partition, Fence(0, -1))
+        """The fence of a row's partition; a row of a partition that the topic does not have is foreign.
+
+        One that a new build has filled is of no partition: it lies below every event of its generation.
+        """
+        if stored is None:
+            return Fence(0, 0)
+        if stored.partition < 0 and is_filled(stored.version):
+            every = self.fences.values()
+            return Fence(min(fence.begin for fence in every), min(fence.ceiling for fence in every))
+        return self.fences.get(stored.partition, Fence(0, -1))
 
     def is_later(self, stored: StoredRow) -> bool:
         """A row that changed after the source's row was read."""

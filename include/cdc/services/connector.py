@@ -150,17 +150,21 @@ def heartbeat_query(table: str) -> str:
     sessions (`pg_read_all_stats`), and while a prepared transaction waits, whose beginning nobody knows.
 
     Transactions that have written nothing yet count: they may still write rows that are stamped with their
-    beginning. A second is taken off, because a session takes its time before others can see it.
+    beginning. A second is taken off, because a session takes its time before others can see it. The sessions
+    are read before the prepared transactions: one that is prepared in between is found there at the latest.
+    A session that does not track its activities (`track_activities`) makes it NULL too.
     """
     oldest = (
-        "least((SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND pid <> pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')), "
-        "clock_timestamp() - interval '1 second')"
+        "(SELECT CASE WHEN NOT seen.hidden AND NOT EXISTS (SELECT 1 FROM pg_prepared_xacts "
+        "WHERE database = current_database()) "
+        "THEN least(seen.oldest, statement_timestamp() - interval '1 second') END "
+        "FROM (SELECT min(xact_start) AS oldest, coalesce(bool_or(state = 'disabled'), false) AS hidden "
+        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND backend_type NOT IN ('autovacuum worker', 'walsender') OFFSET 0) seen)"
     )
     return (
         f"UPDATE {quoted(table)} SET beat_at = clock_timestamp(), lsn = pg_current_wal_lsn()::text, "  # noqa: S608
         "oldest_xact = CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') "
-        "AND NOT EXISTS (SELECT 1 FROM pg_prepared_xacts WHERE database = current_database()) "
         f"THEN {oldest} END WHERE id = 1"
     )
 

@@ -13,10 +13,17 @@ from psycopg.sql import SQL, Identifier
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection
 from cdc.errors import DataError
+from cdc.model.version import filled
 from cdc.types.text import SESSION_SETTINGS
 from cdc_spark.readers.lookups import source_failure, source_values
 from cdc_spark.schemas.rows import Operation, row_schema
-from cdc_spark.transformations.cdc_transformer import Seen, TableContext, marker_rows, source_columns
+from cdc_spark.transformations.cdc_transformer import (
+    Seen,
+    TableContext,
+    exact_notes,
+    marker_rows,
+    source_columns,
+)
 from cdc_spark.transformations.envelopes import Envelopes
 
 CHUNK = 20_000
@@ -94,7 +101,8 @@ class WholeTable:
     def _rows(self, raw: list[tuple[bytes | None, ...]], lsn: int) -> pa.RecordBatch:
         table, count = self.context.table, len(raw)
         values = [source_values(table, row) for row in raw]
-        columns, wrong = source_columns(Envelopes(ops=["r"] * count, values=values), self.context)
+        events = Envelopes(ops=["r"] * count, values=values)
+        columns, wrong = source_columns(events, self.context)
         if wrong:
             position, (_, message) = next(iter(wrong.items()))
             names = [column.name for column in table.columns]
@@ -108,6 +116,7 @@ class WholeTable:
             [
                 *columns,
                 *(pa.array([value] * count, field.type) for field, value in self._lineage(lsn, now)),
+                exact_notes(events),
             ],
             schema=row_schema(table),
         )
@@ -115,14 +124,13 @@ class WholeTable:
     def _lineage(self, lsn: int, now: datetime) -> Iterator[tuple[pa.Field, object]]:
         values = {
             "processed_at": now,
-            "_version": self.generation << 48,
+            "_version": filled(self.generation),
             "_op": str(Operation.READ),
             "_lsn": lsn,
             "_tx_id": None,
             "_source_ts": now,
             "_partition": NOWHERE,
             "_offset": NOWHERE,
-            "_note": None,
         }
         schema = row_schema(self.context.table)
         return ((schema.field(name), value) for name, value in values.items())

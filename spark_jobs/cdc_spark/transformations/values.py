@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -206,8 +207,10 @@ def _check_json(value: str) -> None:
     try:
         orjson.loads(value)
     except orjson.JSONDecodeError:
-        # PostgreSQL's json also holds numbers beyond a double and lone surrogates, which orjson refuses.
-        json.loads(value, parse_constant=_refuse_constant)
+        # PostgreSQL's json also holds numbers beyond a double and lone surrogates, which orjson refuses, and
+        # numbers of more digits and levels of more depth than Python likes, which are nothing to refuse.
+        with contextlib.suppress(RecursionError):
+            json.loads(value, parse_constant=_refuse_constant, parse_int=str, parse_float=str)
 
 
 def _refuse_constant(name: str) -> None:

@@ -372,6 +372,40 @@ def test_94_rows_are_read_anew_when_asked_for(stack: Any, pipeline: Pipeline) ->
         ChangelogSnapshot(wider, stack.connections, wider.table("customers")).take_again()
 
 
+def test_94_a_change_of_the_definition_that_waits_for_the_lock_takes_no_rows_away(
+    stack: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wider, connection = with_visits(pipeline), stack.connections.get("cdc_source_admin")
+
+    def rewrite() -> None:
+        with connect_postgres(connection, autocommit=True, application_name="rewriter") as session:
+            session.execute("ALTER TABLE visits ALTER page TYPE text USING page || ''")
+
+    rewriting = threading.Thread(target=rewrite)
+    read = ChangelogSnapshot._events
+
+    def waits() -> bool:
+        query = (
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'rewriter' AND wait_event_type = 'Lock'"
+        )
+        with connect_postgres(connection) as session:
+            return session.execute(query).fetchone() is not None or not rewriting.is_alive()
+
+    def after_the_change_has_come(*args: Any) -> Iterator[bytes]:
+        rewriting.start()
+        wait_for(waits)
+        yield from read(*args)
+
+    monkeypatch.setattr(ChangelogSnapshot, "_events", after_the_change_has_come)
+    assert there(stack).total() > 0
+    assert (
+        ChangelogSnapshot(wider, stack.connections, wider.table("visits")).take_again()
+        == there(stack).total()
+    )
+    rewriting.join()
+    wait_for(lambda: added_up(stack) == there(stack))
+
+
 def test_95_a_transaction_that_keeps_the_table_is_waited_for_and_then_named(
     stack: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cdc.clients.clickhouse import connect_clickhouse
 from cdc.model.reconcile import fence_version
-from cdc.model.version import pack
+from cdc.model.version import filled, pack
 from cdc.services.confirm import ROUNDS, Confirmer, Findings
 from cdc.services.fences import Fences
 from cdc.services.rows_by_key import RowsByKey
@@ -127,6 +127,24 @@ def test_real_differences_are_told_with_their_kind(copy: Copy) -> None:
     assert (wrong.column, wrong.expected, wrong.found) == ("v", "a", "x")
     assert findings.confirmed["warehouse"][("4",)].foreign == hidden
     assert copy.fences.looks == 1
+
+
+def test_a_row_that_a_new_build_has_filled_is_told_only_when_it_differs(copy: Copy) -> None:
+    fill = f"UPDATE cdc_raw.{copy.name} SET _partition = -1, _version = {filled(0)}"
+    copy.warehouse(f"{fill} WHERE id < 4")
+    copy.warehouse(f"UPDATE cdc_raw.{copy.name} SET v = 'x' WHERE id = 2")
+    copy.source(f"DELETE FROM {copy.name} WHERE id = 3")
+    # One that is of no partition either, and of no build.
+    copy.warehouse(f"UPDATE cdc_raw.{copy.name} SET _partition = -1 WHERE id = 5")
+    findings = copy.confirm(1, 2, 3, 5)
+    assert told(findings) == {
+        ("warehouse", "2"): ["differing"],
+        ("clickhouse", "3"): ["extra"],
+        ("warehouse", "3"): ["extra"],
+        ("warehouse", "5"): ["foreign"],
+    }
+    foreign = {key: item.foreign for key, item in findings.confirmed["warehouse"].items()}
+    assert foreign == {("2",): None, ("3",): None, ("5",): pack(0, 4)}
 
 
 def test_a_change_that_arrives_meanwhile_is_looked_at_again(copy: Copy) -> None:

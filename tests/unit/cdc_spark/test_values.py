@@ -39,6 +39,8 @@ GOOD = [
     ("varchar(2)", "é€", "é€"),
     ("uuid", "6F9619FF-8B86-D011-B42D-00C04FC964FF", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
     ("jsonb", '{"n": 1e400}', '{"n": 1e400}'),
+    ("jsonb", "[" * 1500 + "]" * 1500, "[" * 1500 + "]" * 1500),
+    ("json", f'[{"9" * 5000}, "\\ud800"]', f'[{"9" * 5000}, "\\ud800"]'),
     ("bytea", "AAH/", b"\x00\x01\xff"),
     ("date", -25567, date(1900, 1, 1)),
     ("timestamp", 1_000_001, datetime(1970, 1, 1, 0, 0, 1, 1)),  # noqa: DTZ001 a timestamp without zone
