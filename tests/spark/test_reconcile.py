@@ -18,6 +18,7 @@ from cdc.model.partitioner import partition_of
 from cdc.model.version import pack
 from cdc.model.window import Window
 from cdc.services.compare import compare_table
+from cdc.services.confirm import Confirmer, Findings
 from cdc.services.fences import Patience
 from cdc.services.reconcile import Reconciler
 from cdc.services.reconcile_report import TableReconciliation
@@ -462,6 +463,26 @@ def test_nothing_is_told_of_a_sink_that_has_not_written_everything(shop) -> None
         reconciled(lab, patience=shop.patience(limit_s=2.0))
     assert lab.run("customers") == 0
     assert reconciled(lab, patience=shop.patience()).equal
+
+
+def test_nothing_is_told_of_a_sink_in_which_the_table_was_parked_meanwhile(shop, monkeypatch) -> None:
+    lab = shop.lab
+    shop.insert(1)
+    shop.captured()
+    assert lab.run("customers") == 0
+    for alter in (lab.alter_clickhouse, lab.alter_warehouse):
+        alter("DELETE FROM RAW.customers WHERE id = 1")
+    confirm = Confirmer.confirm
+
+    def park(*args: Any) -> Findings:
+        found = confirm(*args)
+        lab.ops.park(lab.pipeline.name, "customers", "warehouse", "meanwhile", {0: 1})
+        return found
+
+    monkeypatch.setattr(Confirmer, "confirm", park)
+    report = reconciled(lab, patience=shop.patience(), mend=None)
+    assert {sink: sum(kinds.values()) for sink, kinds in report.differences.items()} == {"clickhouse": 1}
+    assert report.skipped == {"warehouse": "parked: meanwhile"}
 
 
 def test_a_person_mends_by_the_command(shop, tmp_path) -> None:

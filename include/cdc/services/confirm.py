@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cdc.comparison.merge import RowShape, columns_that_differ
@@ -57,6 +57,12 @@ class Findings:
             self.unsettled.setdefault(sink, set()).update(keys)
         self.looked_at += other.looked_at
         self.lsn, self.ends = max(self.lsn, other.lsn), other.ends or self.ends
+
+    def leave_out(self, sinks: Iterable[str]) -> None:
+        """Forget what was found in some sinks."""
+        for sink in sinks:
+            self.confirmed.pop(sink, None)
+            self.unsettled.pop(sink, None)
 
     @property
     def count(self) -> int:

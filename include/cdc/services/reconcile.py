@@ -216,11 +216,7 @@ class Reconciler:
     def _look(self, table: TableSpec, window: Window | None) -> _Look:
         """Compare a table, and prove what differs."""
         started, parts = self._ops.clock(), self._watch.parts(table) or []
-        skipped = {
-            p.sink: f"parked: {p.reason}"
-            for p in self._ops.parked(self._pipeline.name)
-            if p.table == table.name
-        }
+        skipped = self._parked(table)
         sinks = [sink for sink in self._pipeline.sinks if sink.name not in skipped]
         rows = RowsByKey(self._pipeline, self._connections, table)
         fences = Fences(self._pipeline, self._connections, self._ops, table, self._patience)
@@ -229,11 +225,21 @@ class Reconciler:
             window = None
         suspects = self._suspects(table, sinks, window)
         findings = confirmer.confirm(suspects.keys)
+        # A query passes over the events of a table that is parked, and its offsets say nothing of it.
+        meanwhile = self._parked(table)
+        findings.leave_out(meanwhile)
+        skipped |= meanwhile
+        sinks = [sink for sink in sinks if sink.name not in skipped]
         repairs = Repairs(self._pipeline, self._connections, self._ops, table, rows, fences)
         return _Look(
             table, started, parts, sinks, skipped, window, suspects, confirmer, repairs, findings,
             findings.confirmed,
         )  # fmt: skip
+
+    def _parked(self, table: TableSpec) -> dict[str, str]:
+        """The sinks in which a table is parked, and why."""
+        entries = self._ops.parked(self._pipeline.name)
+        return {entry.sink: f"parked: {entry.reason}" for entry in entries if entry.table == table.name}
 
     def _reported(self, look: _Look) -> TableReconciliation:
         """Keep the report; a table that agrees is the one that its partitions are compared with."""

@@ -116,7 +116,13 @@ class Answers:
 
     def ask_source(self, holes: Sequence[Hole]) -> None:
         """Read the source's rows of these events' keys; a key without a row there is settled as well."""
-        identities = list(dict.fromkeys(hole.identity for hole in holes))
+        every = dict.fromkeys(hole.identity for hole in holes)
+        # A part of a key that travels as text (NaN, a moment beyond 294247) is no value to look for.
+        unfit = Decision(State.LOST, unfit=("DataError", "the row cannot be looked up by such a key"))
+        self._source |= {identity: (unfit, None) for identity in every if None in identity}
+        identities = [identity for identity in every if None not in identity]
+        if not identities:
+            return
         try:
             answer = self._context.lookups.source(self._keys(identities))
         except SchemaChangedError as error:

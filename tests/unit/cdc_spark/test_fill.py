@@ -11,6 +11,7 @@ from cdc.errors import SchemaChangedError
 from cdc.model.floors import NO_FLOOR, Floor
 from cdc.model.toast import PLACEHOLDER as GONE
 from cdc.model.version import pack
+from cdc.spec import ColumnSpec, TableSpec
 from cdc_spark.transformations import memory
 from cdc_spark.transformations.cdc_transformer import Trust
 from cdc_spark.transformations.limits import POSTGRES
@@ -61,6 +62,18 @@ def test_repeated_partial_updates_keep_the_value_of_the_insert(run, changes, wor
     assert bad == []
     assert world.asked == []
     assert seen["superseded"] == 0
+
+
+def test_a_row_that_cannot_be_looked_up_by_its_key_is_told(run, table, changes, world):
+    first, *others = table.columns
+    number = ColumnSpec.model_validate({"name": first.name, "type": "numeric(8,2)", "nullable": False})
+    exact = table.model_copy(update={"columns": (number, *others)})
+    exact = TableSpec.model_validate(exact.model_dump(by_alias=True))
+    record = changes("u", {"id": "NAN", "name": GONE}, 5)
+    data, bad, _ = split(run((b'{"id": "NAN"}', *record[1:]), table=exact, limits=POSTGRES))
+    assert data == []
+    assert [(event["error"], event["offset"]) for event in bad] == [("DataError", 5)]
+    assert "cannot be looked up" in bad[0]["message"]
 
 
 def test_the_sinks_row_fills_what_no_record_says(run, changes, world):
