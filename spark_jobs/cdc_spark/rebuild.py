@@ -11,6 +11,7 @@ import structlog
 
 from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
+from cdc.model.bounded_run import refuse_new_build
 from cdc.model.bounds import Bounds
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_change import rebuilt
@@ -65,6 +66,7 @@ def rebuild(
             f"{table.source} is a changelog, whose events are no other shape's: give it another `name` in "
             "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
+    refuse_new_build(table.name, run.ops.runs_under_way(run.pipeline.name))
     _wait_for_capture(run, table)
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)

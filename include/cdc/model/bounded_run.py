@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from cdc.errors import ConfigurationError
+from cdc.errors import ConfigurationError, UnavailableError
 
 CONTINUED_WITHIN = timedelta(days=1)
 """A run that was broken off so long ago begins anew: what it has read is no news any more."""
@@ -164,6 +164,25 @@ def refuse_resume(table: str, runs: Iterable[BoundedRun], now: datetime) -> None
                 f"{table} is being read anew by a resync ({run.sentence}), and comes back by itself: "
                 "a resume would write to the old table. If the resync was broken off, run it again: "
                 f"`cdc resync {table}`"
+            )
+
+
+def refuse_new_build(table: str, under_way: Iterable[BoundedRun]) -> None:
+    """A replay or backfill that began before would write what it has read into the new table.
+
+    Args:
+        table: the table's name in the sinks.
+        under_way: the runs that have not ended, of any tables.
+
+    Raises:
+        UnavailableError: one of this table has not.
+    """
+    for run in under_way:
+        if run.table == table and run.kind is not RunKind.RESYNC:
+            raise UnavailableError(
+                f"{table} cannot be built anew yet: a {run.sentence}; it would write into the new table what "
+                "was meant for the old one. Try again once it has ended; if it was broken off, run it again "
+                "first"
             )
 
 

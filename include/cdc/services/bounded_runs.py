@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cdc.connections import Connections
 from cdc.errors import CdcError, ConfigurationError, DataError
-from cdc.model.bounded_run import BoundedRun, Method, RunKind, Scope
+from cdc.model.bounded_run import BoundedRun, Method, RunKind, Scope, refuse_new_build
 from cdc.model.bounds import Bounds, parse_bounds
 from cdc.model.desired import Desired
 from cdc.model.replay_window import Log, replay_window
@@ -146,11 +146,13 @@ def ask_resync(pipeline: Pipeline, connections: Connections, ops: OpsStore, tabl
 
     Raises:
         ConfigurationError: the table is a changelog.
+        UnavailableError: a replay or backfill of it is under way.
     """
     if table.changelog:
         raise ConfigurationError(
             f"{table.source} is a changelog: `cdc table snapshot {table.name}` reads it anew"
         )
+    refuse_new_build(table.name, ops.runs_under_way(pipeline.name))
     names = [sink.name for sink in pipeline.sinks]
     rows = SourceKeys(connections.get(pipeline.source.connection), table, Scope()).check()
     estimate = rows * len(names)  # each sink is filled by a reading of its own

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.errors import ConfigurationError
-from cdc.model.bounded_run import BoundedRun, RunKind, Scope, key_of, refuse_resume, scope_of, slices
+from cdc.errors import ConfigurationError, UnavailableError
+from cdc.model.bounded_run import (
+    BoundedRun,
+    RunKind,
+    Scope,
+    key_of,
+    refuse_new_build,
+    refuse_resume,
+    scope_of,
+    slices,
+)
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 RUN = BoundedRun(
@@ -95,6 +104,14 @@ def test_a_table_is_not_resumed_while_a_resync_of_it_runs() -> None:
         refuse_resume("orders", [RUN, resync], AT + timedelta(minutes=59))
     refuse_resume("orders", [RUN, replace(resync, state="failed"), replace(resync, state="done")], AT)
     refuse_resume("customers", [resync], AT)
+
+
+def test_a_table_is_not_built_anew_while_a_replay_of_it_runs() -> None:
+    replay = replace(RUN, kind=RunKind.REPLAY)
+    with pytest.raises(UnavailableError, match="orders cannot be built anew yet"):
+        refuse_new_build("orders", [replay])
+    refuse_new_build("customers", [replay])
+    refuse_new_build("orders", [replace(RUN, kind=RunKind.RESYNC)])
 
 
 def test_a_resync_that_was_killed_is_in_nobody_s_way() -> None:
