@@ -303,10 +303,12 @@ def test_a_table_that_is_gone_keeps_no_other_from_being_mended(partitioned) -> N
     shop.captured()
     assert lab.run("customers") == 0
     at_source(shop, "TRUNCATE low")
-    together = reconciler(lab, patience=shop.patience())
+    told: list[TableReconciliation] = []
+    together = reconciler(lab, patience=shop.patience(), told=told.append)
     assert together.changed_parts([gone, table]) == [table]
     with pytest.raises(ConfigurationError, match="gone"):
         together.reconcile_together([gone, table])
+    assert [(report.name, report.equal) for report in told] == [("customers", False)]
     assert ids(lab) == [101]
     assert lab.ops.last_reconciliations(lab.pipeline.name)["customers"]["report"]["settled"]
 

@@ -135,6 +135,7 @@ class Reconciler:
     Args:
         mend: how proven differences are repaired; None only tells them.
         say: is told what is being done.
+        told: gets each report once it is kept, also when a later table fails.
     """
 
     def __init__(
@@ -145,8 +146,9 @@ class Reconciler:
         mend: Mend | None = None,
         say: Callable[[str], None] = lambda _: None,
         patience: Patience | None = None,
+        told: Callable[[TableReconciliation], None] = lambda _: None,
     ) -> None:
-        self._pipeline, self._connections, self._ops = pipeline, connections, ops
+        self._pipeline, self._connections, self._ops, self._told = pipeline, connections, ops, told
         self._mend, self._say, self._patience = mend, say, patience
         self._watch = PartitionWatch(pipeline, connections, ops)
 
@@ -250,6 +252,7 @@ class Reconciler:
         )
         if report.settled and not look.skipped and look.window is None:
             self._watch.record(table, look.parts)
+        self._told(report)
         return report
 
     def _suspects(

@@ -46,6 +46,7 @@ def reconcile_tables(
     say: Callable[[str], None],
     only_changed: bool = False,
     window: Window | None = None,
+    told: Callable[[TableReconciliation], None] = lambda _: None,
 ) -> list[TableReconciliation]:
     """Reconcile tables, those whose partitions changed without events first, which one run mends.
 
@@ -53,6 +54,7 @@ def reconcile_tables(
 
     Without `mend` differences are only told. `say` is told what is being done; `only_changed` leaves the
     other tables out. With a `window` only rows of that event time are compared, of tables that declare one.
+    `told` gets each report once it is kept, also when a later table fails.
     """
     effective = effective_pipeline(pipeline, ops)
     for table in tables:
@@ -69,7 +71,7 @@ def reconcile_tables(
         for table in keyed:
             if window_column(table) is None:
                 say(f"{table.source}: is compared whole, since it has no `event_time`")
-    reconciler = Reconciler(effective, connections, ops, mend, say)
+    reconciler = Reconciler(effective, connections, ops, mend, say, told=told)
     changed = reconciler.changed_parts(keyed)
     for table in changed:
         say(f"{table.source}: its partitions are others than at its last comparison")

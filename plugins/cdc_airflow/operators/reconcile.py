@@ -105,16 +105,23 @@ class ReconcileOperator(SparkSubmitOperator):
                 )
             run = run_of(context)
             chosen = self._captured(pipeline, chosen, run, ops)
-            reports = reconcile_tables(
-                pipeline,
-                connections,
-                ops,
-                chosen,
-                mend=mend if mends else None,
-                say=lambda step: self.log.info("%s", step),
-                only_changed=self.only_changed,
-                window=chosen_window(self.window, run, windows=pipeline.policies.reconcile_windows),
-            )
+            reports: list[TableReconciliation] = []
+            try:
+                reconcile_tables(
+                    pipeline,
+                    connections,
+                    ops,
+                    chosen,
+                    mend=mend if mends else None,
+                    say=lambda step: self.log.info("%s", step),
+                    only_changed=self.only_changed,
+                    window=chosen_window(self.window, run, windows=pipeline.policies.reconcile_windows),
+                    told=reports.append,
+                )
+            except Exception:
+                # The next try finds what was mended equal, and would tell nobody that it had differed.
+                self._mail(pipeline, reports, context)
+                raise
         self._tell(pipeline, reports, context)
         return [report.as_dict() for report in reports]
 
@@ -154,6 +161,14 @@ class ReconcileOperator(SparkSubmitOperator):
             with terminal_at_once():
                 super().execute(context)
 
+    def _mail(self, pipeline: Pipeline, reports: Sequence[TableReconciliation], context: Any) -> None:
+        from cdc.services.reconcile_run import sentences
+
+        differing = [report for report in reports if not report.equal or report.cut]
+        if differing:
+            lines = [line for report in differing for line in sentences(report)]
+            DifferenceMail(pipeline.name, self.stream, pipeline.alerts, lines).notify(context)
+
     def _tell(self, pipeline: Pipeline, reports: Sequence[TableReconciliation], context: Any) -> None:
         from cdc.services.reconcile_run import sentences
 
@@ -162,10 +177,7 @@ class ReconcileOperator(SparkSubmitOperator):
                 self.log.info("%s", line)
         if not reports:
             self.log.info("no table's partitions changed")
-        differing = [report for report in reports if not report.equal or report.cut]
-        if differing:
-            lines = [line for report in differing for line in sentences(report)]
-            DifferenceMail(pipeline.name, self.stream, pipeline.alerts, lines).notify(context)
+        self._mail(pipeline, reports, context)
         left = [report.table for report in reports if not report.settled]
         if left:
             raise DataError(
