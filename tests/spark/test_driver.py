@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from cdc.errors import TERMINAL_EXIT_CODE, ConflictError, FencedError
+from cdc.services.health import sample_checkpoint
 from cdc_spark.main import drive
 from cdc_spark.schemas import row_schema
 from cdc_spark.writers.base import SinkBatch
@@ -103,6 +104,21 @@ def test_what_a_killed_driver_had_committed_and_not_reported_is_known_once_the_n
         assert known() != everything
         assert lab.run("customers") == 0  # no event comes, and so no batch
         assert known() == everything
+
+
+def test_how_far_a_checkpoint_on_another_file_system_is_is_known_by_what_was_reported(lab, rows):
+    def sample():
+        stream, root = lab.pipeline.stream("customers"), "s3a://bucket/checkpoints"
+        return sample_checkpoint(lab.pipeline, stream, "warehouse", lab.connections, root)
+
+    lab.send("public.customers", "c", {**rows.customer, "id": 3})
+    assert lab.producer.flush(30) == 0
+    assert sample().committed is None
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    found = sample()
+    assert found.committed == found.ends
+    assert found.committed_at is not None
+    assert found.unreachable == ""
 
 
 def test_a_run_beside_the_stream_leaves_no_progress_of_its_own(lab, rows):

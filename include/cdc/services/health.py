@@ -70,12 +70,17 @@ def sample_query(pipeline: Pipeline, stream: StreamSpec, sink: str, connections:
 def sample_checkpoint(
     pipeline: Pipeline, stream: StreamSpec, sink: str, connections: Connections, checkpoint_root: str
 ) -> CheckpointSample:
-    """The checkpoint's own files against Kafka's end offsets, without asking Spark."""
+    """The checkpoint's own files against Kafka's end offsets, without asking Spark.
+
+    Of a checkpoint that is not on this machine the ops store tells what the query has reported.
+    """
     query = stream.query_name(sink)
     topics = [pipeline.topic(table) for table in stream.tables]
     try:
         kafka = kafka_of(pipeline, connections)
         committed, at = read_checkpoint(stream.checkpoint(checkpoint_root, sink))
+        if committed is None:
+            committed, at = _reported(pipeline, stream, sink, connections)
         paused = _is_paused(pipeline, stream, connections)
         return CheckpointSample(query, _now(), committed, kafka.end_offsets(topics), at, paused)
     except (TransientError, OSError) as error:
@@ -107,6 +112,18 @@ def sample_slot(pipeline: Pipeline, connections: Connections) -> SlotSample:
     )
 
 
+def _reported(
+    pipeline: Pipeline, stream: StreamSpec, sink: str, connections: Connections
+) -> tuple[Offsets | None, datetime | None]:
+    try:
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            for newest in ops.latest_progress(pipeline.name, stream.name, sink):
+                return {t: dict(p) for t, p in newest.until_offsets.items()}, newest.finished_at
+    except ConfigurationError:
+        pass  # nothing was applied yet
+    return None, None
+
+
 def _is_paused(pipeline: Pipeline, stream: StreamSpec, connections: Connections) -> bool:
     # The checkpoint's own files are right also when the ops store is not: then it is judged as any other.
     try:
@@ -130,15 +147,17 @@ def read_checkpoint(
 ) -> tuple[Offsets | None, datetime | None]:
     """The offsets after the last committed batch of a Spark checkpoint, and when it was committed.
 
+    None of one that has no batch, or is on no file system of this machine.
+
     Spark writes `offsets/<n>` before batch n and `commits/<n>` after it. The offsets file has a version line,
     a line
     of metadata, then one line of JSON for each source: `{"topic": {"partition": offset}}`.
 
     Raises:
-        ConfigurationError: the checkpoint is not on a file system of this machine, or not as Spark writes it.
+        ConfigurationError: the checkpoint is not as Spark writes it.
     """
     folder = _local(location)
-    if not exists(folder / "commits"):
+    if folder is None or not exists(folder / "commits"):
         return None, None
     committed = sorted(
         (int(p.name) for p in (folder / "commits").iterdir() if p.name.isdigit()), reverse=True
@@ -167,11 +186,6 @@ def _offsets(lines: list[str], location: str) -> Offsets:
         ) from error
 
 
-def _local(location: str) -> Path:
+def _local(location: str) -> Path | None:
     parsed = urlparse(location)
-    if parsed.scheme not in ("", "file"):
-        raise ConfigurationError(
-            f"{location}: a checkpoint on {parsed.scheme!r} is not read from here; use the query's progress "
-            "instead"
-        )
-    return Path(unquote(parsed.path))
+    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
