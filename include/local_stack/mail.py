@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.policy
 import mailbox
+import re
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -27,8 +28,12 @@ def read_mails(folder: Path) -> list[Mail]:
         return []
     box = mailbox.Maildir(folder, create=False)
     parser = BytesParser(policy=email.policy.default)
-    # The key of a delivery begins with its time.
-    return [_mail(parser.parsebytes(box.get_bytes(key))) for key in sorted(box.keys())]
+    return [_mail(parser.parsebytes(box.get_bytes(key))) for key in sorted(box.keys(), key=_delivered)]
+
+
+def _delivered(key: str) -> list[int]:
+    """Seconds, microseconds, process and count of a delivery; its file name has them without leading zeros."""
+    return [int(number) for number in re.findall(r"[0-9]+", key)]
 
 
 def _mail(message: EmailMessage) -> Mail:

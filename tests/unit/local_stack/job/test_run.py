@@ -54,3 +54,17 @@ def test_mails_are_read_oldest_first(tmp_path):
     assert [mail.subject for mail in mails] == ["first", "second – ünï"]
     assert mails[1].text.strip() == "about second – ünï"
     assert mails[0].to == "team@localhost"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1764201600.M99999P7Q1.host", "1764201600.M100000P7Q2.host"),
+        ("1764201600.M5P7Q9.host", "1764201600.M5P7Q10.host"),
+    ],
+)
+def test_mails_of_the_same_second_are_read_in_the_order_of_their_delivery(tmp_path, first, second):
+    Maildir(tmp_path / "mail", create=True)
+    for name in (second, first):
+        (tmp_path / "mail/new" / name).write_text(f"Subject: {name}\n\n")
+    assert [mail.subject for mail in read_mails(tmp_path / "mail")] == [first, second]
