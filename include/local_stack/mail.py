@@ -32,7 +32,7 @@ def read_mails(folder: Path) -> list[Mail]:
 
 
 def _delivered(key: str) -> list[int]:
-    """Seconds, microseconds, process and count of a delivery; its file name has them without leading zeros."""
+    """Seconds, microseconds, process and count of a delivery; its file name has them unpadded."""
     return [int(number) for number in re.findall(r"[0-9]+", key)]
 
 
