@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 
 import structlog
 
-from cdc.connections import Connection
+from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.bounded_run import refuse_new_build
 from cdc.model.bounds import Bounds
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_change import rebuilt
 from cdc.ops import TableSchema
-from cdc.services.captured import wait_captured
+from cdc.services.captured import ensure_captured
 from cdc.services.exchange import beside, discard, prepare
-from cdc.services.new_build import NewBuild, exchanged, wait_for_batches
+from cdc.services.new_build import NewBuild, exchanged, refuse_older_driver, wait_for_batches
 from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
-from cdc.spec import SinkSpec, SourceSpec, TableSpec
+from cdc.spec import Pipeline, SinkSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
 from cdc_spark.bounded import resume_into
 from cdc_spark.builder import TableBuilder
@@ -33,13 +33,13 @@ from cdc_spark.readers.kafka import KafkaReader
 log = structlog.get_logger(__name__)
 LEFT_OUT_LIMIT_S = 600.0
 """`cdc_health` takes tables back every five minutes."""
-Captured = Callable[[Connection, SourceSpec, TableSpec], None]
+Captured = Callable[[Pipeline, Connections, TableSpec], None]
 Tell = Callable[[str, int], Callable[[int], None]]
 """For a sink, and how many rows the sinks before have: what is told how many rows were read for it."""
 
 
 def rebuild(
-    run: JobRun, table: TableSpec, captured: Captured = wait_captured, told: Tell | None = None
+    run: JobRun, table: TableSpec, captured: Captured = ensure_captured, told: Tell | None = None
 ) -> int:
     """Build a parked table as the source has it now, and let it be written again.
 
@@ -59,7 +59,7 @@ def rebuild(
         ConfigurationError: the table is not parked in every sink, or was resumed meanwhile, or was never
             applied.
         SchemaChangedError: it cannot be captured as it is now.
-        UnavailableError: a component does not answer.
+        UnavailableError: a component does not answer, or the stream's driver has an earlier pipeline file.
     """
     if table.changelog:
         raise ConfigurationError(
@@ -67,13 +67,14 @@ def rebuild(
             "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
     refuse_new_build(table.name, run.ops.runs_under_way(run.pipeline.name))
+    refuse_older_driver(run.pipeline, table, run.ops)
     _wait_for_capture(run, table)
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)
     if item.found is None or not all(change.rebuildable for change in item.verdict.changes):
         raise SchemaChangedError(f"{item.verdict.sentence}. {plan_of(item.verdict.changes, item.table)}")
     new = rebuilt(item.table, item.schema.built, item.found)
-    captured(source, run.pipeline.source, new)
+    captured(run.pipeline, run.connections, new)
     # Read behind that: a table that has left the capture meanwhile, or leaves it later, is not exchanged.
     parked = _wait_for_capture(run, table)
     parked_by = run.ops.clock()
@@ -90,7 +91,7 @@ def rebuild(
         )
     schema = TableSchema(
         table.name,
-        item.found.built(),
+        item.found.built(new.exclude),
         fingerprint(item.declared),
         definition_of(new),
         generation,

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     RETYPED = "retyped"
     REPLACED = "replaced"
     """A column was dropped, and another one has its name."""
+    TAKEN_IN = "taken in"
+    """A column is declared that was left out before, so the sinks' rows do not have it."""
     UNFIT = "unfit"
     """A column was added that cannot be captured."""
     REKEYED = "rekeyed"
@@ -42,9 +44,11 @@ class Kind(StrEnum):
 
 _LABEL = "label "
 _ADDITIVE = frozenset({Kind.ADDED, Kind.DROPPED, Kind.NULLABLE})
-_NEVER_IGNORED = frozenset({Kind.REPLACED, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE})
+_NEVER_IGNORED = frozenset(
+    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE}
+)
 _REBUILDABLE = frozenset(
-    {Kind.RENAMED, Kind.RETYPED, Kind.REPLACED, Kind.REKEYED, Kind.RECREATED, *_ADDITIVE}
+    {Kind.RENAMED, Kind.RETYPED, Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.RECREATED, *_ADDITIVE}
 )
 
 
@@ -178,9 +182,27 @@ def rebuilt(table: TableSpec, built: BuiltFrom, found: FoundTable) -> TableSpec:
         raise SchemaChangedError(f"{table.source} cannot be declared as it is now: {_said(error)}") from error
 
 
-def followed(built: BuiltFrom, found: FoundTable) -> BuiltFrom:
-    """What is remembered once a table's changes are followed: of dropped columns too."""
-    return replace(built, columns={**built.columns, **found.built().columns})
+def followed(built: BuiltFrom, found: FoundTable, left_out: Collection[str] = ()) -> BuiltFrom:
+    """What is remembered once a table's changes are followed: of dropped columns too.
+
+    Args:
+        built: what was remembered before.
+        found: the source's table now.
+        left_out: its columns that the sinks are without.
+    """
+    columns = dict(built.columns)
+    for name, column in found.built(left_out).columns.items():
+        before = columns.get(name)
+        if before is not None and before.number == column.number:
+            column = replace(column, held=before.held and column.held)
+        columns[name] = column
+    return replace(built, columns=columns)
+
+
+def without_values(built: BuiltFrom, found: FoundTable, left_out: Collection[str]) -> BuiltFrom:
+    """With the source's columns marked that the sinks' rows lack from now on."""
+    lacking = {name: column for name, column in found.built(left_out).columns.items() if name in left_out}
+    return replace(built, columns={**built.columns, **lacking})
 
 
 def relabelled(built: BuiltFrom, found: FoundTable) -> BuiltFrom:
@@ -235,7 +257,10 @@ def _column_changes(table: TableSpec, built: BuiltFrom, found: FoundTable) -> It
             if now is not None and not column.added:
                 yield SchemaChange(Kind.ADDED, _added(table, now), column.name)
             continue
-        if now is not None and before.number == now.number:
+        if now is not None and before.number == now.number and not before.held:
+            said = f"{where} was left out until now, so rows in the sinks do not have it"
+            yield SchemaChange(Kind.TAKEN_IN, said, column.name)
+        elif now is not None and before.number == now.number:
             yield from _differences(where, column, before, now)
         elif (other := by_number.get(before.number)) is not None:
             taken.add(other.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -61,20 +61,29 @@ class FoundTable:
     columns: tuple[FoundColumn, ...]
     numbers_used: int
 
-    def built(self) -> BuiltFrom:
-        """What is remembered of it once the sinks are built from it."""
-        columns = {c.name: BuiltColumn(c.number, c.type, c.not_null, c.parts) for c in self.columns}
+    def built(self, left_out: Collection[str] = ()) -> BuiltFrom:
+        """What is remembered of it once the sinks are built from it, without some of its columns."""
+        columns = {
+            c.name: BuiltColumn(c.number, c.type, c.not_null, c.parts, c.name not in left_out)
+            for c in self.columns
+        }
         return BuiltFrom(self.oid, self.key, columns, self.numbers_used)
 
 
 @dataclass(frozen=True)
 class BuiltColumn:
-    """A column as it was; `parts` is None when they were not remembered then."""
+    """A column as it was.
+
+    Attributes:
+        parts: None when they were not remembered then.
+        held: the sinks' rows have its values; not of a column that was left out, then or since.
+    """
 
     number: int
     type: str
     not_null: bool
     parts: Mapping[str, str] | None = None
+    held: bool = True
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.left_out import leave_out, take_back
 from cdc.services.partition_watch import PartitionWatch
 from cdc.services.reach import yarn_of
-from cdc.services.schema_changes import compared, record_built, settle, waiting
+from cdc.services.schema_changes import compared, record_built, record_left_out, settle, waiting
 from cdc.services.source_objects import SourceObjects
 from cdc.services.source_schema import Judged
 from cdc.services.streams import Reuse, ensure_decision, find_live
@@ -81,6 +81,7 @@ def apply(
         PartitionWatch(pipeline, connections, ops).begin()
         # Anew: a stream may have followed a change meanwhile, whose column the views of before would lack.
         judged = compared(pipeline, connections, ops)
+        record_left_out(pipeline, judged, ops)
         for part in _parts(effective_pipeline(pipeline, ops), judged, connections, ops):
             part.run(say)
         now = datetime.now(UTC)

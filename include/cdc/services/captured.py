@@ -6,13 +6,32 @@ import time
 from collections.abc import Callable
 
 from cdc.clients.postgres import connect_postgres
-from cdc.connections import Connection
+from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, UnavailableError
-from cdc.spec import SourceSpec, TableSpec
+from cdc.services.connector import sent_by
+from cdc.services.reach import connect_of
+from cdc.spec import Pipeline, SourceSpec, TableSpec
 
 WAIT_S = 180.0
 POLL_S = 0.5
 _PUBLISHED = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s"
+
+
+def ensure_captured(pipeline: Pipeline, connections: Connections, table: TableSpec) -> None:
+    """See that events have all of a table's columns, and wait until what is logged is in Kafka.
+
+    Raises:
+        ConfigurationError: the connector leaves a column out, or the table is not in the publication.
+        UnavailableError: Connect or the source does not answer, or the connector does not come so far.
+    """
+    registered = connect_of(pipeline, connections).config(pipeline.source.connector) or {}
+    missing = {column.name for column in table.live_columns} - table.unsent - sent_by(registered, table)
+    if missing:
+        raise ConfigurationError(
+            f"connector {pipeline.source.connector} leaves out {', '.join(sorted(missing))} of "
+            f"{table.source}, which the pipeline file declares: run `cdc apply`"
+        )
+    wait_captured(connections.get(pipeline.source.connection), pipeline.source, table)
 
 
 def wait_captured(

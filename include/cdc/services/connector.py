@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from cdc.connections import Connections
 from cdc.model.toast import PLACEHOLDER
-from cdc.spec import Pipeline
+from cdc.spec import Pipeline, TableSpec
 from cdc.spec.names import split_qualified, topic_name
 
 _SESSION = {
@@ -22,6 +22,7 @@ _SESSION = {
 """What Debezium takes for granted, whatever the database or the role has set; its driver sees to the rest."""
 CONNECTOR_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
+_EXCLUDED = "column.exclude.list"
 SECRETS = frozenset({"database.password"})
 
 
@@ -99,11 +100,25 @@ def _values() -> dict[str, str]:
 def _exclusions(pipeline: Pipeline) -> dict[str, str]:
     """What the events do not have: left out by the pipeline, or read at the source."""
     excluded = [
-        f"{collection_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
+        _column_pattern(table, column)
         for table in pipeline.tables
         for column in (*table.exclude, *sorted(table.unsent))
     ]
-    return {"column.exclude.list": ",".join(excluded)} if excluded else {}
+    return {_EXCLUDED: ",".join(excluded)} if excluded else {}
+
+
+def sent_by(registered: Mapping[str, str], table: TableSpec) -> frozenset[str]:
+    """The columns of a table that a registered connector sends, of those that the pipeline declares."""
+    excluded = f",{registered.get(_EXCLUDED, '')},"
+    return frozenset(
+        column.name
+        for column in table.live_columns
+        if f",{_column_pattern(table, column.name)}," not in excluded
+    )
+
+
+def _column_pattern(table: TableSpec, column: str) -> str:
+    return f"{collection_pattern(table.schema_name, table.table_name)}\\.{_escaped(column)}"
 
 
 def _snapshotted(pipeline: Pipeline) -> dict[str, str]:

@@ -43,6 +43,23 @@ class NewBuild:
     begins: Mapping[int, int]
 
 
+def refuse_older_driver(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> None:
+    """A driver reads a table as its own pipeline file has it, and would write the new one as the old.
+
+    Raises:
+        UnavailableError: the stream's driver runs with another specification.
+    """
+    stream = pipeline.stream(table.stream)
+    launch = ops.launch(pipeline.name, stream.name)
+    if launch is None or not launch.application_id or launch.spec_hash == pipeline.spec_hash(stream):
+        return
+    if any(lease.owner.startswith(f"{launch.application_id}/") for lease in ops.live_leases()):
+        raise UnavailableError(
+            f"{stream.app_name} runs with an earlier pipeline file ({launch.application_id}): its DAG, or "
+            f"`cdc stream start {stream.name}`, restarts it; then build {table.name} once more"
+        )
+
+
 def wait_for_batches(
     pipeline: Pipeline, table: TableSpec, parked_by: datetime, ops: OpsStore, limit_s: float = 300
 ) -> None:

@@ -14,7 +14,14 @@ from typing import Literal
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
-from cdc.model.schema_change import Kind, SchemaChange, followed, relabelled, without_vanished
+from cdc.model.schema_change import (
+    Kind,
+    SchemaChange,
+    followed,
+    relabelled,
+    without_values,
+    without_vanished,
+)
 from cdc.model.source_table import BuiltFrom, FoundTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.clickhouse_objects import ClickHouseObjects
@@ -159,17 +166,27 @@ def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections)
 
 
 def record_built(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
-    """Remember what the sinks were built from, of tables of which it is not known yet.
-
-    A table whose entry in the pipeline file was edited is as the file says from now on.
-    """
+    """Remember what the sinks were built from, of tables of which it is not known yet."""
     known = ops.table_schemas(pipeline.name)
     source = read_source(connections.get(pipeline.source.admin_connection))
     for table in pipeline.tables:
         found, schema = source.by_name.get(table.source), known.get(table.name)
         if found is not None and schema is None:
-            first = TableSchema(table.name, found.built(), fingerprint(table))
+            first = TableSchema(table.name, found.built(table.exclude), fingerprint(table))
             ops.record_schema(pipeline.name, first)
+
+
+def record_left_out(pipeline: Pipeline, judged: Iterable[Judged], ops: OpsStore) -> None:
+    """Remember which columns the events are about to lack, before the connector leaves them out."""
+    for item in judged:
+        with ops.exclusively(f"schema {pipeline.name}/{item.table.name}"):
+            schema = ops.table_schemas(pipeline.name)[item.table.name]
+            if item.found is None or item.found.oid != schema.built.oid:
+                continue
+            left_out = effective_table(item.declared, schema).exclude
+            built = without_values(schema.built, item.found, left_out)
+            if built != schema.built:
+                ops.record_schema(pipeline.name, replace(schema, built=built))
 
 
 def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore) -> str:
@@ -276,7 +293,7 @@ def _remember_parts(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
 def _record(pipeline: Pipeline, item: Judged, table: TableSpec, found: FoundTable, ops: OpsStore) -> None:
     schema = replace(
         item.schema,
-        built=followed(item.schema.built, found),
+        built=followed(item.schema.built, found, table.exclude),
         declared=fingerprint(item.declared),
         definition=definition_of(table),
     )

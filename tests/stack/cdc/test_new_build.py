@@ -17,7 +17,7 @@ from cdc.model.schema_change import rebuilt
 from cdc.ops import TableSchema
 from cdc.services import schema_changes
 from cdc.services.exchange import beside, prepare
-from cdc.services.new_build import NewBuild, exchanged, wait_for_batches
+from cdc.services.new_build import NewBuild, exchanged, refuse_older_driver, wait_for_batches
 from cdc.services.parked_tables import check_resumable
 from cdc.services.source_schema import judge, read_source
 from cdc.spec.definitions import definition_of, fingerprint
@@ -206,3 +206,20 @@ def test_a_build_waits_for_no_query_that_may_not_write(place: Place, build: NewB
     while (lease := place.ops.lease(warehouse)) and lease.expires_at > place.ops.clock():
         assert time.monotonic() < deadline
     wait_for_batches(place.pipeline, build.table, parked_by, place.ops, 0)
+
+
+def test_a_driver_with_an_earlier_pipeline_file_is_restarted_before_its_table_is_built(place: Place) -> None:
+    """It would write the new table as the old one."""
+    pipeline, ops = place.pipeline, place.ops
+    table, stream = pipeline.tables[0], pipeline.streams[0]
+    query = stream.query_name("warehouse")
+    refuse_older_driver(pipeline, table, ops)
+    ops.record_launch(pipeline.name, stream.name, "application_7", "of an earlier file")
+    refuse_older_driver(pipeline, table, ops)
+    ops.acquire_lease(query, "application_77/1", 600)
+    refuse_older_driver(pipeline, table, ops)
+    ops.record_launch(pipeline.name, stream.name, "application_77", "of an earlier file")
+    with pytest.raises(UnavailableError, match=rf"`cdc stream start {stream.name}`, restarts it"):
+        refuse_older_driver(pipeline, table, ops)
+    ops.record_launch(pipeline.name, stream.name, "application_77", pipeline.spec_hash(stream))
+    refuse_older_driver(pipeline, table, ops)

@@ -17,6 +17,7 @@ from cdc.model.schema_change import (
     rebuilt,
     relabelled,
     verdict,
+    without_values,
     without_vanished,
 )
 from cdc.model.source_table import BuiltFrom, FoundColumn, FoundTable, OldRows
@@ -218,6 +219,50 @@ def test_a_column_that_came_and_went_is_left_out_only_with_a_proof() -> None:
     # Number 4 is the added column's, so nothing has vanished.
     with_new = now(ID, NAME, AGE, NEW)
     assert without_vanished(declared(), followed(BUILT, with_new), with_new, ["x"]) == declared()
+
+
+def test_a_column_that_was_left_out_waits_for_a_new_build_once_it_is_declared() -> None:
+    full, without = declared(), declared(columns=declared().columns[:2], exclude=["age"])
+    for built in (THEN.built(["age"]), without_values(BUILT, THEN, without.exclude)):
+        assert changes_of(without, built, THEN) == ()
+        found = verdict(declared(schema_changes={"other": "ignore"}), built, THEN)
+        assert [(c.kind, c.column, c.rebuildable) for c in found.blocking] == [(Kind.TAKEN_IN, "age", True)]
+        assert "public.t.age was left out until now" in found.sentence
+        # Nothing but a new build gives the rows its values.
+        assert changes_of(full, without_values(built, THEN, []), THEN) == found.changes
+        assert changes_of(full, followed(built, now(ID, NAME, AGE, NEW)), THEN) == found.changes
+        new = rebuilt(full, built, THEN)
+        assert changes_of(new, THEN.built(new.exclude), THEN) == ()
+
+
+def test_a_column_that_was_left_out_as_soon_as_it_was_added_is_not_taken_in_as_an_added_one() -> None:
+    found = now(ID, NAME, AGE, NEW)
+    assert changes_of(declared(exclude=["new"]), BUILT, found) == ()
+    built = without_values(BUILT, found, ["new"])
+    columns = [*(c.model_dump(by_alias=True) for c in declared().columns), {"name": "new", "type": "integer"}]
+    assert [c.kind for c in changes_of(declared(columns=columns), built, found)] == [Kind.TAKEN_IN]
+
+
+@pytest.mark.parametrize(
+    ("found", "policy"),
+    [
+        (now(ID, NAME, AGE, NEW), {"additive": "ignore"}),
+        (now(ID, NAME, AGE, replace(NEW, refusal="has …")), {"other": "ignore"}),
+        (now(ID, NAME, replace(AGE, name="new")), {"other": "ignore"}),
+    ],
+)
+def test_a_column_that_a_policy_left_out_is_not_held_either(
+    found: FoundTable, policy: dict[str, str]
+) -> None:
+    settled = verdict(declared(schema_changes=policy), BUILT, found).settled
+    assert settled.exclude == ("new",)
+    built = followed(BUILT, found, settled.exclude)
+    assert {name for name, column in built.columns.items() if not column.held} == {"new"}
+    entry = {"name": "new", "type": "integer"}
+    kept = [c.model_dump(by_alias=True) for c in settled.columns]
+    fit = replace(found, columns=tuple(replace(c, refusal="") for c in found.columns))
+    taken_in = declared(columns=[*kept, entry])
+    assert (Kind.TAKEN_IN, "new") in [(c.kind, c.column) for c in changes_of(taken_in, built, fit)]
 
 
 def test_a_new_build_takes_the_source_as_it_is_and_keeps_what_was_said_about_it() -> None:

@@ -10,6 +10,7 @@ from cdc.services.connector import (
     heartbeat_query,
     platform_topics,
     quoted,
+    sent_by,
 )
 from cdc.spec import ColumnSpec, Pipeline
 
@@ -72,6 +73,8 @@ def test_columns_that_are_read_at_the_source_are_left_out(
     assert config["column.exclude.list"] == (
         "public\\.orders\\.old,public\\.orders\\.at,public\\.orders\\.v\\,w"
     )
+    assert {column.name for column in changed.columns} - sent_by(config, changed) == {"at", "v,w"}
+    assert sent_by({}, changed) == {column.name for column in changed.columns}
 
 
 def test_the_source_is_met_with_tls_as_its_connection_says(pipeline: Pipeline) -> None:
