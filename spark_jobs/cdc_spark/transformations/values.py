@@ -27,6 +27,7 @@ from cdc.types.spark import spark_decimal
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations import moments
 from cdc_spark.transformations.beyond import beyond_text
+from cdc_spark.transformations.digits import check_digits, check_real
 from cdc_spark.transformations.encodings import bit_text, hstore_texts
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.moments import OutOfRangeError
@@ -77,12 +78,12 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
         ValueError, TypeError: some value does not fit (Arrow's own errors are subclasses of these).
     """
     if pg.own_text:
-        return _text(values, replace(pg, args=()), limits)
+        return check_digits(_text(values, replace(pg, args=()), limits), pg)
     if pg.as_text:
         return _as_text(values, pg)
     if pg.dimensions:
         return _arrays(values, pg, limits)
-    return _CONVERTERS[pg.kind.form](values, pg, limits)
+    return check_digits(_CONVERTERS[pg.kind.form](values, pg, limits), pg)
 
 
 def _as_text(values: Values, pg: PgType) -> pa.Array:
@@ -134,10 +135,12 @@ def _float(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG
         array = pa.nulls(0, pa.string())
     if not (pa.types.is_float64(array.type) or pa.types.is_null(array.type)):
         array = pa.array([_number(value) for value in values], pa.float64())
-    array = array.cast(arrow_type(pg), safe=False)
+    received, array = array, array.cast(arrow_type(pg), safe=False)
     endless = pc.sum(pc.is_inf(array)).as_py() or 0
     if endless > sum(isinstance(value, str) and value.endswith("Infinity") for value in values):
         raise ValueError("the number is too large")
+    if pg.base == "real":
+        check_real(received.cast(pa.float64()), array)
     return array
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -23,6 +24,9 @@ GOOD = [
     ("smallint", -32768, -32768),
     ("bigint", 2**63 - 1, 2**63 - 1),
     ("real", 1, 1.0),
+    ("real", 1.4e-45, 2**-149),
+    ("real", 1.17549435e-38, 2**-126),
+    ("real", 16777216, 16777216.0),
     ("double precision", "-Infinity", -math.inf),
     ("numeric(12,2)", "-9999999999.99", Decimal("-9999999999.99")),
     ("numeric(5)", "12345", Decimal(12345)),
@@ -34,6 +38,8 @@ GOOD = [
     ("point", {"x": 1.5, "y": -2.0, "wkb": "", "srid": None}, "(1.5,-2)"),
     ("numeric", "1.500", "1.500"),
     ("numeric(60,2)", "1.5", "1.5"),
+    ("numeric(100,2)", "1.5000", "1.5000"),
+    ("numeric(100)", "7", "7"),
     ("boolean", False, False),
     ("char(3)", "a  ", "a  "),
     ("varchar(2)", "é€", "é€"),
@@ -45,7 +51,13 @@ GOOD = [
     ("date", -25567, date(1900, 1, 1)),
     ("timestamp", 1_000_001, datetime(1970, 1, 1, 0, 0, 1, 1)),  # noqa: DTZ001 a timestamp without zone
     ("timestamptz", "2026-01-02T03:04:05.1Z", datetime(2026, 1, 2, 3, 4, 5, 100_000, tzinfo=UTC)),
+    ("timestamp(3)", -1_500_000, datetime(1969, 12, 31, 23, 59, 58, 500_000)),  # noqa: DTZ001
+    ("timestamp(0)[]", [1_000_000, None], [datetime(1970, 1, 1, 0, 0, 1), None]),  # noqa: DTZ001
     ("time", 45_296_500_000, "12:34:56.5"),
+    ("time(1)", 45_296_500_000, "12:34:56.5"),
+    ("timetz(1)", "12:34:56.5+02", "12:34:56.5+02"),
+    ("interval(1)", "P0Y0M0DT0H0M6.7S", "P0Y0M0DT0H0M6.7S"),
+    ("interval(6)", "P0Y0M0DT0H0M6.123456S", "P0Y0M0DT0H0M6.123456S"),
     ("interval", "P1Y-2M3DT4H5M6.789S", "P1Y-2M3DT4H5M6.789S"),
     ("enum", "a label of tomorrow", "a label of tomorrow"),
     ("text[]", ["a", None], ["a", None]),
@@ -110,6 +122,31 @@ def test_a_value_that_does_not_fit_is_told_and_the_others_stay(name, value, kind
     assert bad[1][0] is kind
     assert repr(value)[:20] in bad[1][1]
     assert array[1].as_py() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "finer"),
+    [
+        ("real", [0.12345679, "NaN"], [0.1234567891, 1 / 3, 16777217.25]),
+        ("numeric(100,2)", ["1.50", "1.5000"], ["1.501"]),
+        ("numeric(100)", ["7"], ["0.001"]),
+        ("timestamp(3)", [2**63 - 1, 1_000, -1_000], [1_001, -1]),
+        ("timestamp(0)", [1_000_000], [1_000]),
+        ("timestamptz(3)", ["2026-01-02T03:04:05.123Z"], ["2026-01-02T03:04:05.1234Z"]),
+        ("timestamp(3)[]", [[1_000, None]], [[1_000, 1_001]]),
+        ("time(0)", [45_296_000_000], [45_296_500_000]),
+        ("timetz(0)", ["12:34:56+02"], ["12:34:56.5+02"]),
+        ("interval(1)", ["P0Y0M0DT0H0M6.7S"], ["P0Y0M0DT0H0M6.78S"]),
+    ],
+)
+def test_a_value_with_more_digits_than_its_type_keeps_is_of_another_type(name, kept, finer):
+    """The warehouse would round it."""
+    pg = parse_type(name)
+    assert convert_column([*kept, None], pg, POSTGRES)[1] == {}
+    assert convert_column([*kept, None], replace(pg, as_text=True), POSTGRES)[1] == {}
+    bad = convert_column([*kept, *finer], pg, POSTGRES)[1]
+    assert list(bad) == list(range(len(kept), len(kept) + len(finer)))
+    assert {kind for kind, _ in bad.values()} == {SchemaChangedError}
 
 
 def test_nan_is_a_float():
