@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -35,6 +36,20 @@ def refusal(desired: str, action: str) -> str:
     if desired == Desired.PAUSED and action != "resume":
         return "it is paused: resume it (action `resume` of its DAG, or `cdc stream resume`)"
     return ""
+
+
+def overtaken(desired: str, since: datetime, *, starts: bool, asked_at: datetime) -> str:
+    """Why a request that is made once more is given up; empty when nobody took it back since. Pure.
+
+    Args:
+        desired: what is wanted of the stream.
+        since: when somebody asked for that.
+        starts: the request is for a driver, else for none.
+        asked_at: when the request was made first.
+    """
+    if Desired(desired).wants_driver == starts or since <= asked_at:
+        return ""
+    return f"somebody asked for it to be {desired} at {since:%Y-%m-%d %H:%M:%S} UTC, after this run had begun"
 
 
 def ended_meanwhile(before: Desired, now: Desired) -> str:

@@ -14,7 +14,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc.errors import ConfigurationError, UnavailableError
-from cdc.model.desired import Desired, ended_meanwhile, refusal
+from cdc.model.desired import Desired, ended_meanwhile, overtaken, refusal
 from cdc.spec import Pipeline, StreamSpec
 from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.intent import context_asked_by_hand
@@ -91,6 +91,7 @@ class EnsureStreamOperator(SparkSubmitOperator):
         from cdc.services.streams import stop_stream
 
         with self._reach() as target:
+            self._give_up_when_overtaken(target, context)
             if self.action in _ENDS:
                 stopped = stop_stream(target.yarn, target.ops, target.stream, desired=_ENDS[self.action])
                 self.log.info("%s", stopped.sentence)
@@ -170,6 +171,16 @@ class EnsureStreamOperator(SparkSubmitOperator):
             ops.ensure_schema()
             yarn = yarn_of(connections)
             yield Target(pipeline, pipeline.stream(self.stream), ops, yarn)
+
+    def _give_up_when_overtaken(self, target: Target, context: Any) -> None:
+        """Skip a retry of what somebody has taken back since the run began."""
+        launch = target.ops.launch(*target.key)
+        asked_at = context["dag_run"].start_date
+        if context["ti"].try_number < 2 or launch is None or asked_at is None:
+            return
+        starts = self.action not in _ENDS
+        if why := overtaken(launch.desired, launch.desired_at, starts=starts, asked_at=asked_at):
+            raise AirflowSkipException(f"{target.stream.app_name} is left as it is: {why}")
 
     def _require_wanted(self, target: Target, context: Any) -> Desired:
         """Skip a run of the schedule that nobody wants: a stream that was stopped, or is not applied yet.

@@ -1,10 +1,12 @@
-"""A stop or a pause that is asked for while a stream's DAG waits for the launch lock stays."""
+"""A stop or a pause that is asked for while a stream's DAG waits, for the launch lock or a retry, stays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -47,3 +49,39 @@ def test_the_task_is_skipped(state: Desired) -> None:
     with pytest.raises(AirflowSkipException, match=f"it was {state} while it was to start"):
         operator.submit_job({})
     assert around.desired is state
+
+
+BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "later_s", "tries", "skipped"),
+    [
+        ("ensure", Desired.STOPPED, 1, 2, True),
+        ("restart", Desired.PAUSED, 1, 2, True),
+        ("resume", Desired.PAUSED, 1, 2, True),
+        ("stop", Desired.RUNNING, 1, 2, True),
+        ("pause", Desired.RESTARTING, 1, 2, True),
+        # The run is what a person asks for last.
+        ("ensure", Desired.STOPPED, 1, 1, False),
+        ("resume", Desired.PAUSED, -1, 2, False),
+        ("stop", Desired.RUNNING, -1, 2, False),
+        # The first try has asked for it.
+        ("ensure", Desired.RESTARTING, 1, 2, False),
+        ("stop", Desired.STOPPED, 1, 2, False),
+    ],
+)
+def test_a_retry_takes_nothing_back_that_was_asked_for_since(
+    action: str, state: Desired, later_s: float, tries: int, skipped: bool
+) -> None:
+    pipeline = load_pipeline(SAMPLE)
+    operator = EnsureStreamOperator(
+        task_id="ensure_stream", pipeline=pipeline.name, stream="orders", action=action
+    )
+    launch = SimpleNamespace(desired=state, desired_at=BEGAN + timedelta(seconds=later_s))
+    ops = cast("Any", SimpleNamespace(launch=lambda *_: launch))
+    target = Target(pipeline, pipeline.stream("orders"), ops, cast("Any", None))
+    context = {"ti": SimpleNamespace(try_number=tries), "dag_run": SimpleNamespace(start_date=BEGAN)}
+    said = f"asked for it to be {state} at 2026-01-02 00:00:01 UTC"
+    with pytest.raises(AirflowSkipException, match=said) if skipped else nullcontext():
+        operator._give_up_when_overtaken(target, context)
