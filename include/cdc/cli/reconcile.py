@@ -11,6 +11,7 @@ from cdc.cli.context import errors, find_target, out
 from cdc.errors import ConfigurationError
 from cdc.model.window import parse_window
 from cdc.services import reconcile_run as service
+from cdc.services.watermarks import snapshots_under_way
 
 TablesArgument = Annotated[
     list[str] | None,
@@ -65,6 +66,7 @@ def reconcile(
             say=lambda step: errors.print(step, highlight=False),
             only_changed=only_changed,
             window=window,
+            unread=snapshots_under_way(target.pipeline, target.connections),
         )
     if as_json:
         typer.echo(json.dumps([report.as_dict() for report in reports], indent=2))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID
 
 from cdc.comparison.window import window_column
@@ -46,6 +47,7 @@ def reconcile_tables(
     say: Callable[[str], None],
     only_changed: bool = False,
     window: Window | None = None,
+    unread: Mapping[str, str] = MappingProxyType({}),
     told: Callable[[TableReconciliation], None] = lambda _: None,
 ) -> list[TableReconciliation]:
     """Reconcile tables, those whose partitions changed without events first, which one run mends.
@@ -53,7 +55,9 @@ def reconcile_tables(
     A changelog has no keys by which its rows could be looked at: such tables are left out, and said.
 
     Without `mend` differences are only told. `say` is told what is being done; `only_changed` leaves the
-    other tables out. With a `window` only rows of that event time are compared, of tables that declare one.
+    other tables out; `unread` says of which source tables a snapshot has not read every row yet, and why
+    (`""` is all of them), and these are left out too. With a `window` only rows of that event time are
+    compared, of tables that declare one.
     `told` gets each report once it is kept, also when a later table fails.
     """
     effective = effective_pipeline(pipeline, ops)
@@ -64,8 +68,13 @@ def reconcile_tables(
     for table in tables:
         if table.stream in paused:
             say(f"{table.source}: is not compared, since its stream is paused and writes nothing")
+    waits = {table.source: why for table in tables if (why := unread.get("") or unread.get(table.source))}
+    for source, why in waits.items():
+        say(f"{source}: is not compared, since {why}")
     keyed = [
-        effective.table(table.name) for table in tables if not table.changelog and table.stream not in paused
+        effective.table(table.name)
+        for table in tables
+        if not table.changelog and table.stream not in paused and table.source not in waits
     ]
     if window is not None:
         for table in keyed:

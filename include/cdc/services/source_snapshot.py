@@ -12,10 +12,9 @@ from cdc.errors import UnavailableError
 from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
 from cdc.ops import OpsStore
 from cdc.services.fences import Ends, Fences, Patience
-from cdc.services.reach import connect_of
 from cdc.services.snapshot_signals import SnapshotKind, ask_for_rows
 from cdc.services.source_keys import SourceKeys
-from cdc.services.watermarks import unfinished_snapshots
+from cdc.services.watermarks import snapshots_under_way
 from cdc.spec import Pipeline, TableSpec
 
 POLL_S = 1.0
@@ -54,9 +53,8 @@ def snapshot_part(
     if kind == "blocking":
         fences = Fences(pipeline, connections, ops, table, _BLOCKED)
     fences.wait_captured(_position(pipeline, connections))
-    connect = connect_of(pipeline, connections)
     done, still = run.done, 0.0
-    while {"", table.source} & set(unfinished_snapshots(connect.offsets(pipeline.source.connector))):
+    while {"", table.source} & set(snapshots_under_way(pipeline, connections)):
         before, done = done, max(done, _since(since, fences.ends()))
         still = 0.0 if done > before else still + POLL_S
         if still > STANDSTILL_S:

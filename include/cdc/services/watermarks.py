@@ -102,14 +102,22 @@ def read_fence(
             lsn = _wait_for_capture(connection, pipeline.source.slot, end, patience_s, clock)
     except psycopg.OperationalError as error:
         raise UnavailableError(f"the source does not answer: {str(error).strip()}") from error
-    connect = connect_of(pipeline, connections)
-    snapshots = unfinished_snapshots(connect.offsets(pipeline.source.connector))
+    snapshots = snapshots_under_way(pipeline, connections)
     for table in pipeline.tables:
         if table.source not in asked:
             snapshots.setdefault(table.source, "it is not captured yet: run DAG cdc_connectors")
     kafka = kafka_of(pipeline, connections)
     ends = kafka.end_offsets([pipeline.topic(table) for table in pipeline.tables], "read_uncommitted")
     return Fence(lsn, complete_until, ends, snapshots)
+
+
+def snapshots_under_way(pipeline: Pipeline, connections: Connections) -> dict[str, str]:
+    """Why snapshots are not known to be complete, by source table (`""` is all of them).
+
+    Raises:
+        UnavailableError: Connect does not answer.
+    """
+    return unfinished_snapshots(connect_of(pipeline, connections).offsets(pipeline.source.connector))
 
 
 def unfinished_snapshots(offsets: Iterable[Mapping[str, Any]]) -> dict[str, str]:
