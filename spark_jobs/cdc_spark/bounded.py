@@ -88,10 +88,11 @@ def repair(run: JobRun, number: UUID, tables: Sequence[TableSpec]) -> int:
             repairs = run.ops.repairs(number, run.pipeline.name, table.name, sink.name)
             if not repairs:
                 continue
-            generations = checked_generations((run.pipeline.topic(table),), run.kafka, run.ops)
-            processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
             keys = pa.Table.from_pylist([{"key": r.key, "partition": r.partition} for r in repairs], KEYS)
-            summary = processor.repair(table, run.spark.createDataFrame(keys).coalesce(1))
+            with run.ops.writing(run.pipeline.name, table.name):
+                generations = checked_generations((run.pipeline.topic(table),), run.kafka, run.ops)
+                processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
+                summary = processor.repair(table, run.spark.createDataFrame(keys).coalesce(1))
             figures = {"asked": summary.events, "deleted": summary.deleted, "bad": summary.bad}
             log.info("rows repaired", sink=sink.name, table=table.name, **figures, why=summary.examples)
     return 0
@@ -194,8 +195,9 @@ def _replay(run: JobRun, sink: SinkSpec, table: TableSpec) -> tuple[int, int]:
         after = newest.generation, newest.partition, newest.offset
         since = run.ops.clock()
         generations = Generations({topic: {x.partition: [(0, newest.generation)] for x in letters}})
-        processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
-        summary = processor.replay(table, _records(run.spark, letters))
+        with run.ops.writing(run.pipeline.name, table.name):
+            processor = BatchProcessor(context_of(run, sink, generations), run.job, run.ops)
+            summary = processor.replay(table, _records(run.spark, letters))
         if summary.events != len(letters):
             raise AssertionError(f"{len(letters)} dead letters were handed over, {summary.events} were read")
         tried += len(letters)

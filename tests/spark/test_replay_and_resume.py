@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -56,6 +57,22 @@ def test_a_replay_never_overwrites_newer_rows_and_keeps_what_fails_again(lab, ro
     assert lab.warehouse("SELECT count(*) AS n FROM RAW._ledger") == [{"n": 1}]
     newest = lab.ops.dead_letters(lab.pipeline.name, sink="warehouse", only_open=False)
     assert [x.replayed_at is not None for x in newest] == [True, True, False]
+
+
+def test_a_replay_waits_for_the_exchange_of_its_table(lab, rows):
+    refuse(lab, "phone IS DISTINCT FROM 'bad'")
+    lab.send("public.customers", "c", {**rows.customer, "id": 3, "phone": "bad"})
+    assert lab.run("customers") == 0
+    allow(lab)
+    waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with lab.ops.exchanging(lab.pipeline.name, "customers"):
+            replayed = pool.submit(lab.replay, "customers")
+            wait_for(lambda: replayed.done() or lab.ops.one(waiting) == {"n": 1}, 60)
+            assert lab.ops.open_dead_letters(lab.pipeline.name, "customers", "warehouse") == 1
+        assert replayed.result(120) == 0
+    assert lab.ops.open_dead_letters(lab.pipeline.name, "customers", "warehouse") == 0
+    assert lab.warehouse("SELECT phone FROM VIEW.customers") == [{"phone": "bad"}]
 
 
 def test_a_letter_of_a_topics_earlier_life_loses_against_the_newer_one(lab, rows):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import psycopg
 from psycopg import sql
@@ -88,8 +88,7 @@ class OpsDatabase:
             connection.execute(script)
             connection.execute(sql.SQL("COMMENT ON SCHEMA cdc_ops IS {}").format(sql.Literal(digest)))
 
-    @contextlib.contextmanager
-    def exclusively(self, what: str) -> Iterator[None]:
+    def exclusively(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Hold a lock on `what` across all processes; used around look-up and submit of a driver.
 
         The lock is on a connection of its own, and PostgreSQL frees it when the process dies.
@@ -97,11 +96,19 @@ class OpsDatabase:
         Raises:
             UnavailableError: the ops store does not answer, or somebody holds the lock for longer than 300 s.
         """
+        return self._holding(what, "")
+
+    def together(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """Hold the same lock beside others who hold it so; nobody has it exclusively meanwhile."""
+        return self._holding(what, "_shared")
+
+    @contextlib.contextmanager
+    def _holding(self, what: str, kind: Literal["", "_shared"]) -> Iterator[None]:
         with self._mapped(), contextlib.closing(self._connect()) as connection:
             connection.execute("SET lock_timeout = '300s'; SET statement_timeout = '305s'")
             key = (ADVISORY_CLASS, what)
             try:
-                connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", key)
+                connection.execute(f"SELECT pg_advisory_lock{kind}(%s, hashtext(%s))", key)
             except psycopg.errors.LockNotAvailable:
                 raise UnavailableError(f"another process holds the lock on {what!r} for over 300 s") from None
             try:
@@ -109,7 +116,7 @@ class OpsDatabase:
             finally:
                 # At once: the end of a connection takes the server a moment.
                 with contextlib.suppress(psycopg.Error):
-                    connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
+                    connection.execute(f"SELECT pg_advisory_unlock{kind}(%s, hashtext(%s))", key)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[DictRow]]:

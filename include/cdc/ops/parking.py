@@ -112,6 +112,10 @@ class ParkingStore(OpsDatabase):
         """Held while a table is exchanged: no resume of it begins. It ends with the process that holds it."""
         return self.exclusively(_exchange(pipeline, table))
 
+    def writing(self, pipeline: str, table: str) -> AbstractContextManager[None]:
+        """Held while a run writes a table beside its stream: an exchange waits for the end of it."""
+        return self.together(_exchange(pipeline, table))
+
     def hold_parked(self, pipeline: str, parked: ParkedTable) -> ParkedTable | None:
         """Before an exchange: no resume that began earlier can release the table any more.
 

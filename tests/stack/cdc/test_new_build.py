@@ -152,6 +152,24 @@ def test_a_resume_is_refused_while_a_sink_waits_with_the_exchange(place: Place, 
     assert place.both("SELECT years FROM VIEW.t") == []
 
 
+def test_an_exchange_waits_for_whoever_writes_the_table_beside_its_stream(
+    place: Place, build: NewBuild
+) -> None:
+    """A replay or a repair that has read the old definition would write to the new table."""
+    waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with place.ops.writing(place.pipeline.name, "t"), place.ops.writing(place.pipeline.name, "t"):
+            taken = pool.submit(take_over, place, build)
+            deadline = time.monotonic() + 30
+            while place.ops.one(waiting) != {"n": 1}:
+                assert not taken.done(), taken.result()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+        taken.result(30)
+    assert place.both("SELECT years FROM VIEW.t") == []
+
+
 def test_a_rollback_ends_the_resumes_that_began_before(place: Place, build: NewBuild) -> None:
     take_over(place, build)
     for sink in SINKS:
