@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 MIN_EVENTS_TO_PARK = 3
 
@@ -21,6 +22,7 @@ class ParkedTable:
         left_out_until: the connector leaves the table out until it has passed this position of the source's
             log; None when it captures it.
         times_left_out: how often changes of the table were left out since it was parked.
+        parked_at: since when.
     """
 
     table: str
@@ -31,6 +33,7 @@ class ParkedTable:
     version: str = field(default="", compare=False)
     left_out_until: int | None = None
     times_left_out: int = 0
+    parked_at: datetime | None = field(default=None, compare=False)
 
     @property
     def incomplete(self) -> bool:

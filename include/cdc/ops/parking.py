@@ -14,7 +14,7 @@ from cdc.ops.base import ADVISORY_CLASS, OpsDatabase
 
 _COLUMNS = (
     '"table", sink, reason, offsets, released_at IS NOT NULL AS released, xmin::text AS version, '
-    "left_out_until, times_left_out"
+    "left_out_until, times_left_out, parked_at"
 )
 _ONE = 'pipeline = %s AND "table" = %s AND sink = %s'
 _SAME = f"{_ONE} AND xmin::text = %s"
@@ -186,4 +186,5 @@ def _parked(row: DictRow) -> ParkedTable:
         row["version"],
         row["left_out_until"],
         row["times_left_out"],
+        row["parked_at"],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -48,18 +49,20 @@ class CompareSchemaOperator(BaseOperator):
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             ops.ensure_schema()
             found = settle(pipeline, connections, ops)
+            parked = ops.parked(pipeline.name)
         wanted = []
         for table in found:
             self.log.info("%s: %s%s", table.source, table.state, "".join(f"\n  {c}" for c in table.changes))
-            if table.state == "parked":
-                difference = "; ".join(table.changes)
-                wanted.append(approval_run(pipeline.name, table.table, difference, table.plan))
+            times = [one.parked_at for one in parked if one.table == table.table and one.parked_at]
+            if table.state == "parked" and times:
+                difference, since = "; ".join(table.changes), min(times)
+                wanted.append(approval_run(pipeline.name, table.table, difference, table.plan, since))
         return wanted
 
 
-def approval_run(pipeline: str, table: str, difference: str, plan: str) -> dict[str, Any]:
-    """The run of DAG cdc_schema_change about a difference; the same one always has the same run id."""
-    digest = hashlib.sha256(f"{table} {difference}".encode()).hexdigest()[:16]
+def approval_run(pipeline: str, table: str, difference: str, plan: str, since: datetime) -> dict[str, Any]:
+    """The run of DAG cdc_schema_change about a difference; while it lasts it always has the same run id."""
+    digest = hashlib.sha256(f"{table} {since.timestamp()} {difference}".encode()).hexdigest()[:16]
     return {
         "trigger_run_id": f"{pipeline}__{digest}",
         "conf": {"pipeline": pipeline, "table": table, "difference": difference, "plan": plan},

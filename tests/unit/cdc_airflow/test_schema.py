@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 SAID = "public.t.v is named title now"
 
 
-def test_the_same_difference_is_the_same_run() -> None:
-    first = approval_run("shop", "t", SAID, "plan")
-    assert approval_run("shop", "t", SAID, "another plan")["trigger_run_id"] == first["trigger_run_id"]
-    assert approval_run("shop", "t", f"{SAID}; more", "plan")["trigger_run_id"] != first["trigger_run_id"]
-    assert approval_run("shop", "u", SAID, "plan")["trigger_run_id"] != first["trigger_run_id"]
+def test_the_same_difference_is_the_same_run_for_as_long_as_its_table_is_parked() -> None:
+    since = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def run_id(table: str = "t", said: str = SAID, plan: str = "plan", later_s: float = 0) -> str:
+        at = since + timedelta(seconds=later_s)
+        return str(approval_run("shop", table, said, plan, at)["trigger_run_id"])
+
+    first = approval_run("shop", "t", SAID, "plan", since)
+    assert first["trigger_run_id"] == run_id() == run_id(plan="another plan")
+    assert len({run_id(), run_id("u"), run_id(said=f"{SAID}; more"), run_id(later_s=1)}) == 4
     assert first["conf"] == {"pipeline": "shop", "table": "t", "difference": SAID, "plan": "plan"}
 
 
