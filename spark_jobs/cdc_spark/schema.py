@@ -13,7 +13,7 @@ from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
 from cdc.services.effective import effective_table
 from cdc.services.schema_changes import ensure_in_sink, follow, leave_out, reason_of
-from cdc.services.source_schema import judge, read_source
+from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 
 log = structlog.get_logger(__name__)
@@ -103,6 +103,16 @@ class SchemaKeeper:
             self._made[table.name] = now
         return now
 
+    def _refuse_outdated(self, item: Judged) -> None:
+        built = item.schema.built.columns
+        left_out = [c.name for c in item.table.live_columns if c.name in built and built[c.name].left_out]
+        if left_out:
+            raise UnavailableError(
+                f"{item.table.source}: {', '.join(left_out)} were left out when it was applied, and "
+                "this driver's pipeline file declares them: the stream's DAG, or `cdc stream start "
+                f"{item.table.stream}`, restarts it with the newer file; if its own is newer, run `cdc apply`"
+            )
+
     def examine(self, table: TableSpec, unknown: Collection[str]) -> TableSpec | Blocked | None:
         """Ask the source's catalogue whether a change of the table explains events that do not fit it.
 
@@ -115,7 +125,8 @@ class SchemaKeeper:
             explains them.
 
         Raises:
-            UnavailableError: the source, the sink or the ops store does not answer.
+            UnavailableError: the source, the sink or the ops store does not answer, or the pipeline was
+                applied with another file than this driver has.
         """
         schemas = self._ops.table_schemas(self._pipeline.name)
         connection = self._connections.get(self._pipeline.source.connection)
@@ -124,6 +135,7 @@ class SchemaKeeper:
         if not judged:
             return None  # applied by an older version, which did not remember what the sinks were built from
         item = judged[0]
+        self._refuse_outdated(item)
         if item.table == table:
             if item.verdict.blocking:
                 return Blocked(reason_of(item.verdict.blocking, table))

@@ -7,9 +7,11 @@ Only for types whose form is plain; what is made here is not believed before sto
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,4 +53,6 @@ def key_bytes(columns: Sequence[tuple[str, str]], texts: Sequence[str]) -> bytes
             values[name] = _FORMS[form](text)
     except (KeyError, ValueError):
         return None
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    # Kafka's converter writes the digits of a control character in capitals.
+    return _ESCAPE.sub(lambda found: found[0][:2] + found[0][2:].upper(), text).encode()

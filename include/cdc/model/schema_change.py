@@ -124,6 +124,7 @@ def changes_of(
 
 def verdict(table: TableSpec, built: BuiltFrom, found: FoundTable | None, moved_to: str = "") -> Verdict:
     """Decide by the table's policies. One change that blocks holds up the others too."""
+    found = found and _doubted(built, found)
     changes = changes_of(table, built, found, moved_to)
     policy = table.schema_changes
     blocking = tuple(
@@ -151,6 +152,20 @@ def verdict(table: TableSpec, built: BuiltFrom, found: FoundTable | None, moved_
     return Verdict(changes, (), settled, reread)
 
 
+def _doubted(built: BuiltFrom, found: FoundTable) -> FoundTable:
+    """With old rows unknown of added columns before which others have come and gone.
+
+    These may have had the same name, and their values would be taken for those of the new one.
+    """
+    known = {c.number for c in built.columns.values()} | {c.number for c in found.columns}
+    numbers = range(built.numbers_used + 1, found.numbers_used + 1)
+    gone = min((number for number in numbers if number not in known), default=found.numbers_used)
+    columns = tuple(
+        replace(c, old_rows=OldRows.UNKNOWN, constant=None) if c.number > gone else c for c in found.columns
+    )
+    return replace(found, columns=columns)
+
+
 def rebuilt(table: TableSpec, built: BuiltFrom, found: FoundTable) -> TableSpec:
     """The table as a new build of it has it: the source's columns and key, and what was said about them.
 
@@ -159,17 +174,21 @@ def rebuilt(table: TableSpec, built: BuiltFrom, found: FoundTable) -> TableSpec:
     """
     said = {column.name: column for column in table.columns}
     if found.oid == built.oid:  # a renamed column keeps what was said of it
-        names_then = {column.number: name for name, column in built.columns.items()}
-        said = {c.name: said[names_then[c.number]] for c in found.columns if names_then.get(c.number) in said}
+        said |= {
+            column.name: said[name]
+            for column in found.columns
+            for name, before in built.columns.items()
+            if before.number == column.number and name in said
+        }
     columns: list[dict[str, object]] = []
     for column in found.columns:
         if column.name in table.exclude:
             continue
         if column.refusal:
             raise SchemaChangedError(f"{table.source} {column.refusal}")
-        before = said.get(column.name)
-        kept = before.as_ if before is not None else None
-        columns.append({**_entry(column), "as": kept, "nullable": not column.not_null})
+        columns.append(
+            {**_entry(column), **_kept(said.get(column.name), column), "nullable": not column.not_null}
+        )
     names = {column.name for column in found.columns}
     definition = {
         "key": found.key,
@@ -182,6 +201,21 @@ def rebuilt(table: TableSpec, built: BuiltFrom, found: FoundTable) -> TableSpec:
         raise SchemaChangedError(f"{table.source} cannot be declared as it is now: {_said(error)}") from error
 
 
+def _kept(said: ColumnSpec | None, found: FoundColumn) -> dict[str, object]:
+    """What a new build keeps of what was said of a column.
+
+    One that no event had is read at the source from now on too: the connector leaves it out until it is told.
+    """
+    if said is None:
+        return {}
+    kept: dict[str, object] = {"as": said.as_}
+    if said.from_source:
+        kept["from"] = "source"
+    if _alike(said.type.rstrip("[]"), found.type.rstrip("[]")) and "[]" in said.type and "[]" in found.type:
+        kept["type"] = said.type  # the catalogue does not know how many dimensions values have
+    return kept
+
+
 def followed(built: BuiltFrom, found: FoundTable, left_out: Collection[str] = ()) -> BuiltFrom:
     """What is remembered once a table's changes are followed: of dropped columns too.
 
@@ -192,17 +226,30 @@ def followed(built: BuiltFrom, found: FoundTable, left_out: Collection[str] = ()
     """
     columns = dict(built.columns)
     for name, column in found.built(left_out).columns.items():
-        before = columns.get(name)
-        if before is not None and before.number == column.number:
-            column = replace(column, held=before.held and column.held)
-        columns[name] = column
+        before = built.columns.get(name)
+        marked = before is not None and before.number == column.number and before.left_out
+        columns[name] = replace(column, held=column.held and built.holds(column.number), left_out=marked)
     return replace(built, columns=columns)
 
 
 def without_values(built: BuiltFrom, found: FoundTable, left_out: Collection[str]) -> BuiltFrom:
     """With the source's columns marked that the sinks' rows lack from now on."""
-    lacking = {name: column for name, column in found.built(left_out).columns.items() if name in left_out}
-    return replace(built, columns={**built.columns, **lacking})
+    columns = {name: replace(column, left_out=False) for name, column in built.columns.items()}
+    for name, column in found.built(left_out).columns.items():
+        if name in left_out:
+            columns[name] = replace(column, left_out=True)
+    return replace(built, columns=columns)
+
+
+def still_without(built: BuiltFrom, known: BuiltFrom) -> BuiltFrom:
+    """With what is known to be left out by now, of a table that was judged or built before."""
+    columns = {
+        name: replace(column, held=False, left_out=True)
+        if (now := known.columns.get(name)) is not None and now.left_out and now.number == column.number
+        else column
+        for name, column in built.columns.items()
+    }
+    return replace(built, columns=columns)
 
 
 def relabelled(built: BuiltFrom, found: FoundTable) -> BuiltFrom:
@@ -227,11 +274,16 @@ def without_vanished(
     """
     known = {c.number for c in built.columns.values()} | {c.number for c in found.columns}
     numbers = range(built.numbers_used + 1, found.numbers_used + 1)
-    declared = {*table.exclude, *(c.name for c in table.columns), *(c.name for c in found.columns)}
+    declared = {
+        *table.exclude,
+        *table.vanished,
+        *(c.name for c in table.columns),
+        *(c.name for c in found.columns),
+    }
     names = [name for name in sorted(set(unknown)) if name not in declared]
     if not names or all(number in known for number in numbers):
         return table
-    return redefined(table, {**definition_of(table), "exclude": [*table.exclude, *names]})
+    return redefined(table, {**definition_of(table), "vanished": [*table.vanished, *names]})
 
 
 def _said(error: ValidationError) -> str:
@@ -253,11 +305,14 @@ def _column_changes(table: TableSpec, built: BuiltFrom, found: FoundTable) -> It
         before, now = built.columns.get(column.name), by_name.get(column.name)
         where = f"{table.source}.{column.name}"
         if before is None:
+            if now is not None and now.number in {known.number for known in built.columns.values()}:
+                said = f"{where} is a column that had another name, by which the sinks have it or left it out"
+                yield SchemaChange(Kind.TAKEN_IN, said, column.name)
             # Somebody was quicker than the comparison, and declared it in the pipeline file.
-            if now is not None and not column.added:
+            elif now is not None and not column.added:
                 yield SchemaChange(Kind.ADDED, _added(table, now), column.name)
             continue
-        if now is not None and before.number == now.number and not before.held:
+        if now is not None and before.number == now.number and not built.holds(now.number):
             said = f"{where} was left out until now, so rows in the sinks do not have it"
             yield SchemaChange(Kind.TAKEN_IN, said, column.name)
         elif now is not None and before.number == now.number:
@@ -277,9 +332,15 @@ def _new_columns(
     table: TableSpec, built: BuiltFrom, found: FoundTable, taken: Collection[str]
 ) -> Iterator[SchemaChange]:
     seen = {column.number for column in built.columns.values()}
+    left_out = {column.number: name for name, column in built.columns.items() if name in table.exclude}
     dropped = {column.name for column in table.columns if column.dropped}
     for new in found.columns:
-        if new.name in taken or new.number in seen:
+        if new.name in taken:
+            continue
+        if new.number in left_out:
+            was = f"{table.source}.{left_out[new.number]}, which is left out, is named {new.name} now"
+            yield SchemaChange(Kind.UNFIT, f"{was}: leave it out by that name, or declare it", new.name)
+        if new.number in seen:
             continue
         if new.name in dropped:
             said = f"{table.source}.{new.name} was dropped and added again"
@@ -365,7 +426,9 @@ def _settled(table: TableSpec, changes: Sequence[SchemaChange], found: FoundTabl
             case _:
                 pass
     dumped = [column.model_dump(by_alias=True) for column in columns.values()]
-    return redefined(table, {**definition_of(table), "columns": dumped, "exclude": exclude})
+    vanished = [name for name in table.vanished if name not in columns]
+    changed = {"columns": dumped, "exclude": exclude, "vanished": vanished}
+    return redefined(table, {**definition_of(table), **changed})
 
 
 def _column(found: FoundColumn, declared: ColumnSpec | None) -> ColumnSpec:
@@ -385,4 +448,5 @@ def _entry(column: FoundColumn) -> dict[str, object]:
         "type": column.type,
         "values": column.values,
         "type_name": column.type_name,
+        **({"from": "source"} if column.unpublished else {}),
     }

@@ -29,6 +29,7 @@ class FoundColumn:
         old_rows: what rows have that were there before the column.
         constant: of a constant, PostgreSQL's text of the value.
         refusal: why it cannot be captured; empty when it can.
+        unpublished: it is generated, and no event has it.
         parts: of a user's type, also within arrays, domains and ranges: each label of an enum, and each
             attribute of a composite with its type, by PostgreSQL's number of it.
     """
@@ -43,6 +44,7 @@ class FoundColumn:
     type_name: str = ""
     refusal: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
+    unpublished: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class BuiltColumn:
     Attributes:
         parts: None when they were not remembered then.
         held: the sinks' rows have its values; not of a column that was left out, then or since.
+        left_out: it was when the pipeline was applied last.
     """
 
     number: int
@@ -84,6 +87,7 @@ class BuiltColumn:
     not_null: bool
     parts: Mapping[str, str] | None = None
     held: bool = True
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,10 @@ class BuiltFrom:
     key: tuple[str, ...]
     columns: Mapping[str, BuiltColumn]
     numbers_used: int
+
+    def holds(self, number: int) -> bool:
+        """The sinks' rows have the values of the column with that number, by whatever name, as known."""
+        return all(column.held for column in self.columns.values() if column.number == number)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> BuiltFrom:

@@ -122,13 +122,16 @@ def _schema_changes(pipeline: Pipeline, judged: Sequence[Judged], ops: OpsStore)
 def _parts(
     pipeline: Pipeline, judged: Sequence[Judged], connections: Connections, ops: OpsStore
 ) -> tuple[Part, ...]:
+    waits = waiting(judged)
+    # A table that waits for a new build stays as it is in the sinks; its columns may have other types there.
+    written = pipeline.model_copy(update={"tables": tuple(t for t in pipeline.tables if t.name not in waits)})
     sinks: list[Part] = [
-        ClickHouseObjects(pipeline, sink, connections)
+        ClickHouseObjects(written, sink, connections)
         if isinstance(sink, ClickHouseSink)
-        else WarehouseObjects(pipeline, sink, connections)
+        else WarehouseObjects(written, sink, connections)
         for sink in pipeline.sinks
     ]
-    source = SourceObjects(pipeline, connections, waiting(judged))
+    source = SourceObjects(pipeline, connections, waits)
     return (source, Topics(pipeline, connections, ops), *sinks, ConnectorObject(pipeline, connections, ops))
 
 

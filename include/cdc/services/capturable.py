@@ -162,6 +162,7 @@ def as_found(table: SourceTable) -> FoundTable:
             column.type_name,
             _column_refusal(column, in_key=column.name in table.key) or "",
             column.parts,
+            column.generated,
         )
         for column in table.columns
     )

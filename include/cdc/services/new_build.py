@@ -17,6 +17,7 @@ from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.exchange import exchange
+from cdc.services.schema_changes import record_new_build
 from cdc.spec import Pipeline, TableSpec
 
 CLOCKS_DIFFER_S = 5.0
@@ -127,7 +128,7 @@ def exchanged(
             )
         for sink in pipeline.sinks:
             exchange(pipeline, table, build.other, sink, connections)
-        ops.record_schema(pipeline.name, build.schema)
+        record_new_build(pipeline, table, build.schema, ops)
         places = {}
         for sink_name, place in held.items():
             moved = place and ops.exchanged(pipeline.name, place, build.begins)

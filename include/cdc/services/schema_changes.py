@@ -19,6 +19,7 @@ from cdc.model.schema_change import (
     SchemaChange,
     followed,
     relabelled,
+    still_without,
     without_values,
     without_vanished,
 )
@@ -121,11 +122,11 @@ def follow(pipeline: Pipeline, item: Judged, sink: SinkSpec, connections: Connec
         raise AssertionError("a table that does not exist has no additive changes")
     ensure_in_sink(pipeline, item.verdict.settled, sink, connections, ops)
     with _judged_last(pipeline, item, ops) as last:
-        if not last:
+        if last is None:
             return
         if item.verdict.reread:
             request_rows(pipeline, item.table, connections)
-        _record(pipeline, item, item.verdict.settled, item.found, ops)
+        _record(pipeline, item, last, item.verdict.settled, item.found, ops)
 
 
 def leave_out(pipeline: Pipeline, item: Judged, unknown: Sequence[str], ops: OpsStore) -> TableSpec | None:
@@ -140,8 +141,8 @@ def leave_out(pipeline: Pipeline, item: Judged, unknown: Sequence[str], ops: Ops
     if table == item.table:
         return None
     with _judged_last(pipeline, item, ops) as last:
-        if last:
-            _record(pipeline, item, table, item.found, ops)
+        if last is not None:
+            _record(pipeline, item, last, table, item.found, ops)
     return table
 
 
@@ -179,14 +180,20 @@ def record_built(pipeline: Pipeline, connections: Connections, ops: OpsStore) ->
 def record_left_out(pipeline: Pipeline, judged: Iterable[Judged], ops: OpsStore) -> None:
     """Remember which columns the events are about to lack, before the connector leaves them out."""
     for item in judged:
-        with ops.exclusively(f"schema {pipeline.name}/{item.table.name}"):
-            schema = ops.table_schemas(pipeline.name)[item.table.name]
-            if item.found is None or item.found.oid != schema.built.oid:
+        with remembering(pipeline, item.table, ops) as schema:
+            if schema is None or item.found is None or item.found.oid != schema.built.oid:
                 continue
             left_out = effective_table(item.declared, schema).exclude
             built = without_values(schema.built, item.found, left_out)
             if built != schema.built:
                 ops.record_schema(pipeline.name, replace(schema, built=built))
+
+
+def record_new_build(pipeline: Pipeline, table: TableSpec, schema: TableSchema, ops: OpsStore) -> None:
+    """Remember what a new build was made of, less what was left out of the events while it was made."""
+    with remembering(pipeline, table, ops) as now:
+        built = schema.built if now is None else still_without(schema.built, now.built)
+        ops.record_schema(pipeline.name, replace(schema, built=built))
 
 
 def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore) -> str:
@@ -249,6 +256,11 @@ def reason_of(changes: Iterable[SchemaChange], table: TableSpec) -> str:
 
 def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
     """What to do about changes that block."""
+    if table.changelog and all(change.rebuildable for change in changes):
+        return (
+            "A changelog is not built anew: take the change back, or give the table another `name` in the "
+            "pipeline file, with which it begins anew, and run `cdc apply`"
+        )
     if not all(change.rebuildable for change in changes):
         return (
             f"Mend it at the source, or change the entry of {table.source} in the pipeline file and run "
@@ -261,22 +273,31 @@ def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
 
 
 @contextmanager
-def _judged_last(pipeline: Pipeline, item: Judged, ops: OpsStore) -> Iterator[bool]:
-    """Keep others from remembering the table's schema; False when somebody has since it was judged."""
-    with ops.exclusively(f"schema {pipeline.name}/{item.table.name}"):
-        now = ops.table_schemas(pipeline.name).get(item.table.name)
-        yield now is None or now.revision == item.schema.revision
+def _judged_last(pipeline: Pipeline, item: Judged, ops: OpsStore) -> Iterator[TableSchema | None]:
+    """Keep others from remembering the table's schema; None when another one was since it was judged.
+
+    What is left out may be marked meanwhile, so what is remembered next is made of the one that is yielded.
+    """
+    with remembering(pipeline, item.table, ops) as now:
+        yield now if now is None or now.revision == item.schema.revision else None
+
+
+@contextmanager
+def remembering(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> Iterator[TableSchema | None]:
+    """Held while a table's schema is read and remembered anew."""
+    with ops.exclusively(f"schema {pipeline.name}/{table.name}"):
+        yield ops.table_schemas(pipeline.name).get(table.name)
 
 
 def park_changed(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
     """Park a table that waits for an approval; False when another definition was remembered since."""
     reason = reason_of(item.verdict.blocking, item.table)
     with _judged_last(pipeline, item, ops) as last:
-        for sink in pipeline.sinks if last else ():
+        for sink in pipeline.sinks if last is not None else ():
             known = ops.parked_table(pipeline.name, item.table.name, sink.name)
             if known is None or known.released:
                 park_table(pipeline, item.table, [sink.name], reason, ops)
-    return last
+    return last is not None
 
 
 def _remember_parts(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
@@ -286,14 +307,21 @@ def _remember_parts(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
     built = relabelled(item.schema.built, item.found)
     if built != item.schema.built:
         with _judged_last(pipeline, item, ops) as last:
-            if last:
-                ops.record_schema(pipeline.name, replace(item.schema, built=built))
+            if last is not None:
+                ops.record_schema(pipeline.name, replace(last, built=relabelled(last.built, item.found)))
 
 
-def _record(pipeline: Pipeline, item: Judged, table: TableSpec, found: FoundTable, ops: OpsStore) -> None:
+def _record(
+    pipeline: Pipeline,
+    item: Judged,
+    last: TableSchema,
+    table: TableSpec,
+    found: FoundTable,
+    ops: OpsStore,
+) -> None:
     schema = replace(
-        item.schema,
-        built=followed(item.schema.built, found, table.exclude),
+        last,
+        built=followed(last.built, found, table.exclude),
         declared=fingerprint(item.declared),
         definition=definition_of(table),
     )

@@ -15,9 +15,9 @@ from cdc.spec.pipeline import Pipeline
 from cdc.spec.tables import TableSpec, may_be_event_time
 
 Definition = Mapping[str, Any]
-"""Key, columns and exclusions, as a pipeline file has them."""
+"""Key, columns, exclusions and what has vanished, as a pipeline file has them."""
 
-_FIELDS = frozenset({"source", "key", "columns", "exclude"})
+_FIELDS = frozenset({"source", "key", "columns", "exclude", "vanished"})
 
 
 def definition_of(table: TableSpec) -> dict[str, Any]:

@@ -113,7 +113,8 @@ class SchemaChangesSpec(Spec):
         additive: a column was added or dropped, or may be NULL now. `propagate`: the sinks follow; `park`:
             the table waits for an approval; `ignore`: added columns are left out, as by `exclude`.
         other: anything else. `ignore` keeps a renamed column under its old name, NULL from then on, and a
-            changed type as it is declared; a changed key and a table made anew are parked all the same.
+            changed type as it is declared, so that values which do not fit it are dead letters; a changed
+            key, a column that was left out until now and a table made anew are parked all the same.
     """
 
     additive: Literal["propagate", "park", "ignore"] = "propagate"
@@ -133,6 +134,7 @@ class TableSpec(Spec):
         event_time: a column that says when a row belongs to a day, for windows of comparison; a date or a
             timestamp, UTC where it has no zone. A row in which it is NULL is in no window.
         exclude: columns of the source that are not captured.
+        vanished: columns that the source had for a while, which events may still have; told by its catalogue.
         schema_changes: what happens when the source's table changes.
     """
 
@@ -145,6 +147,7 @@ class TableSpec(Spec):
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     derived: tuple[DerivedColumnSpec, ...] = ()
     exclude: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
     schema_changes: SchemaChangesSpec = SchemaChangesSpec()
 
     @field_validator("source")

@@ -17,6 +17,7 @@ from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.columns import Steps
 from cdc.ops import OpsStore
+from cdc.services.visible import wait_visible
 from cdc.spec import TableSpec
 from cdc_spark.readers.generations import checked_generations
 from cdc_spark.readers.postgres_rows import RawRow, rows_by_key
@@ -124,7 +125,10 @@ class TableLookups:
             statement_timeout_s=int(self.writer.deadline_s),
         ) as connection:
             try:
-                yield connection.cursor()
+                cursor = connection.cursor()
+                # The topic's ends were read before; what lies below them must be seen.
+                wait_visible(cursor)
+                yield cursor
             except psycopg.Error as error:
                 raise source_failure(self.table, error) from error
 

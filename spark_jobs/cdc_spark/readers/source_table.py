@@ -14,6 +14,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection
 from cdc.errors import DataError
 from cdc.model.version import filled
+from cdc.services.visible import wait_visible
 from cdc.types.text import SESSION_SETTINGS
 from cdc_spark.readers.lookups import source_failure, source_values
 from cdc_spark.schemas.rows import Operation, row_schema
@@ -69,6 +70,9 @@ class WholeTable:
         names = SQL(", ").join(Identifier(column.name) for column in table.live_columns)
         with connect_postgres(self.connection, application_name="cdc-rebuild") as session:
             try:
+                # What lies before the topic's new generation must be seen.
+                wait_visible(session.cursor())
+                session.rollback()
                 session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 # The lock comes before the snapshot of the transaction.
                 session.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))

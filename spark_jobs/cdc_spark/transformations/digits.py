@@ -20,6 +20,11 @@ _REAL_DIGITS = 9
 _FRACTION_OF_SECONDS = re.compile(r"\.[0-9]+(?=S)")
 
 
+def keeps_digits(pg: PgType) -> bool:
+    """The type's arguments are numbers of digits, to which the source has rounded its values."""
+    return pg.base in ("numeric", "interval") or pg.base.startswith("time")
+
+
 def check_digits(array: pa.Array, pg: PgType) -> pa.Array:
     """Let an array of a type's values through.
 

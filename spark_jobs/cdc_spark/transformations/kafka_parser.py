@@ -62,7 +62,7 @@ class KafkaParser:
         self._pick = picker(self._sent)
         # A column that was added or dropped later: what an event says that does not have it.
         self._absent = {c.name: _absent(c) for c in table.columns if c.optional}
-        self._excluded = frozenset(table.exclude)
+        self._excluded = frozenset((*table.exclude, *table.vanished))
         self._shapes: dict[tuple[str, ...], bool] = {}
         self._pick_key = picker(self._key)
 

@@ -27,7 +27,7 @@ from cdc.types.spark import spark_decimal
 from cdc_spark.schemas.arrow import arrow_type
 from cdc_spark.transformations import moments
 from cdc_spark.transformations.beyond import beyond_text
-from cdc_spark.transformations.digits import check_digits, check_real
+from cdc_spark.transformations.digits import check_digits, check_real, keeps_digits
 from cdc_spark.transformations.encodings import bit_text, hstore_texts
 from cdc_spark.transformations.limits import POSTGRES, Limits
 from cdc_spark.transformations.moments import OutOfRangeError
@@ -78,7 +78,8 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
         ValueError, TypeError: some value does not fit (Arrow's own errors are subclasses of these).
     """
     if pg.own_text:
-        return check_digits(_text(values, replace(pg, args=()), limits), pg)
+        text = _text(values, replace(pg, args=()), limits)
+        return text if pg.as_text else check_digits(text, pg)
     if pg.as_text:
         return _as_text(values, pg)
     if pg.dimensions:
@@ -87,8 +88,8 @@ def convert(values: Values, pg: PgType, limits: Limits) -> pa.Array:
 
 
 def _as_text(values: Values, pg: PgType) -> pa.Array:
-    # A numeric of any width is text already; its declared digits are the source's to keep.
-    typed = replace(pg, as_text=False, args=() if pg.base == "numeric" else pg.args)
+    # A text holds any number of digits; those that were declared are the source's to keep.
+    typed = replace(pg, as_text=False, args=() if keeps_digits(pg) else pg.args)
     known = {at: text for at, value in enumerate(values) if (text := _known_text(value, typed)) is not None}
     if known:
         rest = _as_text([None if at in known else value for at, value in enumerate(values)], pg).to_pylist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -150,6 +150,22 @@ def test_a_resume_is_refused_while_a_sink_waits_with_the_exchange(place: Place, 
         reader.rollback()
         taken.result(30)
     assert place.both("SELECT years FROM VIEW.t") == []
+
+
+def test_what_was_left_out_while_the_table_was_built_is_not_taken_for_held(
+    place: Place, build: NewBuild
+) -> None:
+    (judged,) = schema_changes.compared(place.pipeline, place.connections, place.ops)
+    without = replace(
+        judged,
+        declared=place.declare(
+            columns=[{"name": "id", "type": "integer", "nullable": False}], exclude=["years"]
+        ).tables[0],
+    )
+    schema_changes.record_left_out(place.pipeline, [without], place.ops)
+    take_over(place, build)
+    columns = place.ops.table_schemas(place.pipeline.name)["t"].built.columns
+    assert {name for name, column in columns.items() if not column.held} == {"years"}
 
 
 def test_an_exchange_waits_for_whoever_writes_the_table_beside_its_stream(

@@ -143,7 +143,8 @@ def test_a_value_with_more_digits_than_its_type_keeps_is_of_another_type(name, k
     """The warehouse would round it."""
     pg = parse_type(name)
     assert convert_column([*kept, None], pg, POSTGRES)[1] == {}
-    assert convert_column([*kept, None], replace(pg, as_text=True), POSTGRES)[1] == {}
+    if name != "real":
+        assert convert_column([*kept, *finer, None], replace(pg, as_text=True), POSTGRES)[1] == {}
     bad = convert_column([*kept, *finer], pg, POSTGRES)[1]
     assert list(bad) == list(range(len(kept), len(kept) + len(finer)))
     assert {kind for kind, _ in bad.values()} == {SchemaChangedError}

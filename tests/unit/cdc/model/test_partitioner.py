@@ -45,6 +45,11 @@ def test_a_key_is_debeziums_json(form, text, json):
     assert key_bytes([("k", form)], [text]) == json.encode()
 
 
+def test_control_characters_are_written_as_kafkas_converter_does():
+    text = '\x1b\x0f\x01\n\t\\u001b\\\x1f"'
+    assert key_bytes([("k", "text")], [text]) == rb'{"k":"\u001B\u000F\u0001\n\t\\u001b\\\u001F\""}'
+
+
 def test_a_key_without_a_plain_form_is_not_made():
     assert key_bytes([("k", "numeric")], ["1.5"]) is None
     assert key_bytes([("k", "timestamptz")], ["infinity"]) is None

@@ -16,6 +16,7 @@ from cdc.model.schema_change import (
     followed,
     rebuilt,
     relabelled,
+    still_without,
     verdict,
     without_values,
     without_vanished,
@@ -214,7 +215,7 @@ def test_an_added_column_that_cannot_be_declared_parks_the_table() -> None:
 def test_a_column_that_came_and_went_is_left_out_only_with_a_proof() -> None:
     assert without_vanished(declared(), BUILT, THEN, ["x"]) == declared()
     later = replace(THEN, numbers_used=4)
-    assert without_vanished(declared(), BUILT, later, ["x"]).exclude == ("x",)
+    assert without_vanished(declared(), BUILT, later, ["x"]).vanished == ("x",)
     assert without_vanished(declared(), BUILT, later, ["age"]) == declared()
     # Number 4 is the added column's, so nothing has vanished.
     with_new = now(ID, NAME, AGE, NEW)
@@ -263,6 +264,78 @@ def test_a_column_that_a_policy_left_out_is_not_held_either(
     fit = replace(found, columns=tuple(replace(c, refusal="") for c in found.columns))
     taken_in = declared(columns=[*kept, entry])
     assert (Kind.TAKEN_IN, "new") in [(c.kind, c.column) for c in changes_of(taken_in, built, fit)]
+
+
+def test_a_column_that_vanished_is_followed_once_one_of_that_name_is_there() -> None:
+    passed = without_vanished(declared(), BUILT, now(ID, NAME, AGE, numbers_used=4), ["new"])
+    assert (passed.vanished, passed.exclude) == (("new",), ())
+    back = now(ID, NAME, AGE, replace(NEW, number=5, old_rows=OldRows.CONSTANT, constant="7"))
+    found = verdict(passed, followed(BUILT, now(ID, NAME, AGE, numbers_used=4)), back)
+    assert [(c.kind, c.column) for c in found.changes] == [(Kind.ADDED, "new")]
+    assert (found.settled.vanished, found.settled.live_columns[-1].name) == ((), "new")
+    assert found.reread
+
+
+def test_rows_are_read_again_when_the_added_column_may_be_a_second_one_of_its_name() -> None:
+    """An event that has a value may have that of the first, which was dropped."""
+    assert not verdict(declared(), BUILT, now(ID, NAME, AGE, NEW)).reread
+    second = verdict(declared(), BUILT, now(ID, NAME, AGE, replace(NEW, number=5)))
+    assert second.reread
+    assert "rows from before are read at the source" in second.sentence
+    later = now(ID, NAME, AGE, NEW, replace(NEW, name="other", number=6))
+    assert {c.name: c.default for c in verdict(declared(), BUILT, later).settled.columns}["new"] is None
+
+
+def test_a_column_that_was_left_out_is_none_that_was_added_by_another_name_either() -> None:
+    built = without_values(BUILT, THEN, ["age"])
+    renamed = now(ID, NAME, replace(AGE, name="years"))
+    entries = [c.model_dump(by_alias=True) for c in declared().columns[:2]]
+    without = declared(columns=entries, exclude=["age"])
+    (found,) = verdict(without, built, renamed).blocking
+    assert (found.kind, found.column) == (Kind.UNFIT, "years")
+    assert "public.t.age, which is left out, is named years now" in found.sentence
+    assert verdict(declared(columns=entries, exclude=["age", "years"]), built, renamed).changes == ()
+    years = declared(columns=[*entries, {"name": "years", "type": "integer"}])
+    for known in (built, followed(built, renamed), followed(built, now(*renamed.columns, NEW), ["age"])):
+        assert [(c.kind, c.column) for c in changes_of(years, known, renamed)] == [(Kind.TAKEN_IN, "years")]
+
+
+def test_a_column_that_is_declared_by_its_new_name_is_built_anew_with_what_was_said_of_it() -> None:
+    entries = [c.model_dump(by_alias=True) for c in declared().columns[:2]]
+    years = declared(columns=[*entries, {"name": "years", "type": "integer", "as": "text"}])
+    renamed = now(ID, NAME, replace(AGE, name="years"))
+    assert [(c.kind, c.column) for c in changes_of(years, BUILT, renamed)] == [(Kind.TAKEN_IN, "years")]
+    assert {c.name: c.as_ for c in rebuilt(years, BUILT, renamed).columns}["years"] == "text"
+
+
+def test_what_is_left_out_while_others_judge_or_build_stays_known() -> None:
+    marked = without_values(BUILT, THEN, ["age"])
+    assert followed(marked, now(ID, NAME, AGE, NEW)).columns["age"] == marked.columns["age"]
+    assert still_without(BUILT, marked).columns["age"] == marked.columns["age"]
+    assert still_without(now(ID, NAME, replace(AGE, number=4)).built(), marked).columns["age"].held
+    back = without_values(marked, THEN, [])
+    assert (back.columns["age"].left_out, back.columns["age"].held) == (False, False)
+
+
+def test_a_new_build_reads_at_the_source_what_no_event_had() -> None:
+    """The connector leaves these columns out until it is told otherwise."""
+    types = {"twice": "integer", "at": "time with time zone", "grid": "text[][]", "plain": "integer"}
+    entries = [{"name": "id", "type": "integer", "nullable": False}]
+    entries += [{"name": n, "type": t, "from": "source" if n == "twice" else None} for n, t in types.items()]
+    found = [FoundColumn(n, t.replace("[][]", "[]"), False, i) for i, (n, t) in enumerate(types.items(), 2)]
+    built = now(ID, *found).built()
+    anew = {"at": "time without time zone", "plain": "bigint"}
+    changed = now(ID, *(replace(c, type=anew.get(c.name, c.type)) for c in found))
+    new = {c.name: c for c in rebuilt(declared(columns=entries), built, changed).columns}
+    assert {name for name, column in new.items() if column.from_source} == {"twice", "at", "grid"}
+    assert (new["grid"].type, new["at"].type) == ("text[][]", "time without time zone")
+
+
+def test_a_generated_column_that_is_not_published_is_read_at_the_source() -> None:
+    virtual = replace(NEW, unpublished=True, old_rows=OldRows.UNKNOWN)
+    found = verdict(declared(), BUILT, now(ID, NAME, AGE, virtual))
+    assert (found.reread, found.settled.unsent) == (True, frozenset({"new"}))
+    assert rebuilt(declared(), BUILT, now(ID, NAME, AGE, virtual)).unsent == {"new"}
 
 
 def test_a_new_build_takes_the_source_as_it_is_and_keeps_what_was_said_about_it() -> None:
