@@ -206,7 +206,7 @@ def test_a_column_that_came_and_went_between_two_batches_is_left_out(shop):
     shop.send("u", 2)
     shop.run()
     assert shop.rows("id, name") == [(1, "later"), (2, "n2")]
-    assert shop.table.exclude == ("short",)
+    assert shop.table.vanished == ("short",)
     assert (shop.parked(), shop.letters()) == ({}, 0)
 
 

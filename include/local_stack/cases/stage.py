@@ -222,7 +222,8 @@ class Stage:
         self.commands.carry_everything()
 
     def carry_what_was_asked(self) -> None:
-        """Carry rows too that the stream has asked for while it carried the others."""
+        """Carry rows too that were asked for again: by the stream, or since a change shows in no event."""
+        self.commands.compare_schema()
         signals = self._signals
         if self.checks.signals() == signals:
             return
