@@ -144,8 +144,8 @@ def verdict(table: TableSpec, built: BuiltFrom, found: FoundTable | None, moved_
     if reread and table.changelog:
         said = (
             f"{table.source}: rows from before the added column have values of their own, and a changelog "
-            "has no key to read them by: declare the column in the pipeline file, run `cdc apply`, then "
-            f"`cdc table snapshot {table.name}`"
+            "has no key to read them by: declare the column in the pipeline file with `added: true`, run "
+            f"`cdc apply`, then `cdc table snapshot {table.name}`"
         )
         unread = SchemaChange(Kind.UNFIT, said)
         return Verdict((*changes, unread), (unread,), table)
@@ -153,13 +153,14 @@ def verdict(table: TableSpec, built: BuiltFrom, found: FoundTable | None, moved_
 
 
 def _doubted(built: BuiltFrom, found: FoundTable) -> FoundTable:
-    """With old rows unknown of added columns before which others have come and gone.
+    """With old rows unknown of added columns before which others have come and gone since the last look.
 
     These may have had the same name, and their values would be taken for those of the new one.
     """
-    known = {c.number for c in built.columns.values()} | {c.number for c in found.columns}
-    numbers = range(built.numbers_used + 1, found.numbers_used + 1)
-    gone = min((number for number in numbers if number not in known), default=found.numbers_used)
+    here = {column.number for column in found.columns}
+    last = max((built.numbers_used, *(column.number for column in built.columns.values())))
+    numbers = range(last + 1, found.numbers_used + 1)
+    gone = min((number for number in numbers if number not in here), default=found.numbers_used)
     columns = tuple(
         replace(c, old_rows=OldRows.UNKNOWN, constant=None) if c.number > gone else c for c in found.columns
     )
@@ -211,8 +212,9 @@ def _kept(said: ColumnSpec | None, found: FoundColumn) -> dict[str, object]:
     kept: dict[str, object] = {"as": said.as_}
     if said.from_source:
         kept["from"] = "source"
-    if _alike(said.type.rstrip("[]"), found.type.rstrip("[]")) and "[]" in said.type and "[]" in found.type:
-        kept["type"] = said.type  # the catalogue does not know how many dimensions values have
+    wider = "[]" in found.type and said.type.count("[]") > found.type.count("[]")
+    if wider and _alike(said.type.rstrip("[]"), found.type.rstrip("[]")):
+        kept["type"] = said.type  # the number of dimensions in the catalogue binds no value
     return kept
 
 
@@ -241,11 +243,22 @@ def without_values(built: BuiltFrom, found: FoundTable, left_out: Collection[str
     return replace(built, columns=columns)
 
 
-def still_without(built: BuiltFrom, known: BuiltFrom) -> BuiltFrom:
-    """With what is known to be left out by now, of a table that was judged or built before."""
+def still_without(built: BuiltFrom, known: BuiltFrom, unsent: Collection[str] = ()) -> BuiltFrom:
+    """With what is known to be left out of the events by now, of the same table that was built meanwhile.
+
+    Args:
+        built: what the new build was made of.
+        known: what is remembered now.
+        unsent: columns that no event has anyway.
+    """
+    if built.oid != known.oid:
+        return built
     columns = {
         name: replace(column, held=False, left_out=True)
-        if (now := known.columns.get(name)) is not None and now.left_out and now.number == column.number
+        if (now := known.columns.get(name)) is not None
+        and now.left_out
+        and now.number == column.number
+        and name not in unsent
         else column
         for name, column in built.columns.items()
     }
@@ -336,6 +349,10 @@ def _new_columns(
     dropped = {column.name for column in table.columns if column.dropped}
     for new in found.columns:
         if new.name in taken:
+            continue
+        if new.name in dropped and new.number in seen:
+            said = f"{table.source}.{new.name} has its old name again, and rows lack what it had meanwhile"
+            yield SchemaChange(Kind.TAKEN_IN, said, new.name)
             continue
         if new.number in left_out:
             was = f"{table.source}.{left_out[new.number]}, which is left out, is named {new.name} now"

@@ -122,16 +122,14 @@ def _schema_changes(pipeline: Pipeline, judged: Sequence[Judged], ops: OpsStore)
 def _parts(
     pipeline: Pipeline, judged: Sequence[Judged], connections: Connections, ops: OpsStore
 ) -> tuple[Part, ...]:
-    waits = waiting(judged)
-    # A table that waits for a new build stays as it is in the sinks; its columns may have other types there.
-    written = pipeline.model_copy(update={"tables": tuple(t for t in pipeline.tables if t.name not in waits)})
+    blocked = frozenset(item.table.name for item in judged if item.verdict.blocking)
     sinks: list[Part] = [
-        ClickHouseObjects(written, sink, connections)
+        ClickHouseObjects(pipeline, sink, connections, blocked)
         if isinstance(sink, ClickHouseSink)
-        else WarehouseObjects(written, sink, connections)
+        else WarehouseObjects(pipeline, sink, connections, blocked)
         for sink in pipeline.sinks
     ]
-    source = SourceObjects(pipeline, connections, waits)
+    source = SourceObjects(pipeline, connections, waiting(judged))
     return (source, Topics(pipeline, connections, ops), *sinks, ConnectorObject(pipeline, connections, ops))
 
 

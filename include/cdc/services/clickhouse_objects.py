@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
@@ -14,10 +16,20 @@ from cdc.spec import ClickHouseSink, Pipeline, TableSpec
 
 
 class ClickHouseObjects:
-    """What one ClickHouse sink needs for every table of the pipeline."""
+    """What one ClickHouse sink needs for every table of the pipeline.
 
-    def __init__(self, pipeline: Pipeline, sink: ClickHouseSink, connections: Connections) -> None:
-        self._pipeline, self._sink = pipeline, sink
+    A table that waits for an approval, named by `blocked`, stays as it is where it is: what is declared may
+    be what its new build will have.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sink: ClickHouseSink,
+        connections: Connections,
+        blocked: Collection[str] = (),
+    ) -> None:
+        self._pipeline, self._sink, self._blocked = pipeline, sink, blocked
         self._connection = connections.get(sink.connection)
 
     def pending(self) -> list[Change]:
@@ -40,6 +52,8 @@ class ClickHouseObjects:
             client = connect_clickhouse(self._connection)
             try:
                 for table in self._pipeline.tables:
+                    if self._stays(table, _columns(client, *self._sink.raw_table(table.name))):
+                        continue
                     for statement in (
                         *self._null_statements(client, table),
                         *clickhouse.statements(self._pipeline, self._sink, table),
@@ -61,6 +75,8 @@ class ClickHouseObjects:
         there = _columns(client, *raw)
         wanted = {column.name: column.clickhouse for column in sink_columns(table)}
         subject = f"{self._sink.name}: {'.'.join(raw)}"
+        if self._stays(table, there):
+            return []
         if not there:
             changes = [Change("ddl", subject, f"create table with {len(wanted)} columns")]
         else:
@@ -73,6 +89,9 @@ class ClickHouseObjects:
         if list(_columns(client, *view)) != shown:
             changes.append(Change("ddl", f"{self._sink.name}: {'.'.join(view)}", "make the readers' view"))
         return changes
+
+    def _stays(self, table: TableSpec, there: Collection[str]) -> bool:
+        return bool(there) and table.name in self._blocked
 
     def _null_statements(self, client: object, table: TableSpec) -> list[str]:
         there = _columns(client, *self._sink.raw_table(table.name))

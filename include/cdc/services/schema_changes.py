@@ -192,7 +192,7 @@ def record_left_out(pipeline: Pipeline, judged: Iterable[Judged], ops: OpsStore)
 def record_new_build(pipeline: Pipeline, table: TableSpec, schema: TableSchema, ops: OpsStore) -> None:
     """Remember what a new build was made of, less what was left out of the events while it was made."""
     with remembering(pipeline, table, ops) as now:
-        built = schema.built if now is None else still_without(schema.built, now.built)
+        built = schema.built if now is None else still_without(schema.built, now.built, table.unsent)
         ops.record_schema(pipeline.name, replace(schema, built=built))
 
 

@@ -26,6 +26,8 @@ def write_definition(path: Path, table: TableSpec, env: str = "dev") -> bool:
         SpecError: the file would be invalid; it is left as it was.
         ConfigurationError: the file has a shape in which the table's lines cannot be found.
     """
+    # What has vanished is told by the source's catalogue, and is nothing for a person to keep.
+    table = table.model_copy(update={"vanished": ()})
     if definition_of(load_pipeline(path, env).table(table.source)) == definition_of(table):
         return False
     before = path.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,11 +44,18 @@ class WarehouseObjects:
     """What one PostgreSQL sink needs for every table of the pipeline.
 
     A view is only made again when its definition changed, told by a hash in its comment: making it takes a
-    lock that waits for readers.
+    lock that waits for readers. A table that waits for an approval, named by `blocked`, stays as it is where
+    it is: what is declared may be what its new build will have.
     """
 
-    def __init__(self, pipeline: Pipeline, sink: WarehouseSink, connections: Connections) -> None:
-        self._pipeline, self._sink = pipeline, sink
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sink: WarehouseSink,
+        connections: Connections,
+        blocked: Collection[str] = (),
+    ) -> None:
+        self._pipeline, self._sink, self._blocked = pipeline, sink, blocked
         self._connection = connections.get(sink.connection)
 
     def pending(self) -> list[Change]:
@@ -128,6 +135,8 @@ class WarehouseObjects:
         there = _columns(connection, *raw)
         wanted = {column.name: column.warehouse for column in sink_columns(table) if column.warehouse}
         subject = f"{self._sink.name}: {'.'.join(raw)}"
+        if there and table.name in self._blocked:
+            return []
         if not there:
             changes = [Change("ddl", subject, f"create table with {len(wanted)} columns")]
         else:

@@ -125,6 +125,8 @@ class TableLookups:
             statement_timeout_s=int(self.writer.deadline_s),
         ) as connection:
             try:
+                # Each statement sees what is committed by then, whatever the role has set.
+                connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 cursor = connection.cursor()
                 # The topic's ends were read before; what lies below them must be seen.
                 wait_visible(cursor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from cdc.errors import ConfigurationError, DataError, UnavailableError
+from cdc.errors import ConfigurationError, DataError, SchemaChangedError, UnavailableError
 from cdc.model.generations import TopicIdentity
 from cdc.model.schema_change import rebuilt
 from cdc.services import schema_changes as service
 from cdc.services.captured import wait_captured
+from cdc.services.changes import Part
+from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.compare import compare_table
 from cdc.services.effective import effective_pipeline
 from cdc.services.exchange import beside, discard, exchange, prepare
 from cdc.services.source_schema import judge, read_source
-from cdc.spec import TableSpec
+from cdc.services.warehouse_objects import WarehouseObjects
+from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
 from cdc.spec.definitions import definition_of
 from tests.stack.cdc.place import COLUMNS, Place
 
@@ -338,6 +342,30 @@ class TestExchange:
         with pytest.raises(ConfigurationError, match="view mine depends on"):
             exchange(place.pipeline, new, shadow.name, place.pipeline.sink("warehouse"), place.connections)
         assert place.warehouse("SELECT age FROM mine") == [(5,)]
+
+
+def objects(place: Place, pipeline: Pipeline, sink: SinkSpec, blocked: Collection[str] = ()) -> Part:
+    if isinstance(sink, ClickHouseSink):
+        return ClickHouseObjects(pipeline, sink, place.connections, blocked)
+    return WarehouseObjects(pipeline, sink, place.connections, blocked)
+
+
+def test_a_table_that_waits_stays_as_it_is_in_a_sink_and_is_made_where_it_is_not(place: Place) -> None:
+    """Its entry may say already what its new build will have, of other types; and a sink may be new."""
+    place.row(1)
+    columns = [{"name": "id", "type": "integer", "nullable": False}, {"name": "age", "type": "text"}]
+    edited = place.declare(columns=columns)
+    for sink in edited.sinks:
+        with pytest.raises(SchemaChangedError, match="columns of other types"):
+            objects(place, edited, sink).pending()
+        waits = objects(place, edited, sink, {"t"})
+        waits.run(pytest.fail)
+        assert waits.pending() == []
+        names = {name: f"new_{value}" for name, value in sink if name.startswith(("raw_", "view_"))}
+        made: list[str] = []
+        objects(place, edited, sink.model_copy(update=names), {"t"}).run(made.append)
+        assert any("create table" in step for step in made)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
 
 
 def test_a_rollback_needs_something_to_go_back_to(place: Place) -> None:

@@ -313,8 +313,27 @@ def test_what_is_left_out_while_others_judge_or_build_stays_known() -> None:
     assert followed(marked, now(ID, NAME, AGE, NEW)).columns["age"] == marked.columns["age"]
     assert still_without(BUILT, marked).columns["age"] == marked.columns["age"]
     assert still_without(now(ID, NAME, replace(AGE, number=4)).built(), marked).columns["age"].held
+    assert still_without(replace(BUILT, oid=101), marked).columns["age"].held
+    assert still_without(BUILT, marked, {"age"}).columns["age"].held
     back = without_values(marked, THEN, [])
     assert (back.columns["age"].left_out, back.columns["age"].held) == (False, False)
+
+
+def test_a_name_that_comes_back_to_its_column_waits_for_a_new_build() -> None:
+    ignoring = declared(schema_changes={"other": "ignore"})
+    renamed = now(ID, NAME, replace(AGE, name="years"))
+    settled = verdict(ignoring, BUILT, renamed).settled
+    built = followed(BUILT, renamed, settled.exclude)
+    (found,) = verdict(settled, built, THEN).blocking
+    assert (found.kind, found.column) == (Kind.TAKEN_IN, "age")
+    assert [c.name for c in rebuilt(settled, built, THEN).live_columns] == ["id", "name", "age"]
+
+
+def test_only_what_came_and_went_since_the_last_look_makes_old_rows_unknown() -> None:
+    second = now(ID, NAME, AGE, replace(NEW, number=5))
+    third = now(*second.columns, replace(NEW, name="other", number=6))
+    table = verdict(declared(), BUILT, second).settled
+    assert not verdict(table, followed(BUILT, second), third).reread
 
 
 def test_a_new_build_reads_at_the_source_what_no_event_had() -> None:
@@ -329,6 +348,8 @@ def test_a_new_build_reads_at_the_source_what_no_event_had() -> None:
     new = {c.name: c for c in rebuilt(declared(columns=entries), built, changed).columns}
     assert {name for name, column in new.items() if column.from_source} == {"twice", "at", "grid"}
     assert (new["grid"].type, new["at"].type) == ("text[][]", "time without time zone")
+    wider = now(ID, *(replace(c, type="text[][][]" if c.name == "grid" else c.type) for c in found))
+    assert "text[][][]" in {c.type for c in rebuilt(declared(columns=entries), built, wider).columns}
 
 
 def test_a_generated_column_that_is_not_published_is_read_at_the_source() -> None:
