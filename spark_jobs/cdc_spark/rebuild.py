@@ -14,7 +14,7 @@ from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.bounded_run import refuse_new_build
 from cdc.model.bounds import Bounds
 from cdc.model.parking import ParkedTable
-from cdc.model.schema_change import rebuilt
+from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
 from cdc.services.captured import ensure_captured
 from cdc.services.exchange import beside, discard, prepare

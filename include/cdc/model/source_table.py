@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -113,3 +113,59 @@ class BuiltFrom:
         """Read what `dataclasses.asdict` made."""
         columns = {name: BuiltColumn(**column) for name, column in document["columns"].items()}
         return cls(document["oid"], tuple(document["key"]), columns, document["numbers_used"])
+
+
+def followed(built: BuiltFrom, found: FoundTable, left_out: Collection[str] = ()) -> BuiltFrom:
+    """What is remembered once a table's changes are followed: of dropped columns too.
+
+    Args:
+        built: what was remembered before.
+        found: the source's table now.
+        left_out: its columns that the sinks are without.
+    """
+    columns = dict(built.columns)
+    for name, column in found.built(left_out).columns.items():
+        before = built.columns.get(name)
+        marked = before is not None and before.number == column.number and before.left_out
+        columns[name] = replace(column, held=column.held and built.holds(column.number), left_out=marked)
+    return replace(built, columns=columns)
+
+
+def without_values(built: BuiltFrom, found: FoundTable, left_out: Collection[str]) -> BuiltFrom:
+    """With the source's columns marked that the sinks' rows lack from now on."""
+    columns = {name: replace(column, left_out=False) for name, column in built.columns.items()}
+    for name, column in found.built(left_out).columns.items():
+        if name in left_out:
+            columns[name] = replace(column, left_out=True)
+    return replace(built, columns=columns)
+
+
+def still_without(built: BuiltFrom, known: BuiltFrom, unsent: Collection[str] = ()) -> BuiltFrom:
+    """With what is known to be left out of the events by now, of the same table that was built meanwhile.
+
+    Args:
+        built: what the new build was made of.
+        known: what is remembered now.
+        unsent: columns that no event has anyway.
+    """
+    if built.oid != known.oid:
+        return built
+    columns = {
+        name: replace(column, held=False, left_out=True)
+        if (now := known.columns.get(name)) is not None
+        and now.left_out
+        and now.number == column.number
+        and name not in unsent
+        else column
+        for name, column in built.columns.items()
+    }
+    return replace(built, columns=columns)
+
+
+def relabelled(built: BuiltFrom, found: FoundTable) -> BuiltFrom:
+    """With the parts of types as they are now, of a table that has not changed otherwise."""
+    parts = {column.name: column.parts for column in found.columns}
+    columns = {
+        name: replace(column, parts=parts.get(name, column.parts)) for name, column in built.columns.items()
+    }
+    return replace(built, columns=columns)

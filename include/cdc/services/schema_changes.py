@@ -14,16 +14,16 @@ from typing import Literal
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
-from cdc.model.schema_change import (
-    Kind,
-    SchemaChange,
+from cdc.model.schema_change import Kind, SchemaChange
+from cdc.model.schema_verdict import without_vanished
+from cdc.model.source_table import (
+    BuiltFrom,
+    FoundTable,
     followed,
     relabelled,
     still_without,
     without_values,
-    without_vanished,
 )
-from cdc.model.source_table import BuiltFrom, FoundTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection
-from cdc.model.schema_change import Verdict, verdict
+from cdc.model.schema_verdict import Verdict, verdict
 from cdc.model.source_table import FoundTable
 from cdc.ops import TableSchema
 from cdc.services.capturable import as_found

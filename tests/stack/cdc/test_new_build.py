@@ -13,7 +13,7 @@ import pytest
 
 from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from cdc.model.parking import ParkedTable
-from cdc.model.schema_change import rebuilt
+from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
 from cdc.services import schema_changes
 from cdc.services.exchange import beside, prepare

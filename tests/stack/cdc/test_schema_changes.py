@@ -13,7 +13,7 @@ import pytest
 
 from cdc.errors import ConfigurationError, DataError, SchemaChangedError, UnavailableError
 from cdc.model.generations import TopicIdentity
-from cdc.model.schema_change import rebuilt
+from cdc.model.schema_verdict import rebuilt
 from cdc.services import schema_changes as service
 from cdc.services.captured import wait_captured
 from cdc.services.changes import Part

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.errors import SchemaChangedError
-from cdc.model.schema_change import (
-    Kind,
-    changes_of,
+from cdc.model.schema_change import Kind, changes_of
+from cdc.model.schema_verdict import rebuilt, verdict, without_vanished
+from cdc.model.source_table import (
+    BuiltFrom,
+    FoundColumn,
+    FoundTable,
+    OldRows,
     followed,
-    rebuilt,
     relabelled,
     still_without,
-    verdict,
     without_values,
-    without_vanished,
 )
-from cdc.model.source_table import BuiltFrom, FoundColumn, FoundTable, OldRows
 from cdc.spec import TableSpec
 
 ID = FoundColumn("id", "integer", True, 1)
