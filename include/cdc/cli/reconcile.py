@@ -11,7 +11,6 @@ from cdc.cli.context import errors, find_target, out
 from cdc.errors import ConfigurationError
 from cdc.model.window import parse_window
 from cdc.services import reconcile_run as service
-from cdc.services.watermarks import snapshots_under_way
 
 TablesArgument = Annotated[
     list[str] | None,
@@ -56,6 +55,10 @@ def reconcile(
     target = find_target(pipeline, env)
     chosen = [target.pipeline.table(name) for name in tables] if tables else list(target.pipeline.tables)
     mend = service.mend_here(target.pipeline, target.file, target.settings) if repair else None
+
+    def say(step: str) -> None:
+        errors.print(step, highlight=False)
+
     with target.ops() as ops:
         reports = service.reconcile_tables(
             target.pipeline,
@@ -63,10 +66,10 @@ def reconcile(
             ops,
             chosen,
             mend=mend,
-            say=lambda step: errors.print(step, highlight=False),
+            say=say,
             only_changed=only_changed,
             window=window,
-            unread=snapshots_under_way(target.pipeline, target.connections),
+            unread=service.unread_tables(target.pipeline, target.connections, say),
         )
     if as_json:
         typer.echo(json.dumps([report.as_dict() for report in reports], indent=2))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from cdc.comparison.window import window_column
 from cdc.connections import Connections
+from cdc.errors import CdcError
 from cdc.model.desired import Desired
 from cdc.model.window import Window
 from cdc.ops import OpsStore
@@ -16,6 +17,7 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.reconcile import Mend, Reconciler
 from cdc.services.reconcile_report import TableReconciliation
 from cdc.services.submit import run_here
+from cdc.services.watermarks import snapshots_under_way
 from cdc.settings import Settings
 from cdc.spec import Pipeline, TableSpec
 
@@ -88,6 +90,15 @@ def reconcile_tables(
     together = reconciler.reconcile_together(changed, window)
     # What differs elsewhere is mended before the next table is read.
     return together + [reconciler.reconcile(table, window) for table in others]
+
+
+def unread_tables(pipeline: Pipeline, connections: Connections, say: Callable[[str], None]) -> dict[str, str]:
+    """Source tables of which a snapshot has not read every row yet, and why; none when Connect is silent."""
+    try:
+        return snapshots_under_way(pipeline, connections)
+    except CdcError as error:
+        say(f"it is not known whether a snapshot is under way: {error}")
+        return {}
 
 
 def paused_streams(pipeline: Pipeline, ops: OpsStore) -> set[str]:

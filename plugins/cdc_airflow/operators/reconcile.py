@@ -83,8 +83,7 @@ class ReconcileOperator(SparkSubmitOperator):
     def execute(self, context: Any) -> Any:
         """Reconcile; skipped when this run is about other tables, failed when something is left."""
         from cdc.ops import OpsStore
-        from cdc.services.reconcile_run import paused_streams, reconcile_tables
-        from cdc.services.watermarks import snapshots_under_way
+        from cdc.services.reconcile_run import paused_streams, reconcile_tables, unread_tables
 
         if self.only not in (ALL, self.pipeline):
             raise AirflowSkipException(f"this run is about pipeline {self.only!r} only")
@@ -117,7 +116,7 @@ class ReconcileOperator(SparkSubmitOperator):
                     say=lambda step: self.log.info("%s", step),
                     only_changed=self.only_changed,
                     window=chosen_window(self.window, run, windows=pipeline.policies.reconcile_windows),
-                    unread=snapshots_under_way(pipeline, connections),
+                    unread=unread_tables(pipeline, connections, self.log.info),
                     told=reports.append,
                 )
             except Exception:
