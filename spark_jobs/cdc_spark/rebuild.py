@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 
 import structlog
 
-from cdc.connections import Connection, Connections
+from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.bounded_run import refuse_new_build
 from cdc.model.bounds import Bounds
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
-from cdc.services.captured import ensure_captured
+from cdc.services.captured import wait_captured
 from cdc.services.exchange import beside, discard, prepare
 from cdc.services.new_build import NewBuild, exchanged, refuse_older_driver, wait_for_batches
 from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
-from cdc.spec import Pipeline, SinkSpec, TableSpec
+from cdc.spec import SinkSpec, SourceSpec, TableSpec
 from cdc.spec.definitions import definition_of, fingerprint
 from cdc_spark.bounded import resume_into
 from cdc_spark.builder import TableBuilder
@@ -33,13 +33,13 @@ from cdc_spark.readers.kafka import KafkaReader
 log = structlog.get_logger(__name__)
 LEFT_OUT_LIMIT_S = 600.0
 """`cdc_health` takes tables back every five minutes."""
-Captured = Callable[[Pipeline, Connections, TableSpec], None]
+Captured = Callable[[Connection, SourceSpec, TableSpec], None]
 Tell = Callable[[str, int], Callable[[int], None]]
 """For a sink, and how many rows the sinks before have: what is told how many rows were read for it."""
 
 
 def rebuild(
-    run: JobRun, table: TableSpec, captured: Captured = ensure_captured, told: Tell | None = None
+    run: JobRun, table: TableSpec, captured: Captured = wait_captured, told: Tell | None = None
 ) -> int:
     """Build a parked table as the source has it now, and let it be written again.
 
@@ -74,7 +74,7 @@ def rebuild(
     if item.found is None or not all(change.rebuildable for change in item.verdict.changes):
         raise SchemaChangedError(f"{item.verdict.sentence}. {plan_of(item.verdict.changes, item.table)}")
     new = rebuilt(item.table, item.schema.built, item.found)
-    captured(run.pipeline, run.connections, new)
+    captured(source, run.pipeline.source, new)
     # Read behind that: a table that has left the capture meanwhile, or leaves it later, is not exchanged.
     parked = _wait_for_capture(run, table)
     parked_by = run.ops.clock()

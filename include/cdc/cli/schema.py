@@ -13,6 +13,7 @@ from cdc.cli.context import Target, errors, find_target, out
 from cdc.cli.options import EnvOption, JsonOption, PipelineOption
 from cdc.errors import ConfigurationError
 from cdc.services import schema_changes as service
+from cdc.services.captured import refuse_unsent
 from cdc.services.effective import effective_pipeline
 from cdc.services.rebuild import rebuild_table
 from cdc.services.schema_file import write_definition
@@ -91,6 +92,8 @@ def _approve(target: Target, name: str, mine: service.TableStatus | None, *, yes
     if not yes:
         typer.confirm(f"Build {name} anew in every sink, and exchange it?", abort=True, err=True)
     spec = target.pipeline.table(name)
+    with target.ops() as ops:
+        refuse_unsent(target.pipeline, target.connections, ops, spec)
     errors.print(f"building {name} anew", highlight=False)
     rebuild_table(target.pipeline, spec, target.file, target.settings)
     errors.print(f"[green]exchanged[/] {name}; the old one is kept for `cdc schema rollback {name}`")

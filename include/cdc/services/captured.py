@@ -8,7 +8,9 @@ from collections.abc import Callable
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, UnavailableError
+from cdc.ops import OpsStore
 from cdc.services.connector import sent_by
+from cdc.services.effective import effective_pipeline
 from cdc.services.reach import connect_of
 from cdc.spec import Pipeline, SourceSpec, TableSpec
 
@@ -17,13 +19,14 @@ POLL_S = 0.5
 _PUBLISHED = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s"
 
 
-def ensure_captured(pipeline: Pipeline, connections: Connections, table: TableSpec) -> None:
-    """See that events have all of a table's columns, and wait until what is logged is in Kafka.
+def refuse_unsent(pipeline: Pipeline, connections: Connections, ops: OpsStore, table: TableSpec) -> None:
+    """Before a new build: its events must have every column that is declared. Drivers do not know Connect.
 
     Raises:
-        ConfigurationError: the connector leaves a column out, or the table is not in the publication.
-        UnavailableError: Connect or the source does not answer, or the connector does not come so far.
+        ConfigurationError: the connector leaves a column out.
+        UnavailableError: Connect or the ops store does not answer.
     """
+    table = effective_pipeline(pipeline, ops).table(table.name)
     registered = connect_of(pipeline, connections).config(pipeline.source.connector) or {}
     missing = {column.name for column in table.live_columns} - table.unsent - sent_by(registered, table)
     if missing:
@@ -31,7 +34,6 @@ def ensure_captured(pipeline: Pipeline, connections: Connections, table: TableSp
             f"connector {pipeline.source.connector} leaves out {', '.join(sorted(missing))} of "
             f"{table.source}, which the pipeline file declares: run `cdc apply`"
         )
-    wait_captured(connections.get(pipeline.source.connection), pipeline.source, table)
 
 
 def wait_captured(

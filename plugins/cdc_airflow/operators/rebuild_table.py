@@ -11,6 +11,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from cdc_airflow.hooks.cdc import CdcHook, connection_ids
 from cdc_airflow.operators.submission import SPARK, describe, terminal_at_once
 from cdc_airflow.pipelines import find_pipeline
 
@@ -65,10 +66,15 @@ class RebuildTableOperator(SparkSubmitOperator):
 
     def execute(self, context: Any) -> Any:
         """Build it; returns when the table is written again."""
+        from cdc.ops import OpsStore
+        from cdc.services.captured import refuse_unsent
         from cdc.services.rebuild import rebuild_arguments
 
         pipeline, _ = find_pipeline(self.pipeline)
         table = pipeline.table(self.table)
+        connections = CdcHook().connections(connection_ids(pipeline))
+        with OpsStore(connections.get(pipeline.ops.connection)) as ops:
+            refuse_unsent(pipeline, connections, ops, table)
         with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
             arguments = rebuild_arguments(table.name)
             stream = pipeline.stream(table.stream)
