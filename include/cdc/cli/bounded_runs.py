@@ -15,6 +15,7 @@ from cdc.cli.options import EnvOption, JsonOption, PipelineOption
 from cdc.model.bounded_run import BoundedRun, Method, Scope, key_of
 from cdc.ops import OpsStore
 from cdc.services import bounded_runs as service
+from cdc.services.captured import refuse_unsent
 from cdc.spec import SinkSpec
 
 TableArgument = Annotated[
@@ -126,6 +127,7 @@ def resync(
         names = ", ".join(item.name for item in target.pipeline.sinks)
         typer.confirm(f"Replace {spec.name} in {names} by what the source has now?", abort=True, err=True)
     with target.ops() as ops:
+        refuse_unsent(target.pipeline, target.connections, ops, spec)
         run = service.ask_resync(target.pipeline, target.connections, ops, spec)
         _do(target, ops, run, as_json)
 

@@ -14,7 +14,6 @@ from cdc.model.bounds import Bounds, parse_bounds
 from cdc.model.desired import Desired
 from cdc.model.replay_window import Log, replay_window
 from cdc.ops import OpsStore
-from cdc.services.captured import refuse_unsent
 from cdc.services.effective import effective_pipeline
 from cdc.services.fences import Fences
 from cdc.services.key_places import KeyPlaces
@@ -146,8 +145,8 @@ def ask_resync(pipeline: Pipeline, connections: Connections, ops: OpsStore, tabl
     """Park the table in every sink, where readers see it as it is until the exchange, and begin.
 
     Raises:
-        ConfigurationError: the table is a changelog, or the connector leaves a declared column out.
-        UnavailableError: a replay or backfill of it is under way, or a component does not answer.
+        ConfigurationError: the table is a changelog.
+        UnavailableError: a replay or backfill of it is under way.
     """
     if table.changelog:
         raise ConfigurationError(
@@ -156,7 +155,6 @@ def ask_resync(pipeline: Pipeline, connections: Connections, ops: OpsStore, tabl
     refuse_new_build(table.name, ops.runs_under_way(pipeline.name))
     names = [sink.name for sink in pipeline.sinks]
     rows = SourceKeys(connections.get(pipeline.source.connection), table, Scope()).check()
-    refuse_unsent(pipeline, connections, ops, table)
     estimate = rows * len(names)  # each sink is filled by a reading of its own
     for sink in pipeline.sinks:
         known = ops.parked_table(pipeline.name, table.name, sink.name)

@@ -245,5 +245,8 @@ class ResyncOperator(BoundedRunOperator):
     ) -> list[BoundedRun]:
         """One run."""
         from cdc.services.bounded_runs import ask_resync
+        from cdc.services.captured import refuse_unsent
 
-        return [ask_resync(pipeline, connections, ops, pipeline.table(self._required(pipeline)))]
+        table = pipeline.table(self._required(pipeline))
+        refuse_unsent(pipeline, connections, ops, table)
+        return [ask_resync(pipeline, connections, ops, table)]
