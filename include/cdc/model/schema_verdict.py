@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from cdc.errors import SchemaChangedError
-from cdc.model.schema_change import Kind, SchemaChange, alike, changes_of, filling
+from cdc.model.schema_change import Kind, SchemaChange, changes_of, filling
 from cdc.model.source_table import BuiltFrom, FoundColumn, FoundTable, OldRows
 from cdc.spec import ColumnSpec, TableSpec
 from cdc.spec.definitions import definition_of, redefined
+from cdc.types import parse_type
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,7 @@ def _kept(said: ColumnSpec | None, found: FoundColumn) -> dict[str, object]:
     kept: dict[str, object] = {"as": said.as_}
     if said.from_source:
         kept["from"] = "source"
-    wider = "[]" in found.type and said.type.count("[]") > found.type.count("[]")
-    if wider and alike(said.type.rstrip("[]"), found.type.rstrip("[]")):
+    if parse_type(said.type).widens(parse_type(found.type)):
         kept["type"] = said.type  # the number of dimensions in the catalogue binds no value
     return kept
 

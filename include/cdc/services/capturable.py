@@ -143,9 +143,7 @@ def differences(declared: TableSpec, found: SourceTable | None) -> list[str]:
 
 def _same_type(actual: PgType, declared: PgType) -> bool:
     """An array may be declared with more brackets than it has at the source, to keep all that it can hold."""
-    if actual.dimensions and declared.dimensions > actual.dimensions:
-        return actual.element == declared.element
-    return actual == declared
+    return declared == actual or declared.widens(actual)
 
 
 def as_found(table: SourceTable) -> FoundTable:

@@ -52,7 +52,7 @@ class ClickHouseObjects:
             client = connect_clickhouse(self._connection)
             try:
                 for table in self._pipeline.tables:
-                    if self._stays(table, _columns(client, *self._sink.raw_table(table.name))):
+                    if table.name in self._blocked and _columns(client, *self._sink.raw_table(table.name)):
                         continue
                     for statement in (
                         *self._null_statements(client, table),
@@ -75,7 +75,7 @@ class ClickHouseObjects:
         there = _columns(client, *raw)
         wanted = {column.name: column.clickhouse for column in sink_columns(table)}
         subject = f"{self._sink.name}: {'.'.join(raw)}"
-        if self._stays(table, there):
+        if there and table.name in self._blocked:
             return []
         if not there:
             changes = [Change("ddl", subject, f"create table with {len(wanted)} columns")]
@@ -89,9 +89,6 @@ class ClickHouseObjects:
         if list(_columns(client, *view)) != shown:
             changes.append(Change("ddl", f"{self._sink.name}: {'.'.join(view)}", "make the readers' view"))
         return changes
-
-    def _stays(self, table: TableSpec, there: Collection[str]) -> bool:
-        return bool(there) and table.name in self._blocked
 
     def _null_statements(self, client: object, table: TableSpec) -> list[str]:
         there = _columns(client, *self._sink.raw_table(table.name))

@@ -64,6 +64,10 @@ class PgType:
         """The type without its array dimensions."""
         return PgType(self.base, self.args)
 
+    def widens(self, other: PgType) -> bool:
+        """The same array with more brackets, which keeps all that the other can hold."""
+        return bool(other.dimensions) and self.dimensions > other.dimensions and self.element == other.element
+
     @property
     def kind(self) -> Kind:
         """Its entry in the type map."""

@@ -174,9 +174,10 @@ class EnsureStreamOperator(SparkSubmitOperator):
 
     def _give_up_when_overtaken(self, target: Target, context: Any) -> None:
         """Skip a retry of what somebody has taken back since the run began."""
-        launch = target.ops.launch(*target.key)
         asked_at = context["dag_run"].start_date
-        if context["ti"].try_number < 2 or launch is None or asked_at is None:
+        if context["ti"].try_number < 2 or asked_at is None:
+            return
+        if (launch := target.ops.launch(*target.key)) is None:
             return
         starts = self.action not in _ENDS
         if why := overtaken(launch.desired, launch.desired_at, starts=starts, asked_at=asked_at):
