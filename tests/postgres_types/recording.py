@@ -41,6 +41,13 @@ class Recorded:
     def sent(self) -> Any:
         return json.loads(self.value)["after"].get("v")
 
+    @property
+    def written(self) -> str:
+        """`sent` in the very characters that Kafka's converter wrote."""
+        text = self.value.decode()
+        start = text.index('"v":', text.index('"after":')) + len('"v":')
+        return text[start : json.JSONDecoder().raw_decode(text, start)[1]]
+
 
 @cache
 def recorded() -> dict[str, tuple[Recorded, ...]]:

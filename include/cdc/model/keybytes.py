@@ -11,8 +11,14 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
+_WRITTEN_OTHERWISE = re.compile(r"\\(?:u[0-9a-f]{4}|.)|[\U00010000-\U0010ffff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _as_kafkas_converter(found: re.Match[str]) -> str:
+    """Kafka's converter escapes what needs two UTF-16 units, and writes an escape's digits in capitals."""
+    escape = found[0] if found[0].startswith("\\") else json.dumps(found[0])[1:-1]
+    return re.sub(r"[0-9a-f]{4}", lambda digits: digits[0].upper(), escape)
 
 
 def _day(text: str) -> int:
@@ -54,5 +60,4 @@ def key_bytes(columns: Sequence[tuple[str, str]], texts: Sequence[str]) -> bytes
     except (KeyError, ValueError):
         return None
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    # Kafka's converter writes the digits of a control character in capitals.
-    return _ESCAPE.sub(lambda found: found[0][:2] + found[0][2:].upper(), text).encode()
+    return _WRITTEN_OTHERWISE.sub(_as_kafkas_converter, text).encode()

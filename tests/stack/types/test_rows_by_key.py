@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import cast
 
 import pytest
@@ -35,8 +34,7 @@ def keyed(name: str) -> tuple[TableSpec, tuple[Recorded, ...]]:
     # Two values that differ only in case are one key of type citext.
     events = {str(e.sent).lower(): e for e in inserts if e.id not in untrue}.values()
     return table, tuple(
-        Recorded(e.op, e.id, json.dumps({"v": e.sent}, ensure_ascii=False).encode(), e.value, e.text)
-        for e in events
+        Recorded(e.op, e.id, f'{{"v":{e.written}}}'.encode(), e.value, e.text) for e in events
     )
 
 
@@ -84,7 +82,7 @@ def test_a_key_of_every_type_finds_its_row(filled: Lab, name: str) -> None:
 @pytest.mark.parametrize("name", ["int4", "int8", "bool", "text", "varchar_5", "uuid", "mood", "timestamptz"])
 def test_a_key_is_made_as_debezium_wrote_it(filled: Lab, name: str) -> None:
     table, events = keyed(name)
-    wanted = {json.dumps({"v": e.sent}, ensure_ascii=False, separators=(",", ":")) for e in events}
+    wanted = {event.key.decode() for event in events}
     with filled.source() as source:
         source.execute("SET TimeZone = 'UTC'")
         asked = PostgresChecksums(table, ("kinds", f"t_{name}"), derived=False).rows(16, range(16))

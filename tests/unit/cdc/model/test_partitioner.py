@@ -50,6 +50,12 @@ def test_control_characters_are_written_as_kafkas_converter_does():
     assert key_bytes([("k", "text")], [text]) == rb'{"k":"\u001B\u000F\u0001\n\t\\u001b\\\u001F\""}'
 
 
+def test_characters_of_two_utf16_units_are_escaped_as_kafkas_converter_does():
+    assert key_bytes([("日🎉", "text")], ["é ☕ 👍🏽\x7f"]) == (
+        '{"日\\uD83C\\uDF89":"é ☕ \\uD83D\\uDC4D\\uD83C\\uDFFD\x7f"}'.encode()
+    )
+
+
 def test_a_key_without_a_plain_form_is_not_made():
     assert key_bytes([("k", "numeric")], ["1.5"]) is None
     assert key_bytes([("k", "timestamptz")], ["infinity"]) is None
