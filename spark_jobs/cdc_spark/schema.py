@@ -12,7 +12,8 @@ from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
 from cdc.services.effective import effective_table
-from cdc.services.schema_changes import ensure_in_sink, follow, leave_out, reason_of
+from cdc.services.schema_changes import ensure_in_sink, follow, reason_of
+from cdc.services.schema_memory import leave_out
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import Pipeline, SinkSpec, StreamSpec, TableSpec
 

@@ -28,7 +28,7 @@ from cdc.connections import Connections
 from cdc.ddl import clickhouse as clickhouse_ddl
 from cdc.ddl import warehouse as warehouse_ddl
 from cdc.ops import OpsStore
-from cdc.services.schema_changes import record_built
+from cdc.services.schema_memory import record_built
 from cdc.settings import Settings
 from cdc.spec import ClickHouseSink, Pipeline, TableSpec, WarehouseSink, load_pipeline
 from cdc_spark.bounded import replay, reread, resume

@@ -14,7 +14,7 @@ import pytest
 
 from cdc.clients.postgres import connect_postgres
 from cdc.errors import ConfigurationError, ConflictError, UnavailableError
-from cdc.services import schema_changes
+from cdc.services import schema_changes, schema_memory
 from cdc.services.effective import effective_pipeline
 from cdc.services.new_build import wait_for_batches
 from cdc.services.parked_tables import park_table
@@ -345,7 +345,7 @@ class TestRebuild:
     def applied(self, lab) -> None:
         """What `cdc apply` remembers before the connector is told."""
         judged = schema_changes.compared(lab.pipeline, lab.connections, lab.ops)
-        schema_changes.record_left_out(lab.pipeline, judged, lab.ops)
+        schema_memory.record_left_out(lab.pipeline, judged, lab.ops)
 
     def rebuild(self, shop) -> None:
         table = shop.lab.pipeline.table(shop.name)

@@ -117,7 +117,7 @@ def _column_changes(table: TableSpec, built: BuiltFrom, found: FoundTable) -> It
         before, now = built.columns.get(column.name), by_name.get(column.name)
         where = f"{table.source}.{column.name}"
         if before is None:
-            if now is not None and now.number in {known.number for known in built.columns.values()}:
+            if now is not None and now.number in built.numbers:
                 said = f"{where} is a column that had another name, by which the sinks have it or left it out"
                 yield SchemaChange(Kind.TAKEN_IN, said, column.name)
             # Somebody was quicker than the comparison, and declared it in the pipeline file.
@@ -143,7 +143,7 @@ def _column_changes(table: TableSpec, built: BuiltFrom, found: FoundTable) -> It
 def _new_columns(
     table: TableSpec, built: BuiltFrom, found: FoundTable, taken: Collection[str]
 ) -> Iterator[SchemaChange]:
-    seen = {column.number for column in built.columns.values()}
+    seen = built.numbers
     left_out = {column.number: name for name, column in built.columns.items() if name in table.exclude}
     dropped = {column.name for column in table.columns if column.dropped}
     for new in found.columns:

@@ -73,7 +73,7 @@ def _doubted(built: BuiltFrom, found: FoundTable) -> FoundTable:
     These may have had the same name, and their values would be taken for those of the new one.
     """
     here = {column.number for column in found.columns}
-    last = max((built.numbers_used, *(column.number for column in built.columns.values())))
+    last = max((built.numbers_used, *built.numbers))
     numbers = range(last + 1, found.numbers_used + 1)
     gone = min((number for number in numbers if number not in here), default=found.numbers_used)
     columns = tuple(
@@ -128,7 +128,7 @@ def without_vanished(
         found: the source's table now.
         unknown: what events have beside the table's columns.
     """
-    known = {c.number for c in built.columns.values()} | {c.number for c in found.columns}
+    known = built.numbers | {c.number for c in found.columns}
     numbers = range(built.numbers_used + 1, found.numbers_used + 1)
     declared = {
         *table.exclude,

@@ -104,6 +104,11 @@ class BuiltFrom:
     columns: Mapping[str, BuiltColumn]
     numbers_used: int
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Of every column that is remembered, dropped ones too."""
+        return frozenset(column.number for column in self.columns.values())
+
     def holds(self, number: int) -> bool:
         """The sinks' rows have the values of the column with that number, by whatever name, as known."""
         return all(column.held for column in self.columns.values() if column.number == number)

@@ -20,7 +20,8 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.left_out import leave_out, take_back
 from cdc.services.partition_watch import PartitionWatch
 from cdc.services.reach import yarn_of
-from cdc.services.schema_changes import compared, record_built, record_left_out, settle, waiting
+from cdc.services.schema_changes import compared, settle, waiting
+from cdc.services.schema_memory import record_built, record_left_out
 from cdc.services.source_objects import SourceObjects
 from cdc.services.source_schema import Judged
 from cdc.services.streams import Reuse, ensure_decision, find_live

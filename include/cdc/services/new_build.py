@@ -17,7 +17,7 @@ from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.exchange import exchange
-from cdc.services.schema_changes import record_new_build
+from cdc.services.schema_memory import record_new_build
 from cdc.spec import Pipeline, TableSpec
 
 CLOCKS_DIFFER_S = 5.0

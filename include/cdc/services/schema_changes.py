@@ -6,8 +6,7 @@ or by hand, since not every change shows in an event. All of them may do it at o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,26 +14,18 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.model.schema_change import Kind, SchemaChange
-from cdc.model.schema_verdict import without_vanished
-from cdc.model.source_table import (
-    BuiltFrom,
-    FoundTable,
-    followed,
-    relabelled,
-    still_without,
-    without_values,
-)
-from cdc.ops import OpsStore, TableSchema
+from cdc.model.source_table import BuiltFrom
+from cdc.ops import OpsStore
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
 from cdc.services.parked_tables import park_table
+from cdc.services.schema_memory import judged_last, record_followed, record_parts
 from cdc.services.snapshot_signals import ask_for_rows
 from cdc.services.source_objects import SourceObjects
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
-from cdc.spec.definitions import definition_of, fingerprint
 
 State = Literal["unchanged", "to follow", "followed", "ignored", "to park", "parked"]
 
@@ -87,7 +78,7 @@ def settle(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple
                 follow(pipeline, item, sink, connections, ops)
             said.append(TableStatus(*_names(item), "followed", _sentences(item.verdict.changes)))
         else:
-            _remember_parts(pipeline, item, ops)
+            record_parts(pipeline, item, ops)
             said.append(_status(item, frozenset()))
     if any(change.kind is Kind.RECREATED for item in judged for change in item.verdict.changes):
         # Neither the publication nor the grants are those of the new table.
@@ -121,29 +112,12 @@ def follow(pipeline: Pipeline, item: Judged, sink: SinkSpec, connections: Connec
     if item.found is None:
         raise AssertionError("a table that does not exist has no additive changes")
     ensure_in_sink(pipeline, item.verdict.settled, sink, connections, ops)
-    with _judged_last(pipeline, item, ops) as last:
+    with judged_last(pipeline, item, ops) as last:
         if last is None:
             return
         if item.verdict.reread:
             request_rows(pipeline, item.table, connections)
-        _record(pipeline, item, last, item.verdict.settled, item.found, ops)
-
-
-def leave_out(pipeline: Pipeline, item: Judged, unknown: Sequence[str], ops: OpsStore) -> TableSpec | None:
-    """Leave out columns that events have and that have come and gone again at the source.
-
-    Returns:
-        The table without them, or None when the catalogue does not explain them so.
-    """
-    if item.found is None:
-        return None
-    table = without_vanished(item.table, item.schema.built, item.found, unknown)
-    if table == item.table:
-        return None
-    with _judged_last(pipeline, item, ops) as last:
-        if last is not None:
-            _record(pipeline, item, last, table, item.found, ops)
-    return table
+        record_followed(pipeline, item, last, item.verdict.settled, item.found, ops)
 
 
 def ensure_in_sink(
@@ -164,36 +138,6 @@ def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections)
     source = connections.get(pipeline.source.connection)
     with connect_postgres(source, autocommit=True, application_name="cdc-schema") as session:
         ask_for_rows(session, pipeline.source.signal_table, [table.source])
-
-
-def record_built(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
-    """Remember what the sinks were built from, of tables of which it is not known yet."""
-    known = ops.table_schemas(pipeline.name)
-    source = read_source(connections.get(pipeline.source.admin_connection))
-    for table in pipeline.tables:
-        found, schema = source.by_name.get(table.source), known.get(table.name)
-        if found is not None and schema is None:
-            first = TableSchema(table.name, found.built(table.exclude), fingerprint(table))
-            ops.record_schema(pipeline.name, first)
-
-
-def record_left_out(pipeline: Pipeline, judged: Iterable[Judged], ops: OpsStore) -> None:
-    """Remember which columns the events are about to lack, before the connector leaves them out."""
-    for item in judged:
-        with remembering(pipeline, item.table, ops) as schema:
-            if schema is None or item.found is None or item.found.oid != schema.built.oid:
-                continue
-            left_out = effective_table(item.declared, schema).exclude
-            built = without_values(schema.built, item.found, left_out)
-            if built != schema.built:
-                ops.record_schema(pipeline.name, replace(schema, built=built))
-
-
-def record_new_build(pipeline: Pipeline, table: TableSpec, schema: TableSchema, ops: OpsStore) -> None:
-    """Remember what a new build was made of, less what was left out of the events while it was made."""
-    with remembering(pipeline, table, ops) as now:
-        built = schema.built if now is None else still_without(schema.built, now.built, table.unsent)
-        ops.record_schema(pipeline.name, replace(schema, built=built))
 
 
 def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore) -> str:
@@ -272,60 +216,15 @@ def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
     )
 
 
-@contextmanager
-def _judged_last(pipeline: Pipeline, item: Judged, ops: OpsStore) -> Iterator[TableSchema | None]:
-    """Keep others from remembering the table's schema; None when another one was since it was judged.
-
-    What is left out may be marked meanwhile, so what is remembered next is made of the one that is yielded.
-    """
-    with remembering(pipeline, item.table, ops) as now:
-        yield now if now is None or now.revision == item.schema.revision else None
-
-
-@contextmanager
-def remembering(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> Iterator[TableSchema | None]:
-    """Held while a table's schema is read and remembered anew."""
-    with ops.exclusively(f"schema {pipeline.name}/{table.name}"):
-        yield ops.table_schemas(pipeline.name).get(table.name)
-
-
 def park_changed(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
     """Park a table that waits for an approval; False when another definition was remembered since."""
     reason = reason_of(item.verdict.blocking, item.table)
-    with _judged_last(pipeline, item, ops) as last:
+    with judged_last(pipeline, item, ops) as last:
         for sink in pipeline.sinks if last is not None else ():
             known = ops.parked_table(pipeline.name, item.table.name, sink.name)
             if known is None or known.released:
                 park_table(pipeline, item.table, [sink.name], reason, ops)
     return last is not None
-
-
-def _remember_parts(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
-    """A label that joined an enum may be renamed later."""
-    if item.found is None or item.verdict.changes:
-        return
-    built = relabelled(item.schema.built, item.found)
-    if built != item.schema.built:
-        with _judged_last(pipeline, item, ops) as last:
-            if last is not None:
-                ops.record_schema(pipeline.name, replace(last, built=relabelled(last.built, item.found)))
-
-
-def _record(
-    pipeline: Pipeline,
-    item: Judged,
-    last: TableSchema,
-    table: TableSpec,
-    found: FoundTable,
-    ops: OpsStore,
-) -> None:
-    schema = replace(
-        last,
-        built=followed(last.built, found, table.exclude),
-        declared=fingerprint(item.declared),
-        definition=definition_of(table),
-    )
-    ops.record_schema(pipeline.name, schema)
 
 
 def _status(item: Judged, parked: Iterable[str]) -> TableStatus:

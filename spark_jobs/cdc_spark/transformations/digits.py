@@ -33,12 +33,12 @@ def check_digits(array: pa.Array, pg: PgType) -> pa.Array:
     """
     if pg.base == "numeric":
         if len(pg.args) > 1 and pa.types.is_string(array.type):
-            _refuse(_has_match(array, rf"\.[0-9]{{{max(pg.args[1], 0)}}}[0-9]*[1-9]"), pg)
+            _refuse(_has_more(array, max(pg.args[1], 0)), pg)
     elif pg.args and pg.args[0] < _MICROS:
         if pa.types.is_timestamp(array.type):
             _refuse(_is_finer(array, 10 ** (_MICROS - pg.args[0])), pg)
         elif pg.base.startswith("time"):
-            _refuse(_has_match(array, rf"\.[0-9]{{{pg.args[0]}}}[0-9]*[1-9]"), pg)
+            _refuse(_has_more(array, pg.args[0]), pg)
         elif pg.base == "interval":
             texts = (text for text in array.to_pylist() if text is not None)
             _refuse(any(_micros(text) % 10 ** (_MICROS - pg.args[0]) for text in texts), pg)
@@ -74,7 +74,8 @@ def _micros(interval: str) -> int:
     return round(float(fraction[0]) * 10**_MICROS) if fraction else 0
 
 
-def _has_match(texts: pa.Array, pattern: str) -> bool:
+def _has_more(texts: pa.Array, digits: int) -> bool:
+    pattern = rf"\.[0-9]{{{digits}}}[0-9]*[1-9]"
     return pc.any(pc.match_substring_regex(texts, pattern)).as_py() or False
 
 

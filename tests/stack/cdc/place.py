@@ -11,6 +11,7 @@ from cdc.clients.clickhouse import connect_clickhouse
 from cdc.connections import Connection, Connections
 from cdc.ops import OpsStore
 from cdc.services import schema_changes as service
+from cdc.services import schema_memory
 from cdc.services.effective import effective_pipeline
 from cdc.spec import Pipeline, TableSpec
 
@@ -44,7 +45,7 @@ class Place:
         self.source("CREATE SCHEMA cdc; CREATE TABLE cdc.signal (id text PRIMARY KEY, type text, data text)")
         for sink in self.pipeline.sinks:
             service.ensure_in_sink(self.pipeline, self.pipeline.tables[0], sink, self.connections, self.ops)
-        service.record_built(self.pipeline, self.connections, self.ops)
+        schema_memory.record_built(self.pipeline, self.connections, self.ops)
 
     def declare(self, **more: Any) -> Pipeline:
         document = self.base.model_dump(by_alias=True)

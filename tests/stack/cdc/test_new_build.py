@@ -15,7 +15,7 @@ from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
-from cdc.services import schema_changes
+from cdc.services import schema_changes, schema_memory
 from cdc.services.exchange import beside, prepare
 from cdc.services.new_build import NewBuild, exchanged, refuse_older_driver, wait_for_batches
 from cdc.services.parked_tables import check_resumable
@@ -162,7 +162,7 @@ def test_what_was_left_out_while_the_table_was_built_is_not_taken_for_held(
             columns=[{"name": "id", "type": "integer", "nullable": False}], exclude=["years"]
         ).tables[0],
     )
-    schema_changes.record_left_out(place.pipeline, [without], place.ops)
+    schema_memory.record_left_out(place.pipeline, [without], place.ops)
     take_over(place, build)
     columns = place.ops.table_schemas(place.pipeline.name)["t"].built.columns
     assert {name for name, column in columns.items() if not column.held} == {"years"}
