@@ -59,10 +59,8 @@ def prepare_source(environment: Environment) -> None:
     """Roles, the database `shop`, its tables and first rows."""
     host = environment["SOURCE_HOST"]
     with _superuser(host, environment["SOURCE_SUPERUSER_PASSWORD"]) as connection:
-        ensure_role(connection, source.OWNER, environment["SOURCE_OWNER_PASSWORD"])
-        ensure_role(
-            connection, source.CAPTURE_ROLE, environment["SOURCE_CAPTURE_PASSWORD"], "LOGIN REPLICATION"
-        )
+        passwords = (environment["SOURCE_OWNER_PASSWORD"], environment["SOURCE_CAPTURE_PASSWORD"])
+        source.ensure_roles(connection, *passwords)
         ensure_database(connection, source.DATABASE, source.OWNER)
     owner = dsn(host, source.OWNER, environment["SOURCE_OWNER_PASSWORD"], source.DATABASE)
     with psycopg.connect(owner) as shop:

@@ -80,7 +80,8 @@ again for ever. A value that Debezium cannot convert stops the connector with th
 
 Types that are not named on this page: PostgreSQL's inner ones such as `int2vector`. `cdc discover` and
 `cdc plan` name the column; `exclude: [column]` leaves it out of a table. In a primary key: what is read at
-the source, arrays, floating-point numbers, documents, shapes, and columns `as: text`.
+the source, arrays, floating-point numbers, documents, `hstore`, `interval`, `numrange`, `nummultirange`,
+composites and other types of a user's own (enums may be), shapes, and columns `as: text`.
 """
 
 

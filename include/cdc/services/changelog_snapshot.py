@@ -52,8 +52,8 @@ class ChangelogSnapshot:
         """
         if not self._table.changelog:
             raise ConfigurationError(
-                f"{self._table.source} has mode: rows, expected a changelog: its rows are read again by a "
-                "row of type execute-snapshot in the signal table"
+                f"{self._table.source} has mode: rows, expected a changelog: `cdc backfill "
+                f"{self._table.name} --method snapshot` reads its rows again"
             )
         if not self.published():
             raise ConfigurationError(f"{self._table.source} is not published: run `cdc apply` first")

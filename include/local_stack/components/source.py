@@ -15,6 +15,14 @@ OWNER = "shop"
 CAPTURE_ROLE = "debezium"
 
 
+def ensure_roles(connection: psycopg.Connection[Any], owner_password: str, capture_password: str) -> None:
+    """The owner of the tables, and the role that captures them."""
+    ensure_role(connection, OWNER, owner_password)
+    ensure_role(connection, CAPTURE_ROLE, capture_password, "LOGIN REPLICATION")
+    # The heartbeat records when the oldest open writing transaction began, which others may not see.
+    connection.execute("GRANT pg_read_all_stats TO " + CAPTURE_ROLE)
+
+
 class Source(PostgresComponent):
     """The shop's database.
 
@@ -40,10 +48,7 @@ class Source(PostgresComponent):
 
     def create_objects(self, ctx: StackContext, connection: psycopg.Connection[Any]) -> None:
         """Create the roles, the database, and once the shop with its first rows."""
-        ensure_role(connection, OWNER, ctx.secrets["source_owner"])
-        ensure_role(connection, CAPTURE_ROLE, ctx.secrets["source_capture"], "LOGIN REPLICATION")
-        # The heartbeat records when the oldest open writing transaction began, which others may not see.
-        connection.execute("GRANT pg_read_all_stats TO " + CAPTURE_ROLE)
+        ensure_roles(connection, ctx.secrets["source_owner"], ctx.secrets["source_capture"])
         ensure_database(connection, DATABASE, OWNER)
         with psycopg.connect(self.dsn(ctx, OWNER, "source_owner", DATABASE)) as shop:
             create_shop(shop)

@@ -125,10 +125,13 @@ def test_the_owner_has_the_shop_and_running_twice_filled_it_once(prepared: dict[
     assert rows == [(1000,)]
 
 
-def test_debezium_may_replicate_and_read_nothing_yet(prepared: dict[str, str]) -> None:
+def test_debezium_may_replicate_and_see_sessions_and_read_no_table_yet(prepared: dict[str, str]) -> None:
     login = (prepared["SOURCE_HOST"], "debezium", prepared["SOURCE_CAPTURE_PASSWORD"], "shop")
-    query = "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = current_user"
-    assert ask(*login, query) == [(True, False)]
+    query = (
+        "SELECT rolreplication, rolsuper, pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') "
+        "FROM pg_roles WHERE rolname = current_user"
+    )
+    assert ask(*login, query) == [(True, False, True)]
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         ask(*login, "SELECT * FROM orders")
 
