@@ -47,7 +47,7 @@ def connect_postgres(
             # How money is read follows the server's locale; the events have a point before the cents.
             # A client whose machine is gone keeps its locks until the server misses its answers.
             options=f"-c TimeZone=UTC -c lc_monetary=C -c statement_timeout={statement_timeout_s * 1000} "
-            "-c quote_all_identifiers=off "
+            "-c quote_all_identifiers=off -c extra_float_digits=1 "
             "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
         )
     except psycopg.OperationalError as error:

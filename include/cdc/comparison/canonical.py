@@ -34,7 +34,6 @@ _POSTGRES = {
         + "({0}), 'hex') END"
         for base, send in _FLOATS.items()
     },
-    "money": "trim_scale({0}::numeric)::text",
     "bytea": "encode({0}, 'hex')",
     # The cast to text adds the full prefix length to a host.
     "inet": (
@@ -61,6 +60,11 @@ def is_rendered_alike(pg: PgType) -> bool:
         return pg.base not in (BY_ROWS | _TEXT_BY_ROWS)
     # PostgreSQL unfolds an array of composites into their columns.
     return pg.base not in BY_ROWS and not (pg.dimensions and pg.base == "other")
+
+
+def trims_zeros(pg: PgType) -> bool:
+    """Whether a number's text has no zeros at the end of its fraction, as ClickHouse writes a decimal."""
+    return not pg.in_text and pg.base in ("numeric", "money") and clickhouse_decimal(pg) is not None
 
 
 def is_framed(pg: PgType) -> bool:
@@ -99,8 +103,8 @@ def clickhouse_text(column: DerivedColumnSpec, *, nullable: bool) -> str:
 
 def _postgres_plain(name: sql.Composable, pg: PgType) -> sql.Composed:
     template = "{0}::text" if pg.in_text else _POSTGRES.get(pg.base, "{0}::text")
-    if not pg.in_text and pg.base == "numeric" and clickhouse_decimal(pg) is not None:
-        template = "trim_scale({0})::text"
+    if trims_zeros(pg):
+        template = "trim_scale({0}::numeric)::text"
     return sql.SQL(template).format(name)
 
 

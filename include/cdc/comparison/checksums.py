@@ -14,7 +14,13 @@ from typing import Any
 
 from psycopg import sql
 
-from cdc.comparison.canonical import clickhouse_text, is_framed, is_rendered_alike, postgres_text
+from cdc.comparison.canonical import (
+    clickhouse_text,
+    is_framed,
+    is_rendered_alike,
+    postgres_text,
+    trims_zeros,
+)
 from cdc.comparison.window import (
     clickhouse_conditions,
     postgres_conditions,
@@ -228,12 +234,16 @@ def postgres_value(text: str, pg: PgType) -> str:
 
 def text_of(value: Any, pg: PgType) -> str:
     """The canonical text of a key's value that was read by `cdc.comparison.queries`."""
+    text = str(value)
     if isinstance(value, Decimal):
-        text = f"{value.normalize():f}"
+        text = f"{value:f}"
+        if trims_zeros(pg) and "." in text:
+            text = text.rstrip("0").rstrip(".")
     elif isinstance(value, bool):
-        text = str(value).lower()
-    else:
-        text = f"{value}+00" if pg.base == "timestamp with time zone" else str(value)
+        text = text.lower()
+    elif pg.base == "timestamp with time zone" and not text.endswith("infinity"):
+        moment, era, _ = text.partition(" BC")
+        text = f"{moment}+00{era}"
     return f"{len(text.encode())}:{text}" if is_framed(pg) else text
 
 

@@ -41,7 +41,7 @@ class _Side:
         for row in self.rows:
             self.count += 1
             key = row[: self.key_width]
-            if before is not None and key < before:
+            if before is not None and _is_less(key, before):
                 raise DataError(
                     f"{self.name} returned key {key} after {before}: its order is not that of the other "
                     "sides, so this table cannot be compared; a key of integers, text, uuid or times can"
@@ -101,7 +101,9 @@ def compare_rows(
     for side in sides:
         side.advance()
     while keys := [side.key for side in sides if side.key is not None]:
-        smallest = min(keys)
+        smallest = keys[0]
+        for key in keys[1:]:
+            smallest = key if _is_less(key, smallest) else smallest
         _compare_key(smallest, origin, copies, shape, found)
         for side in sides:
             if side.key == smallest:
@@ -110,6 +112,16 @@ def compare_rows(
     rows = {side.name: side.count for side in sides}
     counts = {sink: dict(kinds) for sink, kinds in found.counts.items()}
     return TableReport(table, name, rows, counts, tuple(found.examples), dict(found.rows))
+
+
+def _is_less(one: Row, other: Row) -> bool:
+    try:
+        return one < other
+    except TypeError:
+        raise DataError(
+            f"keys {one} and {other} have no order that all sides share (NaN?), so this table cannot be "
+            "compared row by row"
+        ) from None
 
 
 def _compare_key(key: Row, origin: _Side, copies: Sequence[_Side], shape: RowShape, found: _Findings) -> None:

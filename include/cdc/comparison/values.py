@@ -37,7 +37,7 @@ def canonicalizer(pg: PgType) -> Canonicalizer | None:
         return None if pg.dimensions or rule in ("boolean", "bytes") else _RULES.get(rule)
     if pg.dimensions:
         element = _RULES.get(rule)
-        return lambda text: _array(json.loads(text, parse_float=Decimal), element)
+        return lambda text: _array(json.loads(text, parse_float=Decimal, parse_int=Decimal), element)
     return _RULES.get(rule)
 
 
@@ -79,8 +79,12 @@ def moment(value: str) -> str:
 
 def jsonb(value: str) -> str:
     """jsonb: one order of keys, numbers by their value, while `true` stays apart from `1`."""
-    parsed = json.loads(value, parse_float=Decimal, parse_int=Decimal)
-    return json.dumps(parsed, sort_keys=True, ensure_ascii=False, default=_number)
+    try:
+        parsed = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+        return json.dumps(parsed, sort_keys=True, ensure_ascii=False, default=_number)
+    except RecursionError:
+        # Deeper than Python goes; every side has the text that PostgreSQL prints.
+        return value
 
 
 def interval(value: str) -> tuple[int, int, Decimal] | str:

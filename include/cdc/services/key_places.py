@@ -19,10 +19,24 @@ from cdc.model.partitioner import misplaced, partition_of
 from cdc.services.checksums import Key
 from cdc.services.compare import clickhouse_rows, postgres_rows
 from cdc.services.fences import Fences
-from cdc.spec import ClickHouseSink, SinkSpec, TableSpec
+from cdc.spec import ClickHouseSink, ColumnSpec, SinkSpec, TableSpec
 
 SAMPLE = 2_000
 """Stored keys that have to lie where the partitioner says."""
+
+
+def encoded(key: Key, columns: Sequence[ColumnSpec]) -> bytes | None:
+    """A key, given by canonical texts, as Debezium writes it; None when it has no plain form."""
+    texts = []
+    for text, column in zip(key, columns, strict=True):
+        pg, plain = column.pg_type, unframed(text, column.pg_type)
+        if pg.base == "character":
+            # The text is without the padding, and only a declared length tells how much there was.
+            if not pg.args:
+                return None
+            plain = plain.ljust(pg.args[0])
+        texts.append(plain)
+    return key_bytes([(column.name, column.pg_type.kind.form) for column in columns], texts)
 
 
 class KeyPlaces:
@@ -38,7 +52,6 @@ class KeyPlaces:
 
     def __init__(self, connections: Connections, table: TableSpec, fences: Fences) -> None:
         self._connections, self._table, self._fences = connections, table, fences
-        self._forms = [(column.name, column.pg_type.kind.form) for column in table.key_columns]
 
     def placed(self, keys: Iterable[Key]) -> list[tuple[bytes, int]]:
         """Each key as Kafka has it, and its partition.
@@ -55,8 +68,7 @@ class KeyPlaces:
         return found
 
     def _encoded(self, key: Key) -> bytes | None:
-        texts = [unframed(t, c.pg_type) for t, c in zip(key, self._table.key_columns, strict=True)]
-        return key_bytes(self._forms, texts)
+        return encoded(key, self._table.key_columns)
 
     def prove(self, sinks: Sequence[SinkSpec], suspects: Set[Key] = frozenset()) -> None:
         """Rows that the stream has stored must lie where they are computed to be.

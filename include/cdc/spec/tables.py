@@ -11,10 +11,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from cdc.errors import DataError
 from cdc.spec import names
 from cdc.spec.base import Slug, Spec
-from cdc.types import PgType, parse_type
+from cdc.types import PgType, clickhouse_type, parse_type
 
 LINEAGE = ("_version", "_op", "_lsn", "_tx_id", "_source_ts", "_partition", "_offset")
-RESERVED = frozenset({*LINEAGE, "processed_at", "_is_deleted", "_generation"})
+RESERVED = frozenset({*LINEAGE, "processed_at", "_is_deleted", "_generation", "_note"})
+"""Names that the platform's own columns have, in the sinks or on the way to them."""
 COORDINATES = ("_generation", "_partition", "_offset", "_diff")
 """What tells the rows of a changelog apart: the event, and of an update which of its two rows."""
 NULL_FLAG_PREFIX = "_is_null__"
@@ -187,9 +188,25 @@ class TableSpec(Spec):
                 f"columns {', '.join(taken)} have a name that the platform's own lineage columns use: "
                 "rename them at the source or leave them out"
             )
+        self._check_arrays()
         self._check_key()
         self._check_event_time()
         return self
+
+    def _check_arrays(self) -> None:
+        """ClickHouse takes arrays that share what is before a dot for one structure, all of one length."""
+        structures: dict[str, list[str]] = {}
+        for column in (*self.columns, *self.derived):
+            head, dot, tail = column.name.partition(".")
+            if head and dot and tail and clickhouse_type(column.pg_type, nullable=False).startswith("Array("):
+                structures.setdefault(head, []).append(column.name)
+        for alike in structures.values():
+            if len(alike) > 1:
+                raise ValueError(
+                    f"columns {', '.join(map(repr, alike))} are arrays with the same name before the dot, "
+                    "which ClickHouse holds to one length: declare all but one `as: text`, or leave them out "
+                    "with `exclude`"
+                )
 
     def _check_event_time(self) -> None:
         if self.event_time is None:

@@ -109,6 +109,8 @@ class PgType:
     def __str__(self) -> str:
         """The type as PostgreSQL prints it."""
         args = f"({','.join(map(str, self.args))})" if self.args else ""
+        if self.base == "character" and not self.args:
+            return "bpchar" + "[]" * self.dimensions
         head, zone, tail = self.base.partition(" with")
         body = f"{head}{args}{zone}{tail}" if zone else f"{self.base}{args}"
         return body + "[]" * self.dimensions
@@ -124,12 +126,13 @@ def parse_type(text: str) -> PgType:
     match = _FORM.match(_EXTENSION_SCHEMA.sub("", _INTERVAL_FIELDS.sub("interval", words)))
     if match is None:
         raise DataError(f"type {text!r} is not a PostgreSQL type name such as 'bigint' or 'numeric(12,2)'")
-    base = (match["head"] + (match["tail"] or "")).strip()
-    base = _ALIASES.get(base, base)
+    named = (match["head"] + (match["tail"] or "")).strip()
+    base = _ALIASES.get(named, named)
     args = tuple(int(part) for part in match["args"].split(",")) if match["args"] else ()
     dimensions = len(match["dims"]) // 2
     _check(text, base)
-    if base in ("character", "bit") and not args:
+    # What is named bpchar has no length unless one is given.
+    if base in ("character", "bit") and not args and named != "bpchar":
         args = (1,)
     if base == "numeric" and len(args) == 1:
         args = (args[0], 0)

@@ -13,7 +13,7 @@ from cdc_spark.transformations.shapes import float_text
 
 BOX_SEPARATOR = ";"
 """Of the arrays of boxes, whose elements have commas; all others have a comma."""
-_PLAIN_ELEMENT = re.compile(r'^[^\s{}",\\]+$')
+_PLAIN_ELEMENT = re.compile(r'[^\s{}",\\]+')
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31: pa.ChunkedArray writes the days between them."""
 
@@ -115,6 +115,6 @@ def _arrays(values: pa.ChunkedArray, separator: str) -> list[str | None]:
 def _element(value: str | None) -> str:
     if value is None:
         return "NULL"
-    if _PLAIN_ELEMENT.match(value) and value.upper() != "NULL":
+    if _PLAIN_ELEMENT.fullmatch(value) and value.upper() != "NULL":
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -155,13 +155,13 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:  # noqa: ARG001
+def _numeric(values: Values, pg: PgType, limits: Limits) -> pa.Array:
     if any(value in _SPECIAL_NUMERICS for value in values):
         if clickhouse_decimal(pg) is not None:
             raise OutOfRangeError("the sink's decimals hold finite numbers only; or declare `as: text`")
-        numbers = [None if value in _SPECIAL_NUMERICS else value for value in values]
-        _matching(numbers, _NUMERIC, "the text is no number")
-        return pa.array([_SPECIAL_NUMERICS.get(value, value) for value in values], pa.string())
+        numbers = _numeric([None if value in _SPECIAL_NUMERICS else value for value in values], pg, limits)
+        special = pa.array([_SPECIAL_NUMERICS.get(value) for value in values], pa.string())
+        return pc.coalesce(special, numbers)
     text = _matching(values, _NUMERIC, "the text is no number")
     if len(pg.args) > 1 and pg.args[1] < 0:
         # Debezium writes a fraction of a thousand zeros for a scale below zero.

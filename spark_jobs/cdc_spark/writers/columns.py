@@ -13,7 +13,8 @@ from cdc_spark.schemas.rows import Operation
 from cdc_spark.transformations.encodings import hstore_texts
 from cdc_spark.transformations.postgres_text import BOX_SEPARATOR, for_copy, texts
 
-_NO_UUID = "00000000-0000-0000-0000-000000000000"
+_FILLERS = {"UUID": "00000000-0000-0000-0000-000000000000", "Time64(6)": "00:00:00"}
+"""A tombstone has no values, and ClickHouse reads a text of these types before it would take the default."""
 _UNSIGNED = {"_version": pa.uint64(), "_lsn": pa.uint64()}
 _UNSIGNED_SOURCE = {"oid": pa.uint32(), "xid": pa.uint32(), "xid8": pa.uint64()}
 _MAP = pa.map_(pa.string(), pa.string())
@@ -78,10 +79,8 @@ def _clickhouse_value(values: pa.ChunkedArray, column: SinkColumn, pg: PgType) -
         return pa.array(
             [None if v is None else list(orjson.loads(v).items()) for v in values.to_pylist()], _MAP
         )
-    if column.clickhouse == "UUID":
-        # A tombstone has none, and ClickHouse reads its text before it would take the default.
-        return values.fill_null(_NO_UUID)
-    return values
+    filler = _FILLERS.get(column.clickhouse)
+    return values if filler is None else values.fill_null(filler)
 
 
 def _warehouse(rows: pa.Table, column: SinkColumn) -> pa.ChunkedArray | pa.Array:

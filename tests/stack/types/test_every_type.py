@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from cdc.clients.clickhouse import connect_clickhouse
 from cdc.services.capturable import entry, refusal
 from cdc.services.catalogue import read_tables
 from cdc.services.compare import compare_table
@@ -45,6 +48,22 @@ def test_a_column_kept_as_text_holds_every_value(filled: Lab) -> None:
     names = tuple(name for name in CARRIED if name not in {known for known, _ in UNTRUE})
     table, events, sql = wide(names, "all_texts", **{"as": "text"})
     assert _copied(filled, table, events, sql) == {}
+
+
+def test_a_deleted_row_is_gone_whatever_must_not_be_null_in_it(filled: Lab) -> None:
+    table, events, _ = wide(CARRIED, "all_deleted", nullable=False)
+    pipeline, gone = filled.pipeline([table]), events[0]
+    filled.make(pipeline, table)
+    before = {column.name: None for column in table.columns} | {"id": gone.id}
+    value = {**json.loads(gone.value), "op": "d", "before": before, "after": None}
+    deletion = Recorded("d", gone.id, gone.key, json.dumps(value).encode(), None)
+    assert filled.write(pipeline, table, (deletion,)) == {sink.name: {} for sink in pipeline.sinks}
+    with filled.warehouse() as warehouse:
+        written = f'SELECT _is_deleted FROM cdc_raw."{table.name}"'
+        assert warehouse.execute(written.encode()).fetchall() == [(True,)]
+    client = connect_clickhouse(filled.connections.get("cdc_clickhouse"))
+    assert client.query(f"SELECT _is_deleted FROM cdc_raw.`{table.name}`").result_rows == [(1,)]
+    client.close()
 
 
 def _copied(lab: Lab, table: TableSpec, events: tuple[Recorded, ...], sql: str) -> dict[str, dict[int, str]]:

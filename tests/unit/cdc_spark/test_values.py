@@ -150,6 +150,12 @@ def test_a_value_with_more_digits_than_its_type_keeps_is_of_another_type(name, k
     assert {kind for kind, _ in bad.values()} == {SchemaChangedError}
 
 
+def test_a_number_that_is_none_leaves_the_others_as_they_are():
+    values = ["100." + "0" * 150, "NAN", None, "POSITIVE_INFINITY"]
+    array, bad = convert_column(values, parse_type("numeric(200,-150)"), POSTGRES)
+    assert (array.to_pylist(), bad) == (["100", "NaN", None, "Infinity"], {})
+
+
 def test_nan_is_a_float():
     array, bad = convert_column(["NaN", 1.5], parse_type("real"), CLICKHOUSE)
     assert bad == {}

@@ -86,8 +86,16 @@ def test_keys_are_data():
         ("bigint", 5, "5"),
         ("text", "é:1", "4:é:1"),
         ("numeric(12,2)", Decimal("1.50"), "1.5"),
+        ("numeric(12,2)", Decimal("100.00"), "100"),
+        ("numeric(38,0)", Decimal("123456789012345678901234567890"), "123456789012345678901234567890"),
+        ("numeric(100,2)", Decimal("1.00"), "1.00"),
+        ("numeric", Decimal("1.50"), "1.50"),
+        ("numeric", "NaN", "NaN"),
+        ("money", Decimal("1.50"), "1.5"),
         ("boolean", True, "true"),
         ("timestamptz", "2026-01-01 00:00:00.5", "2026-01-01 00:00:00.5+00"),
+        ("timestamptz", "infinity", "infinity"),
+        ("timestamptz", "0044-03-15 12:00:00 BC", "0044-03-15 12:00:00+00 BC"),
     ],
 )
 def test_a_value_that_was_read_has_the_text_that_databases_compute(kind, value, text):

@@ -67,6 +67,13 @@ def test_a_side_in_another_order_is_refused_and_named():
         compare([(1, "a"), (2, "b")], [(1, "a", "A"), (2, "b", "B")], [(2, "b", "B"), (1, "a", "A")])
 
 
+def test_keys_without_a_common_order_are_named():
+    with pytest.raises(DataError, match="NaN"):
+        compare([(1, "a"), ("NaN", "b")], [], [])
+    with pytest.raises(DataError, match="NaN"):
+        compare([("NaN", "b")], [(1, "a", "A")], [])
+
+
 def test_a_report_is_json():
     report = compare([(1, "a" * 500)], [(1, b"x", None)], [])
     document = json.loads(json.dumps(CompareReport("shop", (report,)).as_dict()))

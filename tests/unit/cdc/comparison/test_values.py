@@ -78,6 +78,17 @@ def test_an_interval_in_another_style_is_refused_and_named():
         function("1 day")
 
 
+def test_documents_deeper_than_python_reads_are_compared_by_their_text():
+    deep = "[" * 20_000 + "]" * 20_000
+    assert same("jsonb", deep, deep)
+    assert not same("jsonb", deep, f"[{deep}]")
+
+
+def test_an_array_holds_numbers_of_any_length():
+    assert same("numeric[]", f"[{'9' * 5000}]", f"[{'9' * 5000}.0]")
+    assert not same("numeric[]", f"[{'9' * 5000}]", f"[{'9' * 5000}.1]")
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12))
 def test_trailing_zeros_never_make_a_number_different(number: Decimal):
     assert same("numeric(18,6)", str(number), f"{number:f}")
