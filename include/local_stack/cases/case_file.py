@@ -9,7 +9,7 @@
 CREATE TABLE t1 …
 -- step
 UPDATE t1 …
--- step [session=A]
+-- step 2 [session=A]: a number and a title may be given, and mean nothing
 BEGIN; DELETE FROM t1 …
 """
 
@@ -40,10 +40,16 @@ class Outcome(StrEnum):
 EXPECTABLE = tuple(Outcome)[:4]
 _HEADER = re.compile(r"--\s*(tables|partitions|expect|mode|reconcile)\s*:(.*)", re.IGNORECASE)
 _SECTION = re.compile(
-    r"--\s*(setup|step)\s*:?\s*(?:\[?\s*session\s*=\s*([A-Za-z0-9_]+)\s*\]?)?", re.IGNORECASE
+    r"--\s*(setup|step)(?:\s+\d+)?\s*:?\s*(?:\[?\s*session\s*=\s*([A-Za-z0-9_]+)\s*\]?)?"
+    # A title; a session in it would be passed over in silence.
+    r"\s*(?:(?::|(?<=\s)[-–—]+(?!\S))(?!.*\bsession\s*=).*)?",
+    re.IGNORECASE,
 )
 # What was surely meant as a section; prose that begins with the same word is a comment.
-_NEARLY = re.compile(r"--\s*(setup|step)\s*(\[|session|\d+\s*$)", re.IGNORECASE)
+_NEARLY = re.compile(
+    r"--\s*(?:(?:setup|step)\s*(?:\[|session|[:–—-].*\bsession\s*=)|step\s*#?\d)",
+    re.IGNORECASE,
+)
 _LIST_ITEM = re.compile(r'(?:"(?:[^"]|"")*"|[^,"])+')
 
 
@@ -134,7 +140,11 @@ def _section_at(line: str, number: int, file: str) -> bool:
         return True
     if _NEARLY.match(line.strip()):
         raise SpecError(
-            file, number + 1, line.strip(), "expected `-- setup`, `-- step` or `-- step [session=A]`"
+            file,
+            number + 1,
+            line.strip(),
+            "expected `-- setup`, `-- step`, `-- step 1: title` or `-- step [session=A]: title`; "
+            "begin a comment with another word",
         )
     return False
 

@@ -100,6 +100,7 @@ class CaseResult:
         return {
             "file": self.case.file,
             "expect": self.case.expect,
+            "steps": len(self.case.steps),
             "reconcile": self.case.reconcile,
             "passed": self.passed,
             "deliveries": [

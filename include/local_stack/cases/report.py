@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from local_stack.cases.case_file import Case, Outcome
 from local_stack.cases.outcome import CaseResult, DeliveryResult, TableFacts
 
 
@@ -19,7 +20,8 @@ def print_results(results: Sequence[CaseResult], console: Console) -> None:
     """For each case and delivery: the outcome, the reason, and each table's rows."""
     for result in results:
         verdict = "[green]as expected[/]" if result.passed else "[red]NOT as expected[/]"
-        console.print(f"{result.case.file}: expected {result.case.expect}: {verdict}", highlight=False)
+        said = f"{result.case.file}: expected {result.case.expect}: {verdict}{_without_steps(result.case)}"
+        console.print(said, highlight=False)
         for delivery in result.deliveries:
             for text in delivery_lines(delivery):
                 console.print(text, markup=False, highlight=False)
@@ -32,6 +34,13 @@ def delivery_lines(delivery: DeliveryResult) -> list[str]:
     head = f"  {delivery.delivery}: {delivery.outcome}"
     lines = [f"{head}: {delivery.reason}" if delivery.reason else head]
     return lines + [f"    {_table_line(facts)}" for facts in delivery.tables]
+
+
+def _without_steps(case: Case) -> str:
+    # Such a case is about the snapshot alone; somebody who forgot the steps must see it beside `equal`.
+    if case.steps or case.expect is Outcome.REFUSED:
+        return ""
+    return " (it has no step: no change after its setup was captured)"
 
 
 def _table_line(facts: TableFacts) -> str:

@@ -49,6 +49,42 @@ def test_a_script_is_kept_to_the_letter() -> None:
     assert case.steps[2].text == "SELECT '%s';\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "session"),
+    [
+        ("-- step 1", None),
+        ("-- step 12:", None),
+        ("-- Step 1: change a row", None),
+        ("--step: delete it", None),
+        ("-- step - change a row", None),
+        ("-- step 2 — change a row", None),
+        ("-- step 2 [session=A]", "A"),
+        ("-- step [session=A]: its session's row", "A"),
+        ("-- step 2 [session=A] - change a row", "A"),
+    ],
+)
+def test_a_step_may_have_a_number_and_a_title(line: str, session: str | None) -> None:
+    case = parse_case(changed("-- step\n", f"{line}\n"), "a.sql")
+    first = case.steps[0]
+    assert (first.title, first.line, first.session) == ("step 1", 11, session)
+    assert first.text == "UPDATE t1 SET id = 2;\n"
+
+
+def test_the_setup_may_have_a_title() -> None:
+    for line in ("-- setup: two tables", "-- Setup - two tables", "-- setup:"):
+        case = parse_case(changed("-- setup\n", f"{line}\n"), "a.sql")
+        assert (case.setup.line, len(case.steps)) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    "line", ["-- step by step we change rows", "-- step-by-step: slowly", "-- setup of rows", "-- steps - 3"]
+)
+def test_prose_that_begins_like_a_section_is_a_comment(line: str) -> None:
+    case = parse_case(changed("-- a comment: step by step", line), "a.sql")
+    assert line in case.setup.text
+    assert len(case.steps) == 3
+
+
 def test_the_mode_is_that_of_discovery() -> None:
     assert parse_case(WHOLE, "a.sql").mode == "rows"
     assert parse_case(changed("-- expect", "-- mode: changelog\n-- expect"), "a.sql").mode == "changelog"
@@ -87,7 +123,9 @@ def test_a_middle_step_is_of_the_second_half(steps: int, first: int) -> None:
         ("-- setup\n", "", "a.sql:5: -: expected `-- setup` before any SQL"),
         ("-- step\n", "-- setup\n", "a.sql:5: -- setup: expected one, before all steps; found 2"),
         ("[session=A]", "[sesion=A]", "a.sql:12: -- step [sesion=A]: expected"),
-        ("-- step\n", "-- step 1\n", "a.sql:10: -- step 1: expected"),
+        ("-- step\n", "-- step 1 moves the row\n", "a.sql:10: -- step 1 moves the row: expected"),
+        ("-- step\n", "-- step #1\n", "a.sql:10: -- step #1: expected"),
+        ("-- step\n", "-- step: move it [session=A]\n", "a.sql:10: -- step: move it [session=A]: expected"),
         ("BEGIN;\n", "", "a.sql:12: step 2: is empty"),
         ("-- setup", "-- setup [session=A]", "a.sql:5: -- setup: is run without a session"),
     ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
+from rich.console import Console
+
 from cdc.comparison.report import Difference, TableReport
-from local_stack.cases.case_file import Outcome, parse_case
+from local_stack.cases.case_file import Case, Outcome, parse_case
 from local_stack.cases.outcome import CaseResult, DeliveryResult, TableFacts, decide, judge
-from local_stack.cases.report import delivery_lines
+from local_stack.cases.report import delivery_lines, print_results
 
 EQUAL = TableReport("public.a", "a", {"source": 2, "clickhouse": 2}, {"clickhouse": {}})
 UNEQUAL = TableReport(
@@ -85,6 +88,25 @@ def test_a_case_passes_when_every_delivery_is_as_expected() -> None:
     assert CaseResult(CASE, (good,)).passed
     assert not CaseResult(CASE, (good, bad)).passed
     assert not CaseResult(CASE, ()).passed
+
+
+def test_a_case_without_a_step_says_that_no_change_was_captured() -> None:
+    def told(case: Case) -> tuple[str, int]:
+        result = CaseResult(case, (DeliveryResult("after", case.expect),))
+        console = Console(file=io.StringIO(), record=True, width=200)
+        print_results([result], console)
+        return console.export_text().splitlines()[0], result.as_dict()["steps"]
+
+    said, steps = told(CASE)
+    assert said.startswith("a.sql: expected equal: as expected (it has no step: ")
+    assert steps == 0
+    text = "-- tables: public.a\n-- expect: {}\n-- setup\nSELECT 1;\n{}"
+    assert told(parse_case(text.format("equal", "-- step\nSELECT 1;\n"), "a.sql")) == (
+        "a.sql: expected equal: as expected",
+        1,
+    )
+    # Nothing is captured of a table that is refused, with or without steps.
+    assert told(parse_case(text.format("refused", ""), "a.sql"))[0] == "a.sql: expected refused: as expected"
 
 
 def test_the_json_has_rows_and_differences_of_each_table() -> None:
