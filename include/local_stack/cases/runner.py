@@ -78,7 +78,7 @@ def read_cases(paths: Sequence[Path]) -> tuple[Case, ...]:
     cases = []
     for file in dict.fromkeys(files):
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(str(file), 0, "-", f"cannot be read: {error}") from None
         cases.append(parse_case(text, str(file)))

@@ -43,6 +43,12 @@ def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
         read_cases([tmp_path])
 
 
+def test_a_byte_order_mark_is_no_part_of_a_case(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text(TEXT.format("public.a"), encoding="utf-8-sig")
+    [found] = read_cases([tmp_path])
+    assert found.tables == ("public.a",)
+
+
 def test_every_case_of_the_suite_can_be_read_and_shares_one_database() -> None:
     assert len(grouped(read_cases([REPO / "tests" / "e2e" / "cases"]))) == 1
 
