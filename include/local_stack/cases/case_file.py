@@ -15,6 +15,7 @@ BEGIN; DELETE FROM t1 …
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from dataclasses import dataclass
@@ -38,7 +39,10 @@ class Outcome(StrEnum):
 
 
 EXPECTABLE = tuple(Outcome)[:4]
-_HEADER = re.compile(r"--\s*(tables|partitions|expect|mode|reconcile)\s*:(.*)", re.IGNORECASE)
+_HEADERS = ("tables", "partitions", "expect", "mode", "reconcile")
+_HEADER = re.compile(r"--\s*(\w+)\s*([:=])(.*)")
+# How alike a header and a word are that was surely meant as it; prose begins with other words.
+_ALIKE = 0.8
 _SECTION = re.compile(
     r"--\s*(setup|step)(?:\s+\d+)?\s*:?\s*(?:\[?\s*session\s*=\s*([A-Za-z0-9_]+)\s*\]?)?"
     # A title; a session in it would be passed over in silence.
@@ -168,10 +172,15 @@ def _header(lines: list[str], file: str) -> dict[str, tuple[int, str]]:
         if text and not text.startswith("--"):
             raise SpecError(file, number, "-", f"expected `-- setup` before any SQL; got {text!r:.60}")
         if match := _HEADER.fullmatch(text):
-            name = match[1].lower()
+            word, sign, value = match.groups()
+            name = word.lower()
             if name in found:
                 raise SpecError(file, number, name, f"is there already in line {found[name][0]}")
-            found[name] = (number, match[2].strip())
+            if sign == ":" and name in _HEADERS:
+                found[name] = (number, value.strip())
+            elif meant := difflib.get_close_matches(name, _HEADERS, 1, _ALIKE):
+                hint = f"did you mean `-- {meant[0]}: …`? Begin a comment with another word"
+                raise SpecError(file, number, word, hint)
     return found
 
 

@@ -101,6 +101,11 @@ def test_partitions_are_optional() -> None:
     assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
 
 
+def test_comments_before_the_setup_are_free() -> None:
+    comments = "-- Note: two sessions\n-- Example: a shop\n-- author: me\n-- a table: t1\n-- more: later\n"
+    assert parse_case(comments + WHOLE, "a.sql").partitions == 2
+
+
 @pytest.mark.parametrize(("steps", "first"), [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)])
 def test_a_middle_step_is_of_the_second_half(steps: int, first: int) -> None:
     head = WHOLE[: WHOLE.index("-- step\n")]
@@ -114,6 +119,10 @@ def test_a_middle_step_is_of_the_second_half(steps: int, first: int) -> None:
         ("-- tables: public.t1, sales", "-- nothing: sales", "a.sql:1: tables: expected"),
         ("public.t1", "t1", "a.sql:2: tables: 't1' is not schema.table"),
         ('sales."My, Table"', "public.t1", "a.sql:2: tables: expected"),
+        ("-- partitions: 2", "-- partition: 2", "a.sql:3: partition: did you mean `-- partitions: …`?"),
+        ("-- partitions: 2", "-- partitions=2", "a.sql:3: partitions: did you mean `-- partitions: …`?"),
+        ("-- tables: public", "-- table: public", "a.sql:2: table: did you mean `-- tables: …`?"),
+        ("-- expect:", "-- Expects:", "a.sql:4: Expects: did you mean `-- expect: …`?"),
         ("-- partitions: 2", "-- partitions: 0", "a.sql:3: partitions: expected a number"),
         ("-- partitions: 2", "-- mode: append", "a.sql:3: mode: expected rows or changelog; got 'append'"),
         ("-- partitions: 2", "-- reconcile: 1", "a.sql:3: reconcile: expected yes or no; got '1'"),
