@@ -177,7 +177,7 @@ class Stage:
                     finish(applying, ("cdc apply",))
                     return True
                 except ConfigurationError as error:
-                    named = [c for c in self.active if any(table in str(error) for table in c.tables)]
+                    named = [c for c in self.active if names_a_table(str(error), c.tables)]
                     if not named:
                         raise
                     for case in named:
@@ -297,5 +297,6 @@ class Stage:
 
 
 def names_a_table(text: str, tables: Sequence[str]) -> bool:
-    """Whether a message of Debezium's is about one of these tables."""
-    return any(re.search(rf"{re.escape('.'.join(split_qualified(table)))}(?!\w)", text) for table in tables)
+    """Whether a message is about one of these tables: apply quotes unusual names, Debezium does not."""
+    names = {name for table in tables for name in (table, ".".join(split_qualified(table)))}
+    return any(re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text) for name in names)

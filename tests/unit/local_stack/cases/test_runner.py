@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +17,7 @@ from local_stack.cases.deliveries import DELIVERIES
 from local_stack.cases.outcome import DeliveryResult
 from local_stack.cases.place import ANCHOR, STREAM, pipeline_document
 from local_stack.cases.runner import CaseRun, grouped, read_cases
-from local_stack.cases.stage import names_a_table
+from local_stack.cases.stage import Stage, names_a_table
 from local_stack.context import REPO
 
 TEXT = "-- tables: {}\n-- expect: equal\n-- setup\nSELECT 1;\n"
@@ -70,6 +73,40 @@ def test_a_message_of_debezium_is_about_the_table_that_it_names() -> None:
     assert names_a_table(said, ["public.t1"])
     assert names_a_table("… for 'public.a b.c' …", ['public."a b"'])
     assert not names_a_table(said, ["public.t", "public.t10", "other.t1"])
+
+
+def test_a_refusal_of_apply_is_about_the_table_that_it_names_and_no_longer_one() -> None:
+    said = '`cdc apply` ended with 1: public.t10: no primary key; public."a b": no primary key'
+    assert names_a_table(said, ["public.t10"])
+    assert names_a_table(said, ['public."a b"'])
+    assert not names_a_table(said, ["public.t1"])
+    assert not names_a_table(said, ["lic.t10"])
+    assert not names_a_table("republic.t1, public.t1$ and public.t1_old", ["public.t1"])
+
+
+class RefusingStage(Stage):
+    """Has no stack: `cdc apply` refuses one table by name, as long as its case takes part."""
+
+    def __init__(self, cases: Sequence[Case], refused: str) -> None:
+        self.commands = self  # type: ignore[assignment]
+        self.place = SimpleNamespace(write=lambda: None)  # type: ignore[assignment]
+        self.cases, self.delivery, self._ended, self._scripts = tuple(cases), "after", {}, {}
+        self._say, self._begun, self._refused = lambda _: None, 0.0, refused
+
+    def discover(self) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def background(self, _: str) -> Iterator[subprocess.Popen[str]]:
+        word = f"echo '{self._refused} has no key' >&2; exit 1" if self._refused in self.tables else ":"
+        with subprocess.Popen(["sh", "-c", word], stdout=-1, stderr=-1, text=True) as running:
+            yield running
+
+
+def test_a_case_goes_on_beside_one_whose_table_is_refused_and_begins_with_the_same_name() -> None:
+    stage = RefusingStage([case("public.t1"), case("public.t10")], "public.t10")
+    assert stage.capture()
+    assert [one.tables for one in stage.active] == [("public.t1",)]
 
 
 class PlayedRun(CaseRun):
