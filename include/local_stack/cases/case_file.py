@@ -96,7 +96,7 @@ class Case:
 
     @property
     def has_sessions(self) -> bool:
-        """Whether a step may leave a transaction open for a later one."""
+        """Whether steps are of sessions that race with each other, and with the snapshot."""
         return any(step.session for step in self.steps)
 
     @property

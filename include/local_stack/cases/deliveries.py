@@ -27,8 +27,9 @@ def after(stage: Stage) -> None:
 def half(stage: Stage) -> None:
     """Half of the steps come before the snapshot, the rest after it.
 
-    A case with sessions goes on as soon as the snapshot begins: its transactions race with it, and
-    PostgreSQL makes no replication slot before those that are open have ended.
+    A case with sessions, or with a transaction that is open in the middle, goes on as soon as the snapshot
+    begins: its transactions race with it, and PostgreSQL makes no replication slot before those that are open
+    have ended.
     """
 
     def race(applying: subprocess.Popen[str]) -> None:
@@ -37,13 +38,14 @@ def half(stage: Stage) -> None:
             if stage.source.slot_exists() or stage.source.somebody_waits():
                 break
             time.sleep(POLL_S)
-        stage.run(lambda case: case.second_half, lambda case: case.has_sessions, last=True)
+        stage.run(lambda case: case.second_half, lambda case: case.file in racing, last=True)
 
     stage.run(lambda case: case.first_half)
+    racing = {case.file for case in stage.active if case.has_sessions or stage.in_transaction(case)}
     if not stage.capture(race):
         return
     stage.streaming()
-    stage.run(lambda case: case.second_half, lambda case: not case.has_sessions, last=True)
+    stage.run(lambda case: case.second_half, lambda case: case.file not in racing, last=True)
     stage.captured()
     stage.carry()
     stage.carry_what_was_asked()

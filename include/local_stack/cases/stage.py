@@ -103,6 +103,17 @@ class Stage:
         self.source.create()
         # One after the other: making the same type or extension at once would clash more often than it must.
         self.run(lambda case: (case.setup,), at_once=1)
+        for case in filter(self.in_transaction, self.active):
+            said = (
+                "leaves a transaction open, in which nothing can be captured: expected its COMMIT, or its "
+                "BEGIN in a step"
+            )
+            error = SpecError(case.file, case.setup.line, case.setup.title, said)
+            self.end(case, Outcome.FAILED, str(error))
+
+    def in_transaction(self, case: Case) -> bool:
+        """Whether what has run of a case's scripts holds a transaction open."""
+        return case.file in self._scripts and self._scripts[case.file].in_transaction
 
     def run(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from cdc.errors import SpecError
 from local_stack.cases.case_file import Case, parse_case
 from local_stack.cases.scripts import CaseScripts
+from local_stack.cases.stage import Stage
 from tests.stack.cdc.conftest import postgres  # noqa: F401 - a fixture
 
 HEAD = "-- tables: public.t\n-- expect: equal\n-- setup\nCREATE TABLE t (id int PRIMARY KEY, v text);\n"
@@ -30,6 +33,20 @@ def rows(dsn: str) -> Iterator[Callable[[], list[tuple[Any, ...]]]]:
 
 def case_of(steps: str) -> Case:
     return parse_case(HEAD + steps, "a.sql")
+
+
+class SourceStage(Stage):
+    """Has a source, which is there already, and nothing else."""
+
+    def __init__(self, cases: Sequence[Case], dsn: str) -> None:
+        nothing: Any = SimpleNamespace(write=lambda: None, create=lambda: None, dsn=dsn)
+        self.place, self.source, self.delivery, self.cases = nothing, nothing, "after", tuple(cases)
+        self._say, self._begun, self.broken, self._scripts, self._ended = print, 0.0, set(), {}, {}
+        self._found = {case.file: {} for case in cases}
+        self._exit = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
 
 
 def play(case: Case, dsn: str) -> None:
@@ -70,6 +87,34 @@ def test_a_script_that_waits_for_another_session_is_left_waiting(dsn, rows):
 def test_a_transaction_that_is_left_open_is_rolled_back(dsn, rows):
     play(case_of("-- step [session=A]\nBEGIN; INSERT INTO t VALUES (1, 'a');\n"), dsn)
     assert rows() == []
+
+
+def test_a_transaction_is_seen_while_it_is_open_in_any_session(dsn):
+    for session in ("", " [session=A]"):
+        case = case_of(f"-- step{session}\nBEGIN; SELECT 1;\n-- step{session}\nCOMMIT;\n")
+        with CaseScripts(case, dsn) as scripts:
+            found = [scripts.in_transaction]
+            for step in case.steps:
+                scripts.run(step)
+                found.append(scripts.in_transaction)
+        assert found == [False, True, False]
+
+
+def test_a_setup_that_leaves_a_transaction_open_fails_its_case_and_no_other(dsn):
+    stage = SourceStage(
+        [
+            parse_case(HEAD + "BEGIN; INSERT INTO t VALUES (1);\n-- step\nCOMMIT;\n", "open.sql"),
+            parse_case(HEAD.replace("public.t", "public.u").replace("TABLE t", "TABLE u"), "good.sql"),
+        ],
+        dsn,
+    )
+    with stage:
+        stage.set_up()
+        assert [case.file for case in stage.active] == ["good.sql"]
+        assert stage.results()["open.sql"].reason == (
+            "open.sql:4: setup: leaves a transaction open, in which nothing can be captured: expected its "
+            "COMMIT, or its BEGIN in a step"
+        )
 
 
 def test_a_refused_statement_is_named_with_its_line(dsn):

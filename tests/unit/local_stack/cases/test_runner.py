@@ -12,7 +12,7 @@ import pytest
 
 from cdc.errors import SpecError
 from cdc.spec import load_pipeline
-from local_stack.cases.case_file import Case, Outcome, parse_case
+from local_stack.cases.case_file import Case, Outcome, Section, parse_case
 from local_stack.cases.deliveries import DELIVERIES
 from local_stack.cases.outcome import DeliveryResult
 from local_stack.cases.place import ANCHOR, STREAM, pipeline_document
@@ -107,6 +107,58 @@ def test_a_case_goes_on_beside_one_whose_table_is_refused_and_begins_with_the_sa
     stage = RefusingStage([case("public.t1"), case("public.t10")], "public.t10")
     assert stage.capture()
     assert [one.tables for one in stage.active] == [("public.t1",)]
+
+
+class RacingStage(Stage):
+    """Has no stack: `cdc apply` waits until a transaction that is open ends, as PostgreSQL makes it wait."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.cases, self.delivery, self._ended, self._say, self._begun = tuple(cases), "half", {}, print, 0.0
+        self.source = SimpleNamespace(slot_exists=lambda: True)  # type: ignore[assignment]
+        self.ran: list[str] = []
+        self._open: set[str] = set()
+
+    def run(
+        self,
+        sections: Callable[[Case], Sequence[Section]],
+        only: Callable[[Case], bool] = lambda _: True,
+        *,
+        last: bool = False,
+        at_once: int = 4,
+    ) -> None:
+        for one in filter(only, self.active):
+            for section in sections(one):
+                self.ran.append(f"{one.tables[0]} {section.title}")
+                (self._open.add if "BEGIN" in section.text else self._open.discard)(one.file)
+
+    def in_transaction(self, case: Case) -> bool:
+        return case.file in self._open
+
+    def capture(self, meanwhile: Callable[[subprocess.Popen[str]], None] = lambda _: None) -> bool:
+        self.ran.append("apply begins")
+        meanwhile(SimpleNamespace(poll=lambda: None))  # type: ignore[arg-type]
+        self.ran.append("apply waits" if self._open else "apply ends")
+        return False
+
+
+def test_a_transaction_that_is_open_in_the_middle_races_with_the_snapshot() -> None:
+    text = TEXT + "-- step{session}\n{begin};\n-- step{session}\nCOMMIT;\n"
+    cases = [
+        parse_case(text.format("public.open", session="", begin="BEGIN"), "open.sql"),
+        parse_case(text.format("public.session", session=" [session=A]", begin="BEGIN"), "session.sql"),
+        parse_case(text.format("public.plain", session="", begin="SELECT 2"), "plain.sql"),
+    ]
+    stage = RacingStage(cases)
+    DELIVERIES["half"](stage)
+    assert stage.ran == [
+        "public.open step 1",
+        "public.session step 1",
+        "public.plain step 1",
+        "apply begins",
+        "public.open step 2",
+        "public.session step 2",
+        "apply ends",
+    ]
 
 
 class PlayedRun(CaseRun):
