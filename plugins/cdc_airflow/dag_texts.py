@@ -132,7 +132,8 @@ cause is mended, run this DAG; the form narrows it to one pipeline, table or sin
 Each **replay_…** task runs the stream's own job over these bytes, beside the running stream. Rows get the
 versions they had, so newer rows are never overwritten, and a second run changes nothing. What fails again
 stays, with its new error, and fails the task. A stream without open dead letters is skipped. An event that
-nothing can mend is given up by `cdc dead-letters discard`.
+nothing can mend is given up by `cdc dead-letters discard`, and by its `--table` those of a table that the
+pipeline has no more, which no run of this DAG writes.
 {_MORE}"""
 
 RECONCILIATION = f"""

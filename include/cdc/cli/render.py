@@ -118,9 +118,10 @@ def _closed(letter: DeadLetter) -> str:
 
 def dead_letter(letter: DeadLetter) -> RenderableType:
     """One event with its bytes, its error and what to do."""
+    place = f"{letter.topic} partition {letter.partition} offset {letter.offset}"
     facts = Table.grid(padding=(0, 2))
     for name, value in (
-        ("event", f"{letter.topic} partition {letter.partition} offset {letter.offset}"),
+        ("event", f"{place} of generation {letter.generation}"),
         ("not written to", f"{letter.table} in {letter.sink} by {letter.query}"),
         ("at the broker", f"{letter.timestamp:%Y-%m-%d %H:%M:%S} UTC" if letter.timestamp else "?"),
         ("failed", _ago(letter.failed_at)),

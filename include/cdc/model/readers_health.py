@@ -68,6 +68,9 @@ def judge_dead_letters(sample: DeadLettersSample, policy: PoliciesSpec) -> Verdi
         "`cdc dead-letters list` shows why; mend the cause, then run DAG cdc_dead_letter_replay; what no "
         "parser can read is given up by `cdc dead-letters discard`."
     )
+    for table in sample.gone:
+        give_up = f"`cdc dead-letters discard --table {table} --reason …`"
+        todo += f" The pipeline has no table {table} any more: {give_up} gives its events up."
     return Verdict(Level.BREACH, subject, said, figures, todo, sample.since, Alarm.DEAD_LETTERS)
 
 

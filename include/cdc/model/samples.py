@@ -153,6 +153,7 @@ class DeadLettersSample:
         open: how many, by table and sink.
         since: when the first of them failed.
         newest: what the newest one says.
+        gone: tables among them that the pipeline has no more, so that no replay can write their events.
     """
 
     pipeline: str
@@ -160,6 +161,7 @@ class DeadLettersSample:
     open: Mapping[tuple[str, str], int] = field(default_factory=dict)
     since: datetime | None = None
     newest: str = ""
+    gone: tuple[str, ...] = ()
     unreachable: str = ""
 
 

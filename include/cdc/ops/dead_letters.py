@@ -26,6 +26,10 @@ _FILTER = (
     'pipeline = %(pipeline)s AND (%(table)s::text IS NULL OR "table" = %(table)s) '
     "AND (%(sink)s::text IS NULL OR sink = %(sink)s) AND (NOT %(open)s OR replayed_at IS NULL)"
 )
+_IS_DONE = (
+    "letter.query = done.query AND letter.topic = done.topic AND letter.generation = done.generation "
+    'AND letter.partition = done.place AND letter."offset" = done.at AND letter.replayed_at IS NULL'
+)
 Place = tuple[int, int, int]
 """Generation, partition and offset."""
 
@@ -139,44 +143,45 @@ class DeadLetterStore(OpsDatabase):
             How many are marked now.
         """
         marked = self.rows(
-            "WITH marked AS (UPDATE cdc_ops.dead_letters AS letter SET replayed_at = now() "
+            "WITH marked AS (UPDATE cdc_ops.dead_letters AS letter SET replayed_at = now() "  # noqa: S608
             "FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[]) "
-            "AS done (query, topic, generation, place, at) WHERE letter.query = done.query "
-            "AND letter.topic = done.topic AND letter.generation = done.generation "
-            'AND letter.partition = done.place AND letter."offset" = done.at AND letter.failed_at < %s '
-            "AND letter.replayed_at IS NULL RETURNING 1) SELECT count(*) AS n FROM marked",
-            (
-                [letter.query for letter in letters],
-                [letter.topic for letter in letters],
-                [letter.generation for letter in letters],
-                [letter.partition for letter in letters],
-                [letter.offset for letter in letters],
-                since,
-            ),
+            f"AS done (query, topic, generation, place, at) WHERE {_IS_DONE} AND letter.failed_at < %s "
+            "RETURNING 1) SELECT count(*) AS n FROM marked",
+            (*_coordinates(letters), since),
         )
         return int(marked[0]["n"])
 
-    def discard_dead_letters(
-        self, pipeline: str, topic: str, partition: int, offset: int, reason: str
-    ) -> list[DeadLetter]:
-        """Give one event up, in every sink that could not take it.
+    def discard_dead_letters(self, letters: Sequence[DeadLetter], reason: str) -> list[DeadLetter]:
+        """Give events up.
 
         Args:
-            pipeline: the pipeline.
-            topic: of the event.
-            partition: of the event.
-            offset: of the event.
+            letters: what a person has seen; those that were closed meanwhile stay as they are.
             reason: why, for whoever looks later; not empty.
 
         Returns:
             The dead letters that were open and are closed now.
         """
         rows = self.rows(
-            "UPDATE cdc_ops.dead_letters SET replayed_at = now(), discarded = %s WHERE pipeline = %s "
-            'AND topic = %s AND partition = %s AND "offset" = %s AND replayed_at IS NULL RETURNING *',
-            (reason, pipeline, topic, partition, offset),
+            "UPDATE cdc_ops.dead_letters AS letter SET replayed_at = now(), discarded = %s "  # noqa: S608
+            "FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[]) "
+            f"AS done (query, topic, generation, place, at) WHERE {_IS_DONE} RETURNING letter.*",
+            (reason, *_coordinates(letters)),
         )
         return [_letter(row) for row in rows]
+
+    def discard_dead_letters_of(self, pipeline: str, table: str, reason: str) -> dict[tuple[str, str], int]:
+        """Give up every open event of a table, in every sink.
+
+        Returns:
+            How many are closed now, by table and sink.
+        """
+        rows = self.rows(
+            "WITH closed AS (UPDATE cdc_ops.dead_letters SET replayed_at = now(), discarded = %s "
+            'WHERE pipeline = %s AND "table" = %s AND replayed_at IS NULL RETURNING sink) '
+            "SELECT sink, count(*) AS n FROM closed GROUP BY sink ORDER BY sink",
+            (reason, pipeline, table),
+        )
+        return {(table, row["sink"]): int(row["n"]) for row in rows}
 
     def clock(self) -> datetime:
         """The store's clock, the only one that its times are compared with."""
@@ -203,6 +208,16 @@ def _values(row: DeadLetter) -> tuple[Any, ...]:
     # PostgreSQL's text holds no NUL, and a message may quote the event.
     message = row.message.replace("\x00", "\\0")
     return (*coordinates, row.timestamp, row.key, row.value, headers, row.error_class, message)
+
+
+def _coordinates(letters: Sequence[DeadLetter]) -> tuple[list[Any], ...]:
+    return (
+        [letter.query for letter in letters],
+        [letter.topic for letter in letters],
+        [letter.generation for letter in letters],
+        [letter.partition for letter in letters],
+        [letter.offset for letter in letters],
+    )
 
 
 def _letter(row: DictRow) -> DeadLetter:

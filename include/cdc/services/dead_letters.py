@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,11 @@ def as_document(letter: DeadLetter) -> dict[str, Any]:
     for name in ("timestamp", "created_at", "failed_at", "replayed_at"):
         document[name] = None if document[name] is None else document[name].isoformat()
     return {**document, "advice": advice(letter)}
+
+
+def tables_gone(pipeline: Pipeline, names: Iterable[str]) -> tuple[str, ...]:
+    """Of the names in dead letters, those of tables that left the pipeline, or have another name now."""
+    return tuple(sorted(set(names) - {table.name for table in pipeline.tables}))
 
 
 def streams_to_replay(pipeline: Pipeline, waiting: dict[tuple[str, str], int]) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ from cdc.model.samples import (
 )
 from cdc.model.slot_health import GROWTH_WINDOW, retained_growth
 from cdc.ops import OpsStore
+from cdc.services.dead_letters import tables_gone
 from cdc.services.health import sample_connector, sample_slot
 from cdc.services.left_out import leave_out, take_back
 from cdc.services.reach import connect_of
@@ -136,4 +137,5 @@ def sample_dead_letters(pipeline: Pipeline, connections: Connections) -> DeadLet
             since, newest = ops.span_of_dead_letters(pipeline.name) if counts else (None, "")
     except TransientError as error:
         return DeadLettersSample(pipeline.name, now, unreachable=str(error))
-    return DeadLettersSample(pipeline.name, now, counts, since, newest)
+    gone = tables_gone(pipeline, (table for table, _ in counts))
+    return DeadLettersSample(pipeline.name, now, counts, since, newest, gone)

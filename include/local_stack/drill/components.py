@@ -139,8 +139,8 @@ class PoisonMessage(Fault):
         if self._place is not None:
             topic, partition, offset = self._place
             with stage.ops() as ops:
-                reason = "planted by a drill"
-                ops.discard_dead_letters(stage.pipeline.name, topic, int(partition), int(offset), reason)
+                planted = ops.dead_letters_at(stage.pipeline.name, topic, int(partition), int(offset))
+                ops.discard_dead_letters(planted, "planted by a drill")
 
 
 class SinkOutage(Fault):

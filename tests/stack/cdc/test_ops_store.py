@@ -301,23 +301,33 @@ class TestDeadLetters:
 
     def test_what_a_discarded_one_has_said_is_in_no_sink(self, ops: OpsStore) -> None:
         ops.add_dead_letters([replace(letter(1), key=b"given up"), replace(letter(2), key=None), letter(3)])
-        for offset in (1, 2):
-            ops.discard_dead_letters("p", "t", 0, offset, "no use")
+        ops.discard_dead_letters(ops.dead_letters("p")[:2], "no use")
         # One without a key could be any row's, which would doubt the whole table for ever.
         assert sorted(map(str, ops.open_keys("p", "x", "warehouse"))) == ["b'\\x00k'", "b'given up'"]
 
     def test_a_discarded_one_is_closed_for_good(self, ops: OpsStore) -> None:
         other_sink = replace(letter(1), sink="clickhouse", query="p.s.clickhouse")
         ops.add_dead_letters([letter(1), other_sink, letter(2)])
-        assert {item.sink for item in ops.discard_dead_letters("p", "t", 0, 1, "not an event")} == {
+        given_up = ops.dead_letters_at("p", "t", 0, 1)
+        assert {item.sink for item in ops.discard_dead_letters(given_up, "not an event")} == {
             "warehouse", "clickhouse",
         }  # fmt: skip
-        assert ops.discard_dead_letters("p", "t", 0, 1, "once more") == []
+        assert ops.discard_dead_letters(given_up, "once more") == []
         assert [item.offset for item in ops.dead_letters("p")] == [2]
         # The topic is read again from its beginning: what a person gave up is no news.
         ops.add_dead_letters([letter(1), letter(2)])
         assert [item.offset for item in ops.dead_letters("p")] == [2]
         assert {item.discarded for item in ops.dead_letters_at("p", "t", 0, 1)} == {"not an event"}
+
+    def test_those_of_a_table_are_discarded_together(self, ops: OpsStore) -> None:
+        other = replace(letter(3), table="y")
+        ops.add_dead_letters([letter(1), letter(2), replace(letter(1), sink="c", query="p.s.c"), other])
+        ops.mark_replayed([letter(2)], ops.clock())
+        ops.add_dead_letters([replace(letter(9), pipeline="q", query="q.s.warehouse")])
+        assert ops.discard_dead_letters_of("p", "x", "dropped") == {("x", "c"): 1, ("x", "warehouse"): 1}
+        assert [item.table for item in ops.dead_letters("p")] == ["y"]
+        assert [item.discarded for item in ops.dead_letters_at("p", "t", 0, 2)] == [""]
+        assert len(ops.dead_letters("q")) == 1
 
     def test_a_topic_made_anew_does_not_hide_the_letters_of_the_one_before(self, ops: OpsStore) -> None:
         ops.add_dead_letters([letter(1), replace(letter(1), generation=2, value=b"new")])
