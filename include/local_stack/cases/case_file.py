@@ -50,10 +50,10 @@ _SECTION = re.compile(
     re.IGNORECASE,
 )
 # What was surely meant as a section; prose that begins with the same word is a comment.
-_NEARLY = re.compile(
-    r"--\s*(?:(?:setup|step)\s*(?:\[|session|[:–—-].*\bsession\s*=)|step\s*#?\d)",
-    re.IGNORECASE,
-)
+_NEARLY = re.compile(r"--\s*(?:setup|step)\s*(?:\[|session|[:–—-].*\bsession\s*=)", re.IGNORECASE)
+# Such a line too, unless the file's own sections say otherwise.
+_NUMBERED = re.compile(r"--\s*step\s*#?\d", re.IGNORECASE)
+_PLAIN = re.compile(r"--\s*(setup|step)\s*:?\s*(?:\[?\s*session\s*=\s*\w+\s*\]?)?", re.IGNORECASE)
 _LIST_ITEM = re.compile(r'(?:"(?:[^"]|"")*"|[^,"])+')
 
 
@@ -117,7 +117,7 @@ def parse_case(text: str, file: str) -> Case:
         SpecError: with file, line and what was expected.
     """
     lines = text.splitlines(keepends=True)
-    starts = [number for number, line in enumerate(lines) if _section_at(line, number, file)]
+    starts = _starts(lines, file)
     head = _header(lines[: starts[0]] if starts else lines, file)
     sections = [
         _section(lines, start, end, count, file)
@@ -139,18 +139,24 @@ def parse_case(text: str, file: str) -> Case:
     )
 
 
-def _section_at(line: str, number: int, file: str) -> bool:
-    if _SECTION.fullmatch(line.strip()):
-        return True
-    if _NEARLY.match(line.strip()):
-        raise SpecError(
-            file,
-            number + 1,
-            line.strip(),
-            "expected `-- setup`, `-- step`, `-- step 1: title` or `-- step [session=A]: title`; "
-            "begin a comment with another word",
-        )
-    return False
+def _starts(lines: list[str], file: str) -> list[int]:
+    """Where sections begin; beside those without number and title, what merely resembles one is a comment."""
+    stripped = [line.strip() for line in lines]
+    plain = {match[1].lower() for text in stripped if (match := _PLAIN.fullmatch(text))}
+    found = []
+    for number, text in enumerate(stripped):
+        if match := _SECTION.fullmatch(text):
+            if match[1].lower() == "step" or "setup" not in plain or _PLAIN.fullmatch(text):
+                found.append(number)
+        elif _NEARLY.match(text) or (_NUMBERED.match(text) and "step" not in plain):
+            raise SpecError(
+                file,
+                number + 1,
+                text,
+                "expected `-- setup`, `-- step`, `-- step 1: title` or `-- step [session=A]: title`; "
+                "begin a comment with another word",
+            )
+    return found
 
 
 def _section(lines: list[str], start: int, end: int, count: int, file: str) -> Section:
@@ -167,6 +173,7 @@ def _section(lines: list[str], start: int, end: int, count: int, file: str) -> S
 
 def _header(lines: list[str], file: str) -> dict[str, tuple[int, str]]:
     found: dict[str, tuple[int, str]] = {}
+    alike: dict[str, tuple[int, str]] = {}
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if text and not text.startswith("--"):
@@ -179,8 +186,11 @@ def _header(lines: list[str], file: str) -> dict[str, tuple[int, str]]:
             if sign == ":" and name in _HEADERS:
                 found[name] = (number, value.strip())
             elif meant := difflib.get_close_matches(name, _HEADERS, 1, _ALIKE):
-                hint = f"did you mean `-- {meant[0]}: …`? Begin a comment with another word"
-                raise SpecError(file, number, word, hint)
+                alike[meant[0]] = (number, word)
+    for name, (number, word) in alike.items():
+        if name not in found:
+            hint = f"did you mean `-- {name}: …`? Begin a comment with another word"
+            raise SpecError(file, number, word, hint)
     return found
 
 

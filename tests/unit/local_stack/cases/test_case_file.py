@@ -101,6 +101,24 @@ def test_partitions_are_optional() -> None:
     assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
 
 
+def test_a_numbered_line_is_prose_only_beside_plain_steps() -> None:
+    for line in ("-- step 1 moves the row", "-- step #1"):
+        case = parse_case(changed("-- a comment: step by step", line), "a.sql")
+        assert line in case.setup.text
+        assert len(case.steps) == 3
+        with pytest.raises(SpecError, match=f"a.sql:10: {line}: expected"):
+            parse_case(WHOLE[: WHOLE.index("-- step\n")] + f"{line}\nUPDATE t1 SET id = 2;\n", "a.sql")
+
+
+def test_a_plain_setup_makes_others_prose() -> None:
+    assert len(parse_case("-- setup: makes one table\n" + WHOLE, "a.sql").steps) == 3
+
+
+def test_a_header_that_is_there_makes_one_like_it_prose() -> None:
+    case = parse_case(changed("-- expect:", "-- expected: both are equal\n-- expect:"), "a.sql")
+    assert case.expect is Outcome.DEAD_LETTERED
+
+
 def test_comments_before_the_setup_are_free() -> None:
     comments = "-- Note: two sessions\n-- Example: a shop\n-- author: me\n-- a table: t1\n-- more: later\n"
     assert parse_case(comments + WHOLE, "a.sql").partitions == 2
@@ -132,8 +150,6 @@ def test_a_middle_step_is_of_the_second_half(steps: int, first: int) -> None:
         ("-- setup\n", "", "a.sql:5: -: expected `-- setup` before any SQL"),
         ("-- step\n", "-- setup\n", "a.sql:5: -- setup: expected one, before all steps; found 2"),
         ("[session=A]", "[sesion=A]", "a.sql:12: -- step [sesion=A]: expected"),
-        ("-- step\n", "-- step 1 moves the row\n", "a.sql:10: -- step 1 moves the row: expected"),
-        ("-- step\n", "-- step #1\n", "a.sql:10: -- step #1: expected"),
         ("-- step\n", "-- step: move it [session=A]\n", "a.sql:10: -- step: move it [session=A]: expected"),
         ("BEGIN;\n", "", "a.sql:12: step 2: is empty"),
         ("-- setup", "-- setup [session=A]", "a.sql:5: -- setup: is run without a session"),
