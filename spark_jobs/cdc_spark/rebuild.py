@@ -18,7 +18,14 @@ from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
 from cdc.services.captured import wait_captured
 from cdc.services.exchange import beside, discard, prepare
-from cdc.services.new_build import NewBuild, exchanged, refuse_older_driver, wait_for_batches
+from cdc.services.new_build import (
+    NewBuild,
+    broken_off,
+    exchanged,
+    refuse_older_driver,
+    undo_broken_off,
+    wait_for_batches,
+)
 from cdc.services.schema_changes import plan_of
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.spec import SinkSpec, SourceSpec, TableSpec
@@ -43,7 +50,8 @@ def rebuild(
 ) -> int:
     """Build a parked table as the source has it now, and let it be written again.
 
-    Nothing that readers see changes before the exchange. It may be interrupted and run again at any time.
+    Nothing that readers see changes before the exchange. It may be interrupted and run again at any time; an
+    exchange that was broken off is undone first, since one of its tables is the only old one in some sink.
 
     How it works: once everything that the source has logged so far is in Kafka, the topic begins a new
     generation. The source's rows, read after that, have the lowest version of it; every event that they may
@@ -60,12 +68,22 @@ def rebuild(
             applied.
         SchemaChangedError: it cannot be captured as it is now.
         UnavailableError: a component does not answer, or the stream's driver has an earlier pipeline file.
+        ConflictError: the table is built anew by another run.
     """
     if table.changelog:
         raise ConfigurationError(
             f"{table.source} is a changelog, whose events are no other shape's: give it another `name` in "
             "the pipeline file, with which it begins anew, and run `cdc apply`"
         )
+    with run.ops.building(run.pipeline.name, table.name):
+        if broken_off(run.pipeline, table, run.ops):
+            with run.ops.exchanging(run.pipeline.name, table.name):
+                undo_broken_off(run.pipeline, table, run.connections, run.ops)
+        _rebuild(run, table, captured, told)
+    return 0
+
+
+def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | None) -> None:
     refuse_new_build(table.name, run.ops.runs_under_way(run.pipeline.name))
     refuse_older_driver(run.pipeline, table, run.ops)
     _wait_for_capture(run, table)
@@ -103,7 +121,6 @@ def rebuild(
         log.info("tables exchanged", table=table.name, old=shadow.name)
         for sink in run.sinks:
             resume_into(run, table, sink, places[sink.name])
-    return 0
 
 
 def _parked(run: JobRun, table: TableSpec) -> dict[str, ParkedTable]:

@@ -23,6 +23,8 @@ class ParkedTable:
             log; None when it captures it.
         times_left_out: how often changes of the table were left out since it was parked.
         parked_at: since when.
+        exchanging: the new build with which it is exchanged; some sinks may have it and others not. None
+            otherwise.
     """
 
     table: str
@@ -34,6 +36,7 @@ class ParkedTable:
     left_out_until: int | None = None
     times_left_out: int = 0
     parked_at: datetime | None = field(default=None, compare=False)
+    exchanging: str | None = field(default=None, compare=False)
 
     @property
     def incomplete(self) -> bool:

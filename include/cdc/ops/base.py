@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from cdc.connections import Connection
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Statement = str | sql.Composed | sql.SQL
@@ -101,6 +101,29 @@ class OpsDatabase:
     def together(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Hold the same lock beside others who hold it so; nobody has it exclusively meanwhile."""
         return self._holding(what, "_shared")
+
+    @contextlib.contextmanager
+    def alone(self, what: str, refusal: str) -> Iterator[None]:
+        """Hold the lock on `what` for long work that nobody shall wait for; `refusal` says what is under way.
+
+        Raises:
+            ConflictError: somebody else holds it.
+            UnavailableError: the ops store does not answer.
+        """
+        key = (ADVISORY_CLASS, what)
+        with self._mapped():
+            connection = self._connect()
+        with contextlib.closing(connection):
+            with self._mapped():
+                taken = "SELECT pg_try_advisory_lock(%s, hashtext(%s)) AS taken"
+                row = connection.execute(taken, key).fetchone()
+            if row is None or not row["taken"]:
+                raise ConflictError(f"{refusal}: wait until that has ended, then try again")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(psycopg.Error):
+                    connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
 
     @contextlib.contextmanager
     def _holding(self, what: str, kind: Literal["", "_shared"]) -> Iterator[None]:

@@ -14,7 +14,7 @@ from cdc.ops.base import ADVISORY_CLASS, OpsDatabase
 
 _COLUMNS = (
     '"table", sink, reason, offsets, released_at IS NOT NULL AS released, xmin::text AS version, '
-    "left_out_until, times_left_out, parked_at"
+    "left_out_until, times_left_out, parked_at, exchanging"
 )
 _ONE = 'pipeline = %s AND "table" = %s AND sink = %s'
 _SAME = f"{_ONE} AND xmin::text = %s"
@@ -66,7 +66,7 @@ class ParkingStore(OpsDatabase):
 
         Raises:
             ConflictError: it is being exchanged.
-            ConfigurationError: its events do not tell all of its changes.
+            ConfigurationError: its events do not tell all of its changes, or its exchange was broken off.
         """
         with self.transaction() as connection:
             # Held until the place was read.
@@ -77,6 +77,12 @@ class ParkingStore(OpsDatabase):
                     "by itself: `cdc table list` shows when. If the new build was broken off, try again"
                 )
             found = _found(connection.execute(_PLACE, (pipeline, table, sink)).fetchall())
+        if found is not None and found.exchanging:
+            raise ConfigurationError(
+                f"the exchange of {table} with {found.exchanging} was broken off, so sinks may have "
+                f"different tables of that name: `cdc schema apply {table}` builds it anew, "
+                f"`cdc schema rollback {table}` shows the old one in every sink"
+            )
         if found is not None and found.incomplete:
             raise ConfigurationError(
                 f"changes of {table} were left out of the capture, so its topic lacks them, and a resume "
@@ -116,6 +122,16 @@ class ParkingStore(OpsDatabase):
         """Held while a run writes a table beside its stream: an exchange waits for the end of it."""
         return self.together(_exchange(pipeline, table))
 
+    def building(self, pipeline: str, table: str) -> AbstractContextManager[None]:
+        """Held while a table is built anew, or brought back: a second one would drop or exchange the first's.
+
+        Raises:
+            ConflictError: another process does so.
+        """
+        return self.alone(
+            f"build {pipeline}/{table}", f"{table} is built anew, or brought back, by another run"
+        )
+
     def hold_parked(self, pipeline: str, parked: ParkedTable) -> ParkedTable | None:
         """Before an exchange: no resume that began earlier can release the table any more.
 
@@ -138,10 +154,26 @@ class ParkingStore(OpsDatabase):
             (Jsonb(offsets), *_same(pipeline, parked)),
         )
 
+    def begin_exchange(self, pipeline: str, table: str, build: str) -> dict[str, ParkedTable]:
+        """No resume begins until the exchange is ended or undone, by whomever; the places by sink."""
+        rows = self.rows(
+            "UPDATE cdc_ops.parked SET exchanging = %s "  # noqa: S608 no value is in it
+            f'WHERE pipeline = %s AND "table" = %s RETURNING {_COLUMNS}',
+            (build, pipeline, table),
+        )
+        return {place.sink: place for place in map(_parked, rows)}
+
+    def end_exchange(self, pipeline: str, table: str) -> None:
+        """Every sink has the table that is remembered."""
+        self.rows(
+            'UPDATE cdc_ops.parked SET exchanging = NULL WHERE pipeline = %s AND "table" = %s RETURNING 1',
+            (pipeline, table),
+        )
+
     def exchanged(self, pipeline: str, parked: ParkedTable, offsets: Mapping[int, int]) -> ParkedTable | None:
         """The same of a table that was built anew, which has what its events did not tell."""
         return self._change(
-            "UPDATE cdc_ops.parked SET offsets = %s, times_left_out = 0 "  # noqa: S608 no value is in it
+            "UPDATE cdc_ops.parked SET offsets = %s, times_left_out = 0, exchanging = NULL "  # noqa: S608 no value is in it
             f"WHERE {_SAME}",
             (Jsonb(offsets), *_same(pipeline, parked)),
         )
@@ -187,4 +219,5 @@ def _parked(row: DictRow) -> ParkedTable:
         row["left_out_until"],
         row["times_left_out"],
         row["parked_at"],
+        row["exchanging"],
     )

@@ -105,6 +105,8 @@ ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS released_at timestamptz;
 ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS left_out_until bigint;
 -- How often changes of it were left out since it was parked; above 0 its topic does not have all of them.
 ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS times_left_out integer NOT NULL DEFAULT 0;
+-- The new build with which it is exchanged: set before the first sink shows the other table, until all do.
+ALTER TABLE cdc_ops.parked ADD COLUMN IF NOT EXISTS exchanging text;
 
 CREATE TABLE IF NOT EXISTS cdc_ops.topics (
   topic       text PRIMARY KEY,

@@ -1,23 +1,27 @@
 """A table that is built anew in a sink beside the old one, and the exchange of the two.
 
 Both have names from the beginning: the new one is built under the name that the old one has afterwards, so an
-exchange is one atomic step in ClickHouse and one transaction in PostgreSQL, and it is its own reverse.
+exchange is one atomic step in ClickHouse and one transaction in PostgreSQL. The comment of the table with the
+dated name tells which of the two it is, so an exchange that was broken off is ended by whoever asks again.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.ddl import clickhouse, warehouse
 from cdc.ddl.columns import quote_ch, quote_ch_string, sink_columns
+from cdc.errors import ConfigurationError
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec, WarehouseSink
 from cdc.spec.names import shorten
@@ -49,13 +53,15 @@ def prepare(
             client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
             try:
                 columns = sink_columns(shadow)
-                client.command(clickhouse.create_table(sink, shadow, columns, _comment(pipeline, table)))
+                comment = _comment(pipeline, table, shadow.name)
+                client.command(clickhouse.create_table(sink, shadow, columns, comment))
             finally:
                 client.close()
         return
     with connect_postgres(connection, application_name="cdc-schema") as session:
         for statement in warehouse.statements(pipeline, sink, shadow)[:-1]:
             session.execute(statement)
+        _mark(session, pipeline, sink, table, shadow.name)
 
 
 def discard(table: TableSpec, keep: str, sink: SinkSpec, connections: Connections) -> tuple[str, ...]:
@@ -86,34 +92,91 @@ def discard(table: TableSpec, keep: str, sink: SinkSpec, connections: Connection
 
 
 def exchange(
-    pipeline: Pipeline, table: TableSpec, other: str, sink: SinkSpec, connections: Connections
+    pipeline: Pipeline,
+    table: TableSpec,
+    build: str,
+    connections: Connections,
+    begun: Callable[[], object] = lambda: None,
+    *,
+    back: bool = False,
 ) -> None:
-    """Let a table and another one exchange their names, and readers see the table as it is then.
+    """Let a table and its new build exchange names in every sink, and readers see the table as it is then.
+
+    A sink that has the wanted table under the name keeps it, so this may be done again until it succeeds.
+
+    How it works: the warehouse, which may refuse or wait for readers, does everything but commit; then
+    ClickHouse follows, where each step counts at once; then the warehouse commits. Only what is broken off in
+    between leaves some of the sinks exchanged.
 
     Args:
         pipeline: the pipeline.
         table: the table as it is after the exchange.
-        other: the name of the other physical table.
-        sink: where.
-        connections: how to get there.
+        build: the dated name under which the new one was built, and the replaced one is kept.
+        connections: how to get to the sinks.
+        begun: called when nothing has refused, before the first sink shows the other table.
+        back: the replaced table gets the name again.
 
     Raises:
-        UnavailableError: the sink does not answer.
-        ConfigurationError: the warehouse refuses, such as because a view of a reader's depends on the view.
+        UnavailableError: a sink does not answer.
+        ConfigurationError: the warehouse refuses, such as because a view of a reader's depends on the view;
+            or somebody has dropped the table with the dated name.
     """
-    connection = connections.get(sink.connection)
-    if isinstance(sink, ClickHouseSink):
-        with mapped_errors(connection):
-            client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
-            try:
-                _exchange_clickhouse(client, sink, table, other)
-            finally:
-                client.close()
-        return
-    objects = WarehouseObjects(pipeline, sink, connections)
-    with objects.session() as session:
-        _exchange_warehouse(session, sink, table, other)
-        objects.replace_view(session, table)
+    with ExitStack() as committed:
+        for sink in pipeline.sinks:
+            if isinstance(sink, WarehouseSink):
+                objects = WarehouseObjects(pipeline, sink, connections)
+                session = committed.enter_context(objects.session())
+                if _to_exchange(_warehouse_comment(session, sink, build), sink, build, back=back):
+                    _exchange_warehouse(session, sink, table, build)
+                    if back:
+                        # `cdc apply` writes the comment of the table that has the name.
+                        _mark(session, pipeline, sink, table, build)
+                    objects.replace_view(session, table)
+        begun()
+        for sink in pipeline.sinks:
+            if isinstance(sink, ClickHouseSink):
+                connection = connections.get(sink.connection)
+                with mapped_errors(connection):
+                    client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
+                    try:
+                        if _to_exchange(_clickhouse_comment(client, sink, build), sink, build, back=back):
+                            _exchange_clickhouse(client, sink, table, build)
+                        # A step of its own, which the exchange may have been broken off before.
+                        client.command(clickhouse.create_view(sink, table))
+                    finally:
+                        client.close()
+
+
+def _to_exchange(comment: str | None, sink: SinkSpec, build: str, *, back: bool) -> bool:
+    """Whether the table that has the dated name is the one that readers shall see."""
+    if comment is None:
+        raise ConfigurationError(
+            f"sink {sink.name} has no table {build}, with which the exchange was to be: somebody has dropped "
+            "it. `cdc resync` builds the table anew"
+        )
+    return comment.endswith(_built_as(build)) is not back
+
+
+def _clickhouse_comment(client: Client, sink: ClickHouseSink, name: str) -> str | None:
+    rows = client.query(
+        "SELECT comment FROM system.tables WHERE database = {d:String} AND name = {n:String}",
+        {"d": sink.raw_database, "n": name},
+    ).result_rows
+    return str(rows[0][0]) if rows else None
+
+
+def _warehouse_comment(session: Any, sink: WarehouseSink, name: str) -> str | None:
+    row = session.execute(
+        "SELECT coalesce(obj_description(c.oid, 'pg_class'), '') FROM pg_class c "
+        "WHERE c.oid = to_regclass(format('%%I.%%I', %s::text, %s::text))",
+        (sink.raw_schema, name),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _mark(session: Any, pipeline: Pipeline, sink: WarehouseSink, table: TableSpec, build: str) -> None:
+    comment = Literal(_comment(pipeline, table, build))
+    session.execute(SQL("COMMENT ON TABLE {} IS {}").format(Identifier(sink.raw_schema, build), comment))
 
 
 def _exchange_clickhouse(client: Client, sink: ClickHouseSink, table: TableSpec, other: str) -> None:
@@ -125,7 +188,6 @@ def _exchange_clickhouse(client: Client, sink: ClickHouseSink, table: TableSpec,
         f"WHERE table_name = {quote_ch_string(other)}"
     )
     client.command(f"EXCHANGE TABLES {clickhouse.raw_name(sink, table)} AND {raw}.{quote_ch(other)}")
-    client.command(clickhouse.create_view(sink, table))
 
 
 def _exchange_warehouse(session: Any, sink: WarehouseSink, table: TableSpec, other: str) -> None:
@@ -143,8 +205,12 @@ def _exchange_warehouse(session: Any, sink: WarehouseSink, table: TableSpec, oth
         session.execute(rename.format(Identifier(sink.raw_schema, before), Identifier(after)))
 
 
-def _comment(pipeline: Pipeline, table: TableSpec) -> str:
-    return f"{table.source} of pipeline {pipeline.name}"
+def _comment(pipeline: Pipeline, table: TableSpec, build: str) -> str:
+    return f"{table.source} of pipeline {pipeline.name}{_built_as(build)}"
+
+
+def _built_as(build: str) -> str:
+    return f", built as {build}"
 
 
 def _builds(names: list[str], mine: re.Pattern[str], keep: str) -> tuple[str, ...]:

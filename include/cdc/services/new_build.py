@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from cdc.connections import Connections
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.ops import OpsStore, TableSchema
+from cdc.services.effective import effective_table
 from cdc.services.exchange import exchange
 from cdc.services.schema_memory import record_new_build
 from cdc.spec import Pipeline, TableSpec
@@ -106,8 +107,9 @@ def exchanged(
 
     How it works: in the ops store the places are written once more before the exchange and after it, which
     ends the resumes that began before; a lock, held until the caller has left, refuses those that would begin
-    meanwhile. A process that dies takes its lock along, and leaves the table parked from where it was: a
-    resume then reads all its events again, into whichever table has the name by then.
+    meanwhile. A process that dies takes its lock along, and leaves the table parked from where it was. If it
+    dies while some sinks are exchanged and others not, that is written down too (`begin_exchange`): no resume
+    begins until `undo_broken_off` has every sink's old table back, as the next build and a rollback do first.
 
     Yields:
         For each sink, where the caller resumes the table.
@@ -126,12 +128,27 @@ def exchanged(
                 "the capture, so the new table may lack what was written meanwhile. Nothing was exchanged. "
                 f"Park it again (`cdc table park {table.name}`) and begin once more; it comes back by itself"
             )
-        for sink in pipeline.sinks:
-            exchange(pipeline, table, build.other, sink, connections)
+        begun: dict[str, ParkedTable] = {}
+
+        def begin() -> None:
+            begun.update(ops.begin_exchange(pipeline.name, table.name, build.other))
+            if begun != held:
+                raise ConfigurationError(
+                    f"{table.name} was parked once more while it was exchanged: `cdc table list` says why; "
+                    f"then `cdc schema apply {table.name}`. Nothing was exchanged"
+                )
+
+        try:
+            exchange(pipeline, table, build.other, connections, begin)
+        except Exception:
+            # What does not succeed is done by whoever comes next.
+            with suppress(Exception):
+                undo_broken_off(pipeline, pipeline.table(table.name), connections, ops)
+            raise
         record_new_build(pipeline, table, build.schema, ops)
         places = {}
-        for sink_name, place in held.items():
-            moved = place and ops.exchanged(pipeline.name, place, build.begins)
+        for sink_name, place in begun.items():
+            moved = ops.exchanged(pipeline.name, place, build.begins)
             if moved is None:
                 raise ConfigurationError(
                     f"{table.name} was parked in {sink_name} once more while it was exchanged: `cdc table "
@@ -139,3 +156,37 @@ def exchanged(
                 )
             places[sink_name] = moved
         yield places
+
+
+def undo_broken_off(
+    pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore
+) -> str | None:
+    """After an exchange that was broken off, show in every sink the table that is remembered, still parked.
+
+    Args:
+        pipeline: as its file has it.
+        table: as the pipeline file has it; the caller keeps others from exchanging it.
+        connections: where the sinks are.
+        ops: the ops store.
+
+    Returns:
+        The new build's name; None when no exchange was broken off.
+
+    Raises:
+        ConfigurationError: a sink refuses; says why.
+        UnavailableError: a sink or the ops store does not answer.
+    """
+    build = broken_off(pipeline, table, ops)
+    schema = ops.table_schemas(pipeline.name).get(table.name)
+    if build is None or schema is None:
+        return None
+    remembered = schema.previous is not None and schema.previous["name"] == build
+    exchange(pipeline, effective_table(table, schema), build, connections, back=not remembered)
+    ops.end_exchange(pipeline.name, table.name)
+    return build
+
+
+def broken_off(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> str | None:
+    """The new build with which some sinks have exchanged the table and others may not have, if any."""
+    places = [place for place in ops.parked(pipeline.name) if place.table == table.name]
+    return next((place.exchanging for place in places if place.exchanging), None)

@@ -19,6 +19,7 @@ from cdc.ops import OpsStore
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
+from cdc.services.new_build import broken_off, undo_broken_off
 from cdc.services.parked_tables import park_table
 from cdc.services.schema_memory import judged_last, record_followed, record_parts
 from cdc.services.snapshot_signals import ask_for_rows
@@ -143,6 +144,9 @@ def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections)
 def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore) -> str:
     """Bring the table back that the last new build replaced; it stays parked, from where it was parked then.
 
+    When the exchange with a new build was broken off, it is undone and nothing more; a rollback that was
+    broken off is ended.
+
     Args:
         pipeline: as its file has it.
         table: as the pipeline file has it.
@@ -154,9 +158,14 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
 
     Raises:
         ConfigurationError: there is nothing to go back to, or the table is written.
+        ConflictError: the table is built anew.
     """
-    with ops.exchanging(pipeline.name, table.name):
+    with ops.building(pipeline.name, table.name), ops.exchanging(pipeline.name, table.name):
         schema = ops.table_schemas(pipeline.name).get(table.name)
+        begun = broken_off(pipeline, table, ops)
+        if begun and (schema is None or schema.previous is None or schema.previous["name"] != begun):
+            undo_broken_off(pipeline, table, connections, ops)
+            return begun
         if schema is None or schema.previous is None:
             raise ConfigurationError(f"{table.name} was not built anew, so there is nothing to go back to")
         _refuse_written(pipeline, table, ops)
@@ -175,9 +184,16 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
             ops.park(pipeline.name, table.name, sink, why, begins)
         if before.get("incomplete"):
             ops.mark_incomplete(pipeline.name, table.name)
-        for sink in pipeline.sinks:
-            exchange(pipeline, effective_table(table, older), before["name"], sink, connections)
+        exchange(
+            pipeline,
+            effective_table(table, older),
+            before["name"],
+            connections,
+            lambda: ops.begin_exchange(pipeline.name, table.name, before["name"]),
+            back=True,
+        )
         ops.record_schema(pipeline.name, older)
+        ops.end_exchange(pipeline.name, table.name)
     return str(before["name"])
 
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
+from cdc.ddl import clickhouse
 from cdc.errors import ConfigurationError, ConflictError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
 from cdc.services import schema_changes, schema_memory
-from cdc.services.exchange import beside, prepare
-from cdc.services.new_build import NewBuild, exchanged, refuse_older_driver, wait_for_batches
+from cdc.services.exchange import beside, discard, prepare
+from cdc.services.new_build import (
+    NewBuild,
+    exchanged,
+    refuse_older_driver,
+    undo_broken_off,
+    wait_for_batches,
+)
 from cdc.services.parked_tables import check_resumable
 from cdc.services.source_schema import judge, read_source
 from cdc.spec.definitions import definition_of, fingerprint
@@ -115,21 +124,119 @@ def test_a_table_that_was_resumed_since_is_not_exchanged(
     assert place.ops.table_schemas(place.pipeline.name)["t"].generation == 0
 
 
-def test_an_exchange_that_a_sink_breaks_off_leaves_the_table_parked_and_resumable(
-    place: Place,
-    build: NewBuild,
-) -> None:
-    """One sink has the new table already: whoever resumes then reads all its events into both again."""
+def test_an_exchange_that_a_sink_refuses_leaves_every_sink_as_it_was(place: Place, build: NewBuild) -> None:
     begun = parked(place)
     place.warehouse("CREATE VIEW mine AS SELECT age FROM VIEW.t")
     with pytest.raises(ConfigurationError, match="view mine depends on"):
         take_over(place, build)
-    assert place.clickhouse("SELECT years FROM VIEW.t") == []
-    assert place.warehouse("SELECT age FROM VIEW.t") == [(5,)]
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
     assert parked(place) == begun
     for at in begun.values():
         assert place.ops.release(place.pipeline.name, at, {0: 9}) is None
     check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
+def test_what_clickhouse_breaks_off_is_undone(
+    place: Place, build: NewBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, real = parked(place), clickhouse.create_view
+    statements = iter(["CREATE nonsense"])
+    monkeypatch.setattr(clickhouse, "create_view", lambda *given: next(statements, real(*given)))
+    with pytest.raises(DatabaseError, match="nonsense"):
+        take_over(place, build)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    assert parked(place) == begun
+    check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
+class Killed(BaseException):
+    """Of a process that is gone: nobody undoes anything."""
+
+
+@contextmanager
+def killed_between_sinks() -> Iterator[None]:
+    """ClickHouse has exchanged the tables, the warehouse does not commit."""
+
+    def view(*_: object) -> str:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clickhouse, "create_view", view)
+        yield
+
+
+def broken_off(place: Place, build: NewBuild) -> None:
+    with killed_between_sinks(), pytest.raises(Killed):
+        take_over(place, build)
+    assert place.clickhouse("SELECT years FROM RAW.t") == []
+    assert place.warehouse("SELECT age FROM RAW.t") == [(5,)]
+
+
+def test_no_resume_goes_on_from_an_exchange_that_was_broken_off(place: Place, build: NewBuild) -> None:
+    """The change taken back, it would write NULLs into the new table of one sink."""
+    broken_off(place, build)
+    table = place.pipeline.tables[0]
+    with pytest.raises(ConfigurationError, match=f"the exchange of t with {build.other} was broken off"):
+        check_resumable(place.pipeline, table, place.ops)
+    assert schema_changes.rollback(place.pipeline, table, place.connections, place.ops) == build.other
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    assert {sink: at.offsets for sink, at in parked(place).items()} == dict.fromkeys(SINKS, PARKED_AT)
+    check_resumable(place.pipeline, table, place.ops)
+    with pytest.raises(ConfigurationError, match="nothing to go back to"):
+        schema_changes.rollback(place.pipeline, table, place.connections, place.ops)
+
+
+def test_a_build_after_one_that_was_broken_off_keeps_the_old_table(place: Place, build: NewBuild) -> None:
+    broken_off(place, build)
+    table = place.pipeline.tables[0]
+    assert undo_broken_off(place.pipeline, table, place.connections, place.ops) == build.other
+    for sink in place.pipeline.sinks:
+        assert discard(table, "", sink, place.connections) == (build.other,)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    assert undo_broken_off(place.pipeline, table, place.connections, place.ops) is None
+
+
+def gone_back(place: Place) -> str:
+    return schema_changes.rollback(place.pipeline, place.pipeline.tables[0], place.connections, place.ops)
+
+
+def rollback_broken_off(place: Place, build: NewBuild) -> None:
+    take_over(place, build)
+    for sink in SINKS:
+        place.ops.park(place.pipeline.name, "t", sink, "by hand", {0: 9})
+    with killed_between_sinks(), pytest.raises(Killed):
+        gone_back(place)
+    assert place.clickhouse("SELECT age FROM RAW.t") == [(5,)]
+    assert place.warehouse("SELECT years FROM RAW.t") == []
+
+
+def test_a_rollback_that_was_broken_off_is_ended_by_the_next(place: Place, build: NewBuild) -> None:
+    rollback_broken_off(place, build)
+    assert gone_back(place) == build.other
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    assert place.both(f"SELECT years FROM RAW.{build.other}") == []
+    assert place.ops.table_schemas(place.pipeline.name)["t"].generation == 0
+    check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
+def test_a_build_after_a_rollback_that_was_broken_off_begins_with_the_newer_table(
+    place: Place, build: NewBuild
+) -> None:
+    rollback_broken_off(place, build)
+    undo_broken_off(place.pipeline, place.pipeline.tables[0], place.connections, place.ops)
+    assert place.both("SELECT years FROM VIEW.t") == []
+    assert place.both(f"SELECT age FROM RAW.{build.other}") == [(5,)]
+
+
+def test_a_table_is_built_or_brought_back_by_one_at_a_time(place: Place, build: NewBuild) -> None:
+    take_over(place, build)
+    with (
+        place.ops.building(place.pipeline.name, "t"),
+        pytest.raises(ConflictError, match="t is built anew, or brought back, by another run"),
+    ):
+        gone_back(place)
+    with place.ops.building(place.pipeline.name, "t"):
+        pass
 
 
 def test_a_resume_is_refused_while_a_sink_waits_with_the_exchange(place: Place, build: NewBuild) -> None:
@@ -232,8 +339,8 @@ def test_a_build_waits_for_the_batch_in_which_its_table_was_parked(place: Place,
 
 def test_a_build_waits_for_no_query_that_may_not_write(place: Place, build: NewBuild) -> None:
     parked_by = place.ops.clock()
-    clickhouse, warehouse = queries(place)
-    ended = place.ops.acquire_lease(clickhouse, "application_1", 600)
+    first, warehouse = queries(place)
+    ended = place.ops.acquire_lease(first, "application_1", 600)
     place.ops.release_lease(ended)
     place.ops.acquire_lease(warehouse, "application_2", 0.001)
     deadline = time.monotonic() + 30

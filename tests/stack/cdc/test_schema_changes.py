@@ -280,7 +280,7 @@ def test_readers_views_and_privileges_outlive_an_added_column(place: Place) -> N
 
 
 class TestExchange:
-    """Both tables have names from the beginning, so an exchange is its own reverse."""
+    """Both tables have names from the beginning."""
 
     def built(self, place: Place, at: datetime) -> tuple[TableSpec, TableSpec]:
         schemas = place.ops.table_schemas(place.pipeline.name)
@@ -301,12 +301,10 @@ class TestExchange:
         place.source("ALTER TABLE t RENAME COLUMN age TO years")
         new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
         assert shadow.name == "t__build_20260102000000"
-        for sink in place.pipeline.sinks:
-            exchange(place.pipeline, new, shadow.name, sink, place.connections)
+        exchange(place.pipeline, new, shadow.name, place.connections)
         assert place.both("SELECT years FROM VIEW.t") == []
         assert place.both(f"SELECT age FROM RAW.{shadow.name}") == [(5,)]
-        for sink in place.pipeline.sinks:
-            exchange(place.pipeline, old, shadow.name, sink, place.connections)
+        exchange(place.pipeline, old, shadow.name, place.connections, back=True)
         assert place.both("SELECT age FROM VIEW.t") == [(5,)]
         granted = place.warehouse(
             "SELECT CASE WHEN grantee = 0 THEN 'public' ELSE grantee::regrole::text END, is_grantable "
@@ -329,9 +327,8 @@ class TestExchange:
         for run in (place.warehouse, place.clickhouse):
             names = "RAW._truncate_floors (table_name, generation, lsn)"
             run(f"INSERT INTO {names} VALUES ('{shadow.name}', 9, 1)")
-        for sink in place.pipeline.sinks:
-            exchange(place.pipeline, new, shadow.name, sink, place.connections)
-            exchange(place.pipeline, new, shadow.name, sink, place.connections)
+        exchange(place.pipeline, new, shadow.name, place.connections)
+        exchange(place.pipeline, new, shadow.name, place.connections, back=True)
         assert place.both("SELECT id FROM VIEW.t") == []
 
     def test_a_view_of_a_reader_on_the_view_is_told_and_nothing_is_exchanged(self, place: Place) -> None:
@@ -340,8 +337,30 @@ class TestExchange:
         place.source("ALTER TABLE t RENAME COLUMN age TO years")
         new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
         with pytest.raises(ConfigurationError, match="view mine depends on"):
-            exchange(place.pipeline, new, shadow.name, place.pipeline.sink("warehouse"), place.connections)
+            exchange(place.pipeline, new, shadow.name, place.connections, pytest.fail)
         assert place.warehouse("SELECT age FROM mine") == [(5,)]
+        assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+
+    def test_whoever_asks_again_finds_it_done(self, place: Place) -> None:
+        """Also when the table's comment was written again since, and both ways."""
+        place.row(1)
+        old = place.table
+        place.source("ALTER TABLE t RENAME COLUMN age TO years")
+        new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
+        for _ in range(2):
+            for _ in range(2):
+                exchange(place.pipeline, new, shadow.name, place.connections)
+                assert place.both("SELECT years FROM VIEW.t") == []
+            place.warehouse("COMMENT ON TABLE RAW.t IS 'public.t of a pipeline'")
+            for _ in range(2):
+                exchange(place.pipeline, old, shadow.name, place.connections, back=True)
+                assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+
+    def test_a_table_that_somebody_has_dropped_is_named(self, place: Place) -> None:
+        new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
+        place.clickhouse(f"DROP TABLE RAW.{shadow.name}")
+        with pytest.raises(ConfigurationError, match=f"clickhouse has no table {shadow.name}"):
+            exchange(place.pipeline, new, shadow.name, place.connections)
 
 
 def objects(place: Place, pipeline: Pipeline, sink: SinkSpec, blocked: Collection[str] = ()) -> Part:
