@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import structlog
@@ -20,6 +19,7 @@ from cdc.services.captured import wait_captured
 from cdc.services.exchange import beside, discard, prepare
 from cdc.services.new_build import (
     NewBuild,
+    before_new_build,
     broken_off,
     exchanged,
     refuse_older_driver,
@@ -113,7 +113,7 @@ def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | Non
         fingerprint(item.declared),
         definition_of(new),
         generation,
-        _previous(item, shadow.name, parked),
+        before_new_build(item, shadow.name, parked),
     )
     build = NewBuild(new, shadow.name, schema, parked, begins)
     wait_for_batches(run.pipeline, table, parked_by, run.ops)
@@ -188,15 +188,3 @@ def _build(
     caught_up = processor.catch_up(shadow, frame)
     log.info("table built", sink=sink.name, table=shadow.name, rows=filled.inserted, events=caught_up.events)
     return filled.events
-
-
-def _previous(item: Judged, name: str, parked: dict[str, ParkedTable]) -> dict[str, object]:
-    """What a rollback needs: the schema as it was, the old table's name, where parking began."""
-    return {
-        "name": name,
-        "built": asdict(item.schema.built),
-        "definition": item.schema.definition,
-        "generation": item.schema.generation,
-        "parked": {sink: dict(place.offsets) for sink, place in parked.items()},
-        "incomplete": any(place.incomplete for place in parked.values()),
-    }

@@ -9,17 +9,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.parking import ParkedTable
+from cdc.model.schema_change import Kind
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.effective import effective_table
 from cdc.services.exchange import exchange
 from cdc.services.schema_memory import record_new_build
+from cdc.services.source_schema import Judged
 from cdc.spec import Pipeline, TableSpec
+from cdc.spec.definitions import definition_of
 
 CLOCKS_DIFFER_S = 5.0
 """By how much a driver's clock may be ahead of the ops store's."""
@@ -97,6 +101,33 @@ def wait_for_batches(
                     f"(`cdc stream stop {table.stream}`), and begin once more"
                 )
             time.sleep(_PAUSE_S)
+
+
+def before_new_build(item: Judged, build: str, parked: Mapping[str, ParkedTable]) -> dict[str, Any]:
+    """What a rollback needs: the schema as it was, the table that it describes, and where parking began.
+
+    The table is said apart from the schema, whose definition counts with one pipeline file alone. A column
+    that was left out until now is none of the old table's. Pure.
+    """
+    changes = item.verdict.changes
+    taken_in = {c.column for c in changes if c.kind is Kind.TAKEN_IN} & {
+        c.name for c in item.table.live_columns
+    }
+    table = definition_of(item.table)
+    return {
+        "name": build,
+        "built": asdict(item.schema.built),
+        "declared": item.schema.declared,
+        "definition": item.schema.definition,
+        "table": {
+            **table,
+            "columns": [column for column in table["columns"] if column["name"] not in taken_in],
+            "exclude": [*table.get("exclude", ()), *sorted(taken_in)],
+        },
+        "generation": item.schema.generation,
+        "parked": {sink: dict(place.offsets) for sink, place in parked.items()},
+        "incomplete": any(place.incomplete for place in parked.values()),
+    }
 
 
 @contextmanager

@@ -6,9 +6,9 @@ or by hand, since not every change shows in an event. All of them may do it at o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
@@ -27,6 +27,7 @@ from cdc.services.source_objects import SourceObjects
 from cdc.services.source_schema import Judged, judge, read_source
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec
+from cdc.spec.definitions import definition_of, differing, fingerprint
 
 State = Literal["unchanged", "to follow", "followed", "ignored", "to park", "parked"]
 
@@ -157,7 +158,8 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         The name under which the newer table is kept now.
 
     Raises:
-        ConfigurationError: there is nothing to go back to, or the table is written.
+        ConfigurationError: there is nothing to go back to, or the table is written, or the pipeline file has
+            another definition than that table.
         ConflictError: the table is built anew.
     """
     with ops.building(pipeline.name, table.name), ops.exchanging(pipeline.name, table.name):
@@ -173,10 +175,12 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         older = replace(
             schema,
             built=BuiltFrom.from_document(before["built"]),
+            declared=before["declared"],
             definition=before["definition"],
             generation=before["generation"],
             previous=None,
         )
+        _refuse_edited(table, before)
         why = "gone back to the table before its last new build"
         # Written down before the exchange: no resume that began earlier can release the table any more.
         for sink, offsets in before["parked"].items():
@@ -195,6 +199,16 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         ops.record_schema(pipeline.name, older)
         ops.end_exchange(pipeline.name, table.name)
     return str(before["name"])
+
+
+def _refuse_edited(table: TableSpec, before: Mapping[str, Any]) -> None:
+    """The file counts once it was edited, and readers' views would be made of it."""
+    other = differing(before["table"], definition_of(table))
+    if fingerprint(table) != before["declared"] and other:
+        raise ConfigurationError(
+            f"the pipeline file has another definition of {table.name} than the table that would come back "
+            f"({', '.join(other)}): put its entry back as it was, then again"
+        )
 
 
 def _refuse_written(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> None:

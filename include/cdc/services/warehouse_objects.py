@@ -36,6 +36,7 @@ _REFUSALS = (
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.WrongObjectType,
     psycopg.errors.DependentObjectsStillExist,
+    psycopg.errors.UndefinedColumn,
 )
 _COMMENT = "SELECT obj_description(to_regclass(format('%%I.%%I', %s::text, %s::text)), 'pg_class')"
 

@@ -44,6 +44,17 @@ def redefined(table: TableSpec, definition: Definition) -> TableSpec:
     return TableSpec.model_validate(document) if fits else made
 
 
+def differing(one: Definition, other: Definition) -> list[str]:
+    """Columns, `key` and `exclude`, as far as two definitions say otherwise of them."""
+    columns = [{c["name"]: c for c in definition["columns"]} for definition in (one, other)]
+    names = [name for name in {**columns[0], **columns[1]} if columns[0].get(name) != columns[1].get(name)]
+    if one.get("key") != other.get("key"):
+        names.append("key")
+    if set(one.get("exclude", ())) != set(other.get("exclude", ())):
+        names.append("exclude")
+    return names
+
+
 def with_tables(pipeline: Pipeline, tables: Mapping[str, TableSpec]) -> Pipeline:
     """The pipeline with other tables of these names."""
     if not tables:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -22,6 +22,7 @@ from cdc.services import schema_changes, schema_memory
 from cdc.services.exchange import beside, discard, prepare
 from cdc.services.new_build import (
     NewBuild,
+    before_new_build,
     exchanged,
     refuse_older_driver,
     undo_broken_off,
@@ -45,10 +46,14 @@ def parked(place: Place) -> dict[str, ParkedTable]:
 @pytest.fixture
 def build(place: Place) -> NewBuild:
     """Row 1 is in the table, which is parked; none is in the new one, whose generation begins there."""
+    return make_build(place, "ALTER TABLE t RENAME COLUMN age TO years")
+
+
+def make_build(place: Place, change: str) -> NewBuild:
     place.row(1)
     for name in SINKS:
         place.ops.park(place.pipeline.name, "t", name, "why", PARKED_AT)
-    place.source("ALTER TABLE t RENAME COLUMN age TO years")
+    place.source(change)
     schemas = place.ops.table_schemas(place.pipeline.name)
     (item,) = judge(place.pipeline.tables, schemas, read_source(place.connections.get("cdc_source")))
     assert item.found is not None
@@ -57,13 +62,7 @@ def build(place: Place) -> NewBuild:
     for sink in place.pipeline.sinks:
         prepare(place.pipeline, new, shadow, sink, place.connections)
     places = parked(place)
-    previous = {
-        "name": shadow.name,
-        "built": asdict(item.schema.built),
-        "definition": item.schema.definition,
-        "generation": item.schema.generation,
-        "parked": {sink: dict(found.offsets) for sink, found in places.items()},
-    }
+    previous = before_new_build(item, shadow.name, places)
     schema = TableSchema("t", item.found.built(), fingerprint(item.declared), definition_of(new), 2, previous)
     return NewBuild(new, shadow.name, schema, places, PARKED_AT)
 
@@ -306,6 +305,48 @@ def test_a_rollback_ends_the_resumes_that_began_before(place: Place, build: NewB
     for at in begun.values():
         assert place.ops.release(place.pipeline.name, at, {0: 9}) is None
     assert {sink: at.offsets for sink, at in parked(place).items()} == dict.fromkeys(SINKS, PARKED_AT)
+
+
+def park_again(place: Place) -> dict[str, ParkedTable]:
+    for sink in SINKS:
+        place.ops.park(place.pipeline.name, "t", sink, "by hand", {0: 9})
+    return parked(place)
+
+
+def test_no_rollback_to_a_table_that_the_pipeline_file_has_otherwise(place: Place, build: NewBuild) -> None:
+    """As after `cdc schema apply --write`: the view would have columns that the old table lacks."""
+    take_over(place, build)
+    before, as_it_was = park_again(place), place.pipeline
+    place.pipeline = place.declare(columns=definition_of(build.table)["columns"])
+    with pytest.raises(
+        ConfigurationError, match=r"another definition of t .*\(age, years\): put its entry back"
+    ):
+        gone_back(place)
+    assert parked(place) == before
+    assert place.both("SELECT years FROM VIEW.t") == []
+    place.pipeline = as_it_was
+    gone_back(place)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+
+
+def test_no_rollback_to_a_table_that_lacks_a_column_which_was_left_out(place: Place) -> None:
+    full = place.pipeline
+    columns = definition_of(full.tables[0])["columns"]
+    without = place.declare(columns=columns[:-1], exclude=["age"])
+    (judged,) = schema_changes.compared(place.pipeline, place.connections, place.ops)
+    declared = replace(judged.schema, declared=fingerprint(without.tables[0]))
+    place.ops.record_schema(place.pipeline.name, declared)
+    schema_memory.record_left_out(place.pipeline, [replace(judged, declared=without.tables[0])], place.ops)
+    build = make_build(place, "INSERT INTO t VALUES (1, 'n', '{a}', 7)")
+    take_over(place, build)
+    before = park_again(place)
+    with pytest.raises(ConfigurationError, match=r"another definition of t .*\(age, exclude\)"):
+        gone_back(place)
+    assert parked(place) == before
+    place.pipeline = without
+    gone_back(place)
+    assert "age" not in [column.name for column in place.table.columns]
+    assert place.both("SELECT id FROM VIEW.t") == [(1,)]
 
 
 def queries(place: Place) -> list[str]:
