@@ -24,15 +24,15 @@ from cdc.ddl.columns import quote_ch, quote_ch_string, sink_columns
 from cdc.errors import ConfigurationError
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec, WarehouseSink
-from cdc.spec.names import shorten
+from cdc.spec.names import MAX_IDENTIFIER_BYTES, shorten
 
 _TIMEOUT_S = 120
+_BUILD, _DATE, _DIGITS = "__build_", "%Y%m%d%H%M%S", 14
 
 
 def beside(table: TableSpec, at: datetime) -> TableSpec:
     """The table under a dated name of its own."""
-    name = f"{table.name}__build_{at:%Y%m%d%H%M%S}"
-    return table.model_copy(update={"name": shorten(name, f"{table.source} {at.isoformat()}")})
+    return table.model_copy(update={"name": f"{_prefix(table)}{at:{_DATE}}"})
 
 
 def prepare(
@@ -67,7 +67,7 @@ def prepare(
 def discard(table: TableSpec, keep: str, sink: SinkSpec, connections: Connections) -> tuple[str, ...]:
     """Drop every table that was built beside this one, but for the one to keep; returns their names."""
     connection = connections.get(sink.connection)
-    mine = re.compile(rf"{re.escape(table.name)}__build_\d{{14}}")
+    mine = re.compile(rf"{re.escape(_prefix(table))}\d{{{_DIGITS}}}")
     if isinstance(sink, ClickHouseSink):
         with mapped_errors(connection):
             client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
@@ -211,6 +211,12 @@ def _comment(pipeline: Pipeline, table: TableSpec, build: str) -> str:
 
 def _built_as(build: str) -> str:
     return f", built as {build}"
+
+
+def _prefix(table: TableSpec) -> str:
+    """Of the names of its builds, in which the whole date stays, however long the table's name is."""
+    limit = MAX_IDENTIFIER_BYTES - len(_BUILD) - _DIGITS
+    return shorten(table.name, table.name, limit) + _BUILD
 
 
 def _builds(names: list[str], mine: re.Pattern[str], keep: str) -> tuple[str, ...]:

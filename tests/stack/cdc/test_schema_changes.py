@@ -321,6 +321,17 @@ class TestExchange:
             assert discard(place.table, kept.name, sink, place.connections) == (lost.name,)
             assert discard(place.table, kept.name, sink, place.connections) == ()
 
+    @pytest.mark.parametrize("length", [41, 42, 63])
+    def test_builds_of_a_table_with_a_long_name_are_dropped_too(self, place: Place, length: int) -> None:
+        table = place.table.model_copy(update={"name": "n" * length})
+        other = place.table.model_copy(update={"name": "n" * (length - 1) + "m"})
+        built, others = (beside(one, datetime(2026, 1, 2, tzinfo=UTC)) for one in (table, other))
+        for sink in place.pipeline.sinks:
+            for one, shadow in ((table, built), (other, others)):
+                prepare(place.pipeline, one, shadow, sink, place.connections)
+            assert discard(table, "", sink, place.connections) == (built.name,)
+            assert discard(other, "", sink, place.connections) == (others.name,)
+
     def test_truncates_that_came_while_the_table_was_filled_count(self, place: Place) -> None:
         new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
         place.row(1)
