@@ -62,7 +62,12 @@ with DAG(
     params={
         "pipeline": Param(tags[0], enum=tags, title="Pipeline", description="Whose table it is."),
         "table": Param("", type="string", title="Table", description="Its name in the sinks."),
-        "difference": Param("", type="string", title="Difference", description="What has changed."),
+        "difference": Param(
+            "",
+            type="string",
+            title="Difference",
+            description="What has changed; if given, nothing else is built.",
+        ),
         "plan": Param("", type="string", title="Plan", description="What an approval does."),
         "approved": Param(
             default=False, type="boolean", title="Approved", description="Go on without a question."
@@ -85,6 +90,7 @@ with DAG(
                 task_id="build_table",
                 pipeline=pipeline.name,
                 table="{{ params.table }}",
+                difference="{{ params.difference }}",
                 on_failure_callback=FailureMail.of(pipeline),
             )
             approve >> build

@@ -119,9 +119,11 @@ SCHEMA_CHANGE = f"""
 ### Builds one table anew, once somebody has approved it
 1. **approve_change**: a mail tells the difference and the plan; approve or reject below *Required Actions*.
 2. **build_table**: the table is built in every sink beside the old one, filled from the source, caught up
-   from Kafka, exchanged in one step, and written again. The old one is kept (`cdc schema rollback`).
+   from Kafka, exchanged in one step, and written again. The old one is kept (`cdc schema rollback`). It fails
+   when the source has changed since: what was approved is not what would be built.
 
-By hand: `cdc schema apply TABLE`, or this DAG with *approved*.
+By hand: `cdc schema apply TABLE`, or this DAG with *approved*; without a *difference* it builds the table as
+it is.
 {_MORE}"""
 
 REPLAY = f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from urllib.parse import unquote
 from uuid import UUID
 
 EPILOG = """\
@@ -56,6 +57,13 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="build parked tables anew as the source has them now, exchange them, then end",
     )
     parser.add_argument(
+        "--approved",
+        type=unquote,
+        default="",
+        metavar="DIFFERENCE",
+        help="rebuild only if this differs at the source, percent-encoded (default: whatever differs)",
+    )
+    parser.add_argument(
         "--accept-loss", action="store_true", help="resume though Kafka has removed events of the table"
     )
     parser.add_argument(
@@ -91,6 +99,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"{' and '.join(chosen)} are different runs, and each ends by itself: choose one")
     if arguments.tables and not (arguments.replay_dead_letters or arguments.repair):
         parser.error("--tables needs --replay-dead-letters or --repair")
+    if arguments.approved and not arguments.rebuild:
+        parser.error("--approved needs --rebuild")
     if arguments.accept_loss and not arguments.resume:
         parser.error("--accept-loss needs --resume")
     return arguments

@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.replay_dead_letters:
                 return replay(prepared, tables)
             if arguments.rebuild:
-                return max(rebuild(prepared, t) for t in tables)
+                return max(rebuild(prepared, t, approved=arguments.approved) for t in tables)
             if arguments.repair:
                 return repair(prepared, arguments.repair, tables)
             if arguments.window:

@@ -23,6 +23,7 @@ from cdc.services.new_build import (
     broken_off,
     exchanged,
     refuse_older_driver,
+    refuse_unapproved,
     undo_broken_off,
     wait_for_batches,
 )
@@ -46,7 +47,11 @@ Tell = Callable[[str, int], Callable[[int], None]]
 
 
 def rebuild(
-    run: JobRun, table: TableSpec, captured: Captured = wait_captured, told: Tell | None = None
+    run: JobRun,
+    table: TableSpec,
+    captured: Captured = wait_captured,
+    told: Tell | None = None,
+    approved: str = "",
 ) -> int:
     """Build a parked table as the source has it now, and let it be written again.
 
@@ -62,11 +67,12 @@ def rebuild(
         table: as the pipeline file has it.
         captured: waits until what the source has logged is in Kafka, and whatever follows goes there too.
         told: how far it is.
+        approved: the difference that was approved; empty builds the table whatever has changed.
 
     Raises:
         ConfigurationError: the table is not parked in every sink, or was resumed meanwhile, or was never
             applied.
-        SchemaChangedError: it cannot be captured as it is now.
+        SchemaChangedError: it cannot be captured as it is now, or differs otherwise than was approved.
         UnavailableError: a component does not answer, or the stream's driver has an earlier pipeline file.
         ConflictError: the table is built anew by another run.
     """
@@ -79,16 +85,17 @@ def rebuild(
         if broken_off(run.pipeline, table, run.ops):
             with run.ops.exchanging(run.pipeline.name, table.name):
                 undo_broken_off(run.pipeline, table, run.connections, run.ops)
-        _rebuild(run, table, captured, told)
+        _rebuild(run, table, captured, told, approved)
     return 0
 
 
-def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | None) -> None:
+def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | None, approved: str) -> None:
     refuse_new_build(table.name, run.ops.runs_under_way(run.pipeline.name))
     refuse_older_driver(run.pipeline, table, run.ops)
     _wait_for_capture(run, table)
     source = run.connections.get(run.pipeline.source.connection)
     item = _judged(run, table, source)
+    refuse_unapproved(item, approved)
     if item.found is None or not all(change.rebuildable for change in item.verdict.changes):
         raise SchemaChangedError(f"{item.verdict.sentence}. {plan_of(item.verdict.changes, item.table)}")
     new = rebuilt(item.table, item.schema.built, item.found)

@@ -171,7 +171,8 @@ def test_an_added_column_arrives_and_a_renamed_one_waits_for_an_approval(
         assert {item.sink for item in ops.parked("ecommerce")} == set(SINKS)
         session.execute("UPDATE products SET made_in = 'there' WHERE id = 1")
     assert shown(connections, "origin") == in_both(("here",))
-    fine, log = airflow.run("cdc_schema_change", table=TABLE, difference="a renamed column", approved=True)
+    difference = "public.products.origin is named made_in now"
+    fine, log = airflow.run("cdc_schema_change", table=TABLE, difference=difference, approved=True)
     assert fine, log[-3000:]
     assert ops.parked("ecommerce") == []
     become_equal()

@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from cdc.clients.postgres import connect_postgres
-from cdc.errors import ConfigurationError, ConflictError, UnavailableError
+from cdc.errors import ConfigurationError, ConflictError, SchemaChangedError, UnavailableError
 from cdc.services import schema_changes, schema_memory
 from cdc.services.effective import effective_pipeline
 from cdc.services.new_build import wait_for_batches
@@ -533,6 +533,13 @@ class TestRebuild:
         table = shop.lab.pipeline.table(shop.name)
         park_table(shop.lab.pipeline, table, ["clickhouse", "warehouse"], "by hand", shop.lab.ops)
         return table
+
+    def test_a_table_that_is_no_longer_as_it_was_approved_is_not_built(self, shop):
+        lab, table = shop.lab, self.parked_by_hand(shop)
+        with pytest.raises(SchemaChangedError, match="approved: nothing; approved: a column is named"):
+            rebuild(lab.prepared("evolving"), table, captured=pytest.fail, approved="a column is named x now")
+        assert shop.parked().keys() == {"clickhouse", "warehouse"}
+        assert shop.rows("id") == [(1,)]
 
     def test_a_table_that_was_resumed_while_it_was_built_is_not_exchanged(self, shop):
         lab, table = shop.lab, self.parked_by_hand(shop)

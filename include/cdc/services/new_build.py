@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cdc.connections import Connections
-from cdc.errors import ConfigurationError, UnavailableError
+from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_change import Kind
 from cdc.ops import OpsStore, TableSchema
@@ -63,6 +63,21 @@ def refuse_older_driver(pipeline: Pipeline, table: TableSpec, ops: OpsStore) -> 
         raise UnavailableError(
             f"{stream.app_name} runs with an earlier pipeline file ({launch.application_id}): its DAG, or "
             f"`cdc stream start {stream.name}`, restarts it; then build {table.name} once more"
+        )
+
+
+def refuse_unapproved(item: Judged, approved: str) -> None:
+    """An approval is of one difference; empty is a build by hand, of whatever the source has. Pure.
+
+    Raises:
+        SchemaChangedError: the source differs otherwise now, or not at all.
+    """
+    if approved and item.verdict.sentence != approved:
+        raise SchemaChangedError(
+            f"{item.table.source}: the source is different now from what was approved: "
+            f"{item.verdict.sentence or 'nothing'}; approved: {approved}. Nothing was built: DAG cdc_schema "
+            f"asks about what differs now; `cdc schema apply {item.table.name}` builds it as it is, and "
+            f"`cdc table resume {item.table.name}` is enough when nothing differs"
         )
 
 

@@ -55,14 +55,23 @@ class RebuildTableOperator(SparkSubmitOperator):
     Args:
         pipeline: the pipeline's name; its file is read when the task runs.
         table: the table's name in the sinks.
+        difference: what was approved, and nothing else is built; empty builds whatever has changed.
     """
 
-    template_fields: Sequence[str] = (*SparkSubmitOperator.template_fields, "table")
+    template_fields: Sequence[str] = (*SparkSubmitOperator.template_fields, "table", "difference")
 
-    def __init__(self, *, pipeline: str, table: str, **kwargs: Any) -> None:
-        super().__init__(conn_id=SPARK, deploy_mode="cluster", yarn_track_via_rm_api=True, **kwargs)
+    def __init__(self, *, pipeline: str, table: str, difference: str = "", **kwargs: Any) -> None:
+        super().__init__(
+            conn_id=SPARK,
+            deploy_mode="cluster",
+            yarn_track_via_rm_api=True,
+            # A task that is cleared builds again; the provider would find the application that has ended.
+            durable=False,
+            **kwargs,
+        )
         self.pipeline = pipeline
         self.table = table
+        self.difference = difference
 
     def execute(self, context: Any) -> Any:
         """Build it; returns when the table is written again."""
@@ -76,7 +85,7 @@ class RebuildTableOperator(SparkSubmitOperator):
         with OpsStore(connections.get(pipeline.ops.connection)) as ops:
             refuse_unsent(pipeline, connections, ops, table)
         with tempfile.TemporaryDirectory(prefix="cdc-submit-") as folder:
-            arguments = rebuild_arguments(table.name)
+            arguments = rebuild_arguments(table.name, self.difference)
             stream = pipeline.stream(table.stream)
             describe(self, stream, Path(folder), extra_args=arguments, purpose=f"rebuild-{table.name}")
             with terminal_at_once():

@@ -14,7 +14,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from cdc.ddl import clickhouse
-from cdc.errors import ConfigurationError, ConflictError, UnavailableError
+from cdc.errors import ConfigurationError, ConflictError, SchemaChangedError, UnavailableError
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
@@ -25,6 +25,7 @@ from cdc.services.new_build import (
     before_new_build,
     exchanged,
     refuse_older_driver,
+    refuse_unapproved,
     undo_broken_off,
     wait_for_batches,
 )
@@ -347,6 +348,26 @@ def test_no_rollback_to_a_table_that_lacks_a_column_which_was_left_out(place: Pl
     gone_back(place)
     assert "age" not in [column.name for column in place.table.columns]
     assert place.both("SELECT id FROM VIEW.t") == [(1,)]
+
+
+def test_only_the_difference_that_was_approved_is_built(place: Place) -> None:
+    def refuse(approved: str) -> None:
+        (item,) = schema_changes.compared(place.pipeline, place.connections, place.ops)
+        refuse_unapproved(item, approved)
+
+    place.source("ALTER TABLE t RENAME COLUMN age TO years")
+    approved = "; ".join(place.settle().changes)
+    refuse(approved)
+    refuse("")
+    place.source("ALTER TABLE t ALTER COLUMN name TYPE varchar(9)")
+    now = r"public\.t\.name is .* now, .*; public\.t\.age is named years now"
+    with pytest.raises(
+        SchemaChangedError, match=f"approved: {now}; approved: public.t.age is named years now"
+    ):
+        refuse(approved)
+    place.source("ALTER TABLE t ALTER COLUMN name TYPE text; ALTER TABLE t RENAME COLUMN years TO age")
+    with pytest.raises(SchemaChangedError, match=r"approved: nothing; approved: public\.t\.age"):
+        refuse(approved)
 
 
 def queries(place: Place) -> list[str]:

@@ -13,7 +13,7 @@ from cdc.spec import load_pipeline
 from cdc_airflow.notifications.approval_mail import ApprovalMail
 from cdc_airflow.operators.ask_for_approval import AskForApprovalOperator
 from cdc_airflow.operators.compare_schema import approval_run
-from cdc_airflow.operators.rebuild_table import ApproveChangeOperator
+from cdc_airflow.operators.rebuild_table import ApproveChangeOperator, RebuildTableOperator
 
 SAMPLE = Path(__file__).parents[3] / "include" / "pipelines" / "ecommerce.yaml"
 SAID = "public.t.v is named title now"
@@ -57,3 +57,10 @@ def test_an_approval_that_came_with_the_run_is_no_question() -> None:
     assert ask(only="shop", approved="True").execute({}) is None
     with pytest.raises(AirflowSkipException, match="is about pipeline 'other'"):
         ask(only="other", approved="True").execute({})
+
+
+def test_a_build_is_of_the_difference_that_was_approved_and_a_cleared_one_builds_again() -> None:
+    build = RebuildTableOperator(task_id="t", pipeline="shop", table="{{ a }}", difference="{{ b }}")
+    build.render_template_fields({"a": "t", "b": SAID})
+    assert (build.table, build.difference) == ("t", SAID)
+    assert not build.durable
