@@ -12,6 +12,7 @@ from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.bounded_run import refuse_new_build
 from cdc.model.bounds import Bounds
+from cdc.model.generations import TopicIdentity
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
@@ -106,7 +107,8 @@ def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | Non
     topic, kafka = run.pipeline.topic(table), run.kafka
     checked_generations((topic,), kafka, run.ops)
     begins = kafka.end_offsets([topic], "read_uncommitted")[topic]
-    generation = _begin_generation(run, topic, begins)
+    identity = _identity(run, topic)
+    generation = run.ops.raise_generation(identity, begins)
     shadow = beside(new, datetime.now(UTC))
     kept, rows = str((item.schema.previous or {}).get("name", "")), 0
     for sink in run.sinks:
@@ -120,7 +122,7 @@ def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | Non
         fingerprint(item.declared),
         definition_of(new),
         generation,
-        before_new_build(item, shadow.name, parked),
+        before_new_build(item, shadow.name, parked, identity.topic_id),
     )
     build = NewBuild(new, shadow.name, schema, parked, begins)
     wait_for_batches(run.pipeline, table, parked_by, run.ops)
@@ -166,11 +168,11 @@ def _judged(run: JobRun, table: TableSpec, source: Connection) -> Judged:
     return judged[0]
 
 
-def _begin_generation(run: JobRun, topic: str, begins: dict[int, int]) -> int:
+def _identity(run: JobRun, topic: str) -> TopicIdentity:
     identity = run.kafka.topic_identity(topic)
     if identity is None:
         raise UnavailableError(f"topic {topic} is not in Kafka: run `cdc apply`")
-    return run.ops.raise_generation(identity, begins)
+    return identity
 
 
 def _build(

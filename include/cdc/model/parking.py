@@ -21,7 +21,8 @@ class ParkedTable:
         version: another one each time that this is written down, also with the same values.
         left_out_until: the connector leaves the table out until it has passed this position of the source's
             log; None when it captures it.
-        times_left_out: how often changes of the table were left out since it was parked.
+        times_left_out: how often changes of the table were left out since it was parked; a topic that was
+            made anew since counts too.
         parked_at: since when.
         exchanging: the new build with which it is exchanged; some sinks may have it and others not. None
             otherwise.

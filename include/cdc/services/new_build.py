@@ -118,8 +118,12 @@ def wait_for_batches(
             time.sleep(_PAUSE_S)
 
 
-def before_new_build(item: Judged, build: str, parked: Mapping[str, ParkedTable]) -> dict[str, Any]:
+def before_new_build(
+    item: Judged, build: str, parked: Mapping[str, ParkedTable], topic_id: str
+) -> dict[str, Any]:
     """What a rollback needs: the schema as it was, the table that it describes, and where parking began.
+
+    These are offsets of one topic, and say nothing of another one that has its name later.
 
     The table is said apart from the schema, whose definition counts with one pipeline file alone. A column
     that was left out until now is none of the old table's. Pure.
@@ -141,6 +145,7 @@ def before_new_build(item: Judged, build: str, parked: Mapping[str, ParkedTable]
         },
         "generation": item.schema.generation,
         "parked": {sink: dict(place.offsets) for sink, place in parked.items()},
+        "topic_id": topic_id,
         "incomplete": any(place.incomplete for place in parked.values()),
     }
 

@@ -86,7 +86,7 @@ def table_state(
 def _of_capture(parked: ParkedTable) -> str:
     if parked.left_out_until is not None:
         return ". It is left out of the capture until the connector has passed the change"
-    return ". Changes were left out of the capture: only a new build has them" if parked.incomplete else ""
+    return ". Its topic lacks changes: only a new build has them" if parked.incomplete else ""
 
 
 def park_table(

@@ -186,7 +186,8 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         for sink, offsets in before["parked"].items():
             begins = {int(partition): offset for partition, offset in offsets.items()}
             ops.park(pipeline.name, table.name, sink, why, begins)
-        if before.get("incomplete"):
+        topic = ops.topic_identity(pipeline.topic(table))
+        if before["incomplete"] or topic is None or topic.topic_id != before["topic_id"]:
             ops.mark_incomplete(pipeline.name, table.name)
         exchange(
             pipeline,

@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from cdc.ddl import clickhouse
 from cdc.errors import ConfigurationError, ConflictError, SchemaChangedError, UnavailableError
+from cdc.model.generations import TopicIdentity
 from cdc.model.parking import ParkedTable
 from cdc.model.schema_verdict import rebuilt
 from cdc.ops import TableSchema
@@ -63,7 +64,9 @@ def make_build(place: Place, change: str) -> NewBuild:
     for sink in place.pipeline.sinks:
         prepare(place.pipeline, new, shadow, sink, place.connections)
     places = parked(place)
-    previous = before_new_build(item, shadow.name, places)
+    topic = place.pipeline.topic(item.table)
+    place.ops.record_topic(topic, "first", 1)
+    previous = before_new_build(item, shadow.name, places, "first")
     schema = TableSchema("t", item.found.built(), fingerprint(item.declared), definition_of(new), 2, previous)
     return NewBuild(new, shadow.name, schema, places, PARKED_AT)
 
@@ -348,6 +351,20 @@ def test_no_rollback_to_a_table_that_lacks_a_column_which_was_left_out(place: Pl
     gone_back(place)
     assert "age" not in [column.name for column in place.table.columns]
     assert place.both("SELECT id FROM VIEW.t") == [(1,)]
+
+
+def test_a_rollback_over_a_topic_that_was_made_anew_is_resumed_by_nobody(
+    place: Place, build: NewBuild
+) -> None:
+    """Its events are not those that were written since the table was parked, whatever their offsets."""
+    take_over(place, build)
+    park_again(place)
+    anew = TopicIdentity(place.pipeline.topic(build.table), "second", 1)
+    place.ops.raise_generation(anew, {0: 0})
+    gone_back(place)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+    with pytest.raises(ConfigurationError, match=r"its topic was made anew.*`cdc resync t`"):
+        check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
 
 
 def test_only_the_difference_that_was_approved_is_built(place: Place) -> None:
