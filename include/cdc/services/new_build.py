@@ -189,13 +189,8 @@ def exchanged(
                     f"then `cdc schema apply {table.name}`. Nothing was exchanged"
                 )
 
-        try:
+        with undone_by_an_error(pipeline, table, connections, ops):
             exchange(pipeline, table, build.other, connections, begin)
-        except Exception:
-            # What does not succeed is done by whoever comes next.
-            with suppress(Exception):
-                undo_broken_off(pipeline, pipeline.table(table.name), connections, ops)
-            raise
         record_new_build(pipeline, table, build.schema, ops)
         places = {}
         for sink_name, place in begun.items():
@@ -207,6 +202,19 @@ def exchanged(
                 )
             places[sink_name] = moved
         yield places
+
+
+@contextmanager
+def undone_by_an_error(
+    pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore
+) -> Iterator[None]:
+    """Around an exchange; what cannot be undone now, as after a kill, is so by whoever comes next."""
+    try:
+        yield
+    except Exception:
+        with suppress(Exception):
+            undo_broken_off(pipeline, pipeline.table(table.name), connections, ops)
+        raise
 
 
 def undo_broken_off(

@@ -19,7 +19,7 @@ from cdc.ops import OpsStore
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
-from cdc.services.new_build import broken_off, undo_broken_off
+from cdc.services.new_build import broken_off, undo_broken_off, undone_by_an_error
 from cdc.services.parked_tables import park_table
 from cdc.services.schema_memory import judged_last, record_followed, record_parts
 from cdc.services.snapshot_signals import ask_for_rows
@@ -189,14 +189,15 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         topic = ops.topic_identity(pipeline.topic(table))
         if before["incomplete"] or topic is None or topic.topic_id != before["topic_id"]:
             ops.mark_incomplete(pipeline.name, table.name)
-        exchange(
-            pipeline,
-            effective_table(table, older),
-            before["name"],
-            connections,
-            lambda: ops.begin_exchange(pipeline.name, table.name, before["name"]),
-            back=True,
-        )
+        with undone_by_an_error(pipeline, table, connections, ops):
+            exchange(
+                pipeline,
+                effective_table(table, older),
+                before["name"],
+                connections,
+                lambda: ops.begin_exchange(pipeline.name, table.name, before["name"]),
+                back=True,
+            )
         ops.record_schema(pipeline.name, older)
         ops.end_exchange(pipeline.name, table.name)
     return str(before["name"])

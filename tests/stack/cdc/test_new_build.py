@@ -152,6 +152,21 @@ def test_what_clickhouse_breaks_off_is_undone(
     check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
 
 
+def test_a_rollback_that_clickhouse_breaks_off_is_undone(
+    place: Place, build: NewBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_over(place, build)
+    park_again(place)
+    real, statements = clickhouse.create_view, iter(["CREATE nonsense"])
+    monkeypatch.setattr(clickhouse, "create_view", lambda *given: next(statements, real(*given)))
+    with pytest.raises(DatabaseError, match="nonsense"):
+        gone_back(place)
+    assert place.both("SELECT years FROM VIEW.t") == []
+    check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+    gone_back(place)
+    assert place.both("SELECT age FROM VIEW.t") == [(5,)]
+
+
 class Killed(BaseException):
     """Of a process that is gone: nobody undoes anything."""
 
