@@ -90,9 +90,9 @@ class TestTablesThatThePipelineHasNoMore:
         for words in (("t", "0", "1", "--table", "gone"), ("--table", "gone", "--generation", "1")):
             with pytest.raises(ConfigurationError, match="received both"):
                 cdc("discard", *words, "--reason", "no use", "--yes")
-        for words in ((), ("t", "0")):
+        for place in ((), ("t", "0")):
             with pytest.raises(ConfigurationError, match="expected `<topic> <partition> <offset>`"):
-                cdc("discard", *words, "--reason", "no use", "--yes")
+                cdc("discard", *place, "--reason", "no use", "--yes")
 
     def test_a_replay_says_how_they_are_given_up(self, cdc: Callable[..., str]) -> None:
         said = cdc("replay", "--table", "gone", code=1)

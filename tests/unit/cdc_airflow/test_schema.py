@@ -60,7 +60,8 @@ def test_an_approval_that_came_with_the_run_is_no_question() -> None:
 
 
 def test_a_build_is_of_the_difference_that_was_approved_and_a_cleared_one_builds_again() -> None:
-    build = RebuildTableOperator(task_id="t", pipeline="shop", table="{{ a }}", difference="{{ b }}")
-    build.render_template_fields({"a": "t", "b": SAID})
+    asked = {"table": "{{ params.table }}", "difference": "{{ params.difference }}"}
+    build = RebuildTableOperator(task_id="t", pipeline="shop", **asked)
+    build.render_template_fields({"params": {"table": "t", "difference": SAID}})
     assert (build.table, build.difference) == ("t", SAID)
     assert not build.durable
