@@ -62,16 +62,9 @@ with DAG(
     params={
         "pipeline": Param(tags[0], enum=tags, title="Pipeline", description="Whose table it is."),
         "table": Param("", type="string", title="Table", description="Its name in the sinks."),
-        "difference": Param(
-            "",
-            type="string",
-            title="Difference",
-            description="What has changed; if given, nothing else is built.",
-        ),
+        "difference": Param("", type="string", title="Difference", description="Only this is built."),
         "plan": Param("", type="string", title="Plan", description="What an approval does."),
-        "approved": Param(
-            default=False, type="boolean", title="Approved", description="Go on without a question."
-        ),
+        "approved": Param(default=False, type="boolean", title="Approved", description="Do not ask."),
     },
 ):
     for pipeline in pipelines:

@@ -8,8 +8,8 @@ dated name tells which of the two it is, so an exchange that was broken off is e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -47,18 +47,12 @@ def prepare(
         sink: where.
         connections: how to get there.
     """
-    connection = connections.get(sink.connection)
     if isinstance(sink, ClickHouseSink):
-        with mapped_errors(connection):
-            client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
-            try:
-                columns = sink_columns(shadow)
-                comment = _comment(pipeline, table, shadow.name)
-                client.command(clickhouse.create_table(sink, shadow, columns, comment))
-            finally:
-                client.close()
+        with _clickhouse(sink, connections) as client:
+            comment = _comment(pipeline, table, shadow.name)
+            client.command(clickhouse.create_table(sink, shadow, sink_columns(shadow), comment))
         return
-    with connect_postgres(connection, application_name="cdc-schema") as session:
+    with connect_postgres(connections.get(sink.connection), application_name="cdc-schema") as session:
         for statement in warehouse.statements(pipeline, sink, shadow)[:-1]:
             session.execute(statement)
         _mark(session, pipeline, sink, table, shadow.name)
@@ -66,22 +60,17 @@ def prepare(
 
 def discard(table: TableSpec, keep: str, sink: SinkSpec, connections: Connections) -> tuple[str, ...]:
     """Drop every table that was built beside this one, but for the one to keep; returns their names."""
-    connection = connections.get(sink.connection)
     mine = re.compile(rf"{re.escape(_prefix(table))}\d{{{_DIGITS}}}")
     if isinstance(sink, ClickHouseSink):
-        with mapped_errors(connection):
-            client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
-            try:
-                found = client.query(
-                    "SELECT name FROM system.tables WHERE database = {d:String}", {"d": sink.raw_database}
-                ).result_rows
-                names = _builds([row[0] for row in found], mine, keep)
-                for name in names:
-                    client.command(f"DROP TABLE {quote_ch(sink.raw_database)}.{quote_ch(name)}")
-            finally:
-                client.close()
+        with _clickhouse(sink, connections) as client:
+            found = client.query(
+                "SELECT name FROM system.tables WHERE database = {d:String}", {"d": sink.raw_database}
+            ).result_rows
+            names = _builds([row[0] for row in found], mine, keep)
+            for name in names:
+                client.command(f"DROP TABLE {quote_ch(sink.raw_database)}.{quote_ch(name)}")
         return names
-    with connect_postgres(connection, application_name="cdc-schema") as session:
+    with connect_postgres(connections.get(sink.connection), application_name="cdc-schema") as session:
         rows = session.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s", (sink.raw_schema,)
         ).fetchall()
@@ -121,38 +110,50 @@ def exchange(
         ConfigurationError: the warehouse refuses, such as because a view of a reader's depends on the view;
             or somebody has dropped the table with the dated name.
     """
+    clickhouses = [sink for sink in pipeline.sinks if isinstance(sink, ClickHouseSink)]
     with ExitStack() as committed:
-        for sink in pipeline.sinks:
-            if isinstance(sink, WarehouseSink):
-                objects = WarehouseObjects(pipeline, sink, connections)
+        wanted = set()
+        for sink in clickhouses:
+            with _clickhouse(sink, connections) as client:
+                if _to_exchange(_clickhouse_comment(client, sink, build), sink, build, back=back):
+                    wanted.add(sink.name)
+        for other in pipeline.sinks:
+            if isinstance(other, WarehouseSink):
+                objects = WarehouseObjects(pipeline, other, connections)
                 session = committed.enter_context(objects.session())
-                if _to_exchange(_warehouse_comment(session, sink, build), sink, build, back=back):
-                    _exchange_warehouse(session, sink, table, build)
+                if _to_exchange(_warehouse_comment(session, other, build), other, build, back=back):
+                    _exchange_warehouse(session, other, table, build)
                     if back:
                         # `cdc apply` writes the comment of the table that has the name.
-                        _mark(session, pipeline, sink, table, build)
+                        _mark(session, pipeline, other, table, build)
                     objects.replace_view(session, table)
         begun()
-        for sink in pipeline.sinks:
-            if isinstance(sink, ClickHouseSink):
-                connection = connections.get(sink.connection)
-                with mapped_errors(connection):
-                    client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
-                    try:
-                        if _to_exchange(_clickhouse_comment(client, sink, build), sink, build, back=back):
-                            _exchange_clickhouse(client, sink, table, build)
-                        # A step of its own, which the exchange may have been broken off before.
-                        client.command(clickhouse.create_view(sink, table))
-                    finally:
-                        client.close()
+        for sink in clickhouses:
+            with _clickhouse(sink, connections) as client:
+                if sink.name in wanted:
+                    _exchange_clickhouse(client, sink, table, build)
+                # A step of its own, which the exchange may have been broken off before.
+                client.command(clickhouse.create_view(sink, table))
+
+
+@contextmanager
+def _clickhouse(sink: ClickHouseSink, connections: Connections) -> Iterator[Client]:
+    connection = connections.get(sink.connection)
+    with mapped_errors(connection):
+        client = connect_clickhouse(connection, send_receive_timeout_s=_TIMEOUT_S)
+        try:
+            yield client
+        finally:
+            client.close()
 
 
 def _to_exchange(comment: str | None, sink: SinkSpec, build: str, *, back: bool) -> bool:
     """Whether the table that has the dated name is the one that readers shall see."""
     if comment is None:
         raise ConfigurationError(
-            f"sink {sink.name} has no table {build}, with which the exchange was to be: somebody has dropped "
-            "it. `cdc resync` builds the table anew"
+            f"sink {sink.name} has no table {build}, which is to be exchanged: somebody has dropped it. "
+            "Nothing was exchanged. A new build (`cdc resync`) needs it only after an exchange that was "
+            "broken off; give the table another `name` in the pipeline file then, with which it begins anew"
         )
     return comment.endswith(_built_as(build)) is not back
 

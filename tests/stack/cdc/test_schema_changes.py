@@ -371,7 +371,8 @@ class TestExchange:
         new, shadow = self.built(place, datetime(2026, 1, 2, tzinfo=UTC))
         place.clickhouse(f"DROP TABLE RAW.{shadow.name}")
         with pytest.raises(ConfigurationError, match=f"clickhouse has no table {shadow.name}"):
-            exchange(place.pipeline, new, shadow.name, place.connections)
+            exchange(place.pipeline, new, shadow.name, place.connections, pytest.fail)
+        assert place.both("SELECT age FROM VIEW.t") == []
 
 
 def objects(place: Place, pipeline: Pipeline, sink: SinkSpec, blocked: Collection[str] = ()) -> Part:
