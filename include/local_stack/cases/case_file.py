@@ -39,7 +39,14 @@ class Outcome(StrEnum):
 
 
 EXPECTABLE = tuple(Outcome)[:4]
-_HEADERS = ("tables", "partitions", "expect", "mode", "reconcile")
+_HEADERS = {
+    "tables": re.compile(r".*\w\.\W?\w.*"),
+    "partitions": re.compile(r"\d+"),
+    "expect": re.compile("|".join(EXPECTABLE)),
+    "mode": re.compile("|".join(get_args(Mode))),
+    "reconcile": re.compile("yes|no"),
+}
+"""Each with what its value looks like: what has another one and another name is prose."""
 _HEADER = re.compile(r"--\s*(\w+)\s*([:=])(.*)")
 # How alike a header and a word are that was surely meant as it; prose begins with other words.
 _ALIKE = 0.8
@@ -51,9 +58,9 @@ _SECTION = re.compile(
 )
 # What was surely meant as a section; prose that begins with the same word is a comment.
 _NEARLY = re.compile(r"--\s*(?:setup|step)\s*(?:\[|session|[:–—-].*\bsession\s*=)", re.IGNORECASE)
-# Such a line too, unless the file's own sections say otherwise.
+# Such a line too, in a file without any step.
 _NUMBERED = re.compile(r"--\s*step\s*#?\d", re.IGNORECASE)
-_PLAIN = re.compile(r"--\s*(setup|step)\s*:?\s*(?:\[?\s*session\s*=\s*\w+\s*\]?)?", re.IGNORECASE)
+_PLAIN = re.compile(r"--\s*(setup|step)\s*:?", re.IGNORECASE)
 _LIST_ITEM = re.compile(r'(?:"(?:[^"]|"")*"|[^,"])+')
 
 
@@ -140,15 +147,21 @@ def parse_case(text: str, file: str) -> Case:
 
 
 def _starts(lines: list[str], file: str) -> list[int]:
-    """Where sections begin; beside those without number and title, what merely resembles one is a comment."""
+    """Where sections begin.
+
+    In a file with a plain `-- setup` or `-- step`, one with a number or a title is a comment like it.
+    """
     stripped = [line.strip() for line in lines]
     plain = {match[1].lower() for text in stripped if (match := _PLAIN.fullmatch(text))}
-    found = []
+    matches = {n: match for n, text in enumerate(stripped) if (match := _SECTION.fullmatch(text))}
+    found = [
+        number
+        for number, match in matches.items()
+        if match[1].lower() not in plain or match[2] or _PLAIN.fullmatch(stripped[number])
+    ]
+    stepless = not any(matches[number][1].lower() == "step" for number in found)
     for number, text in enumerate(stripped):
-        if match := _SECTION.fullmatch(text):
-            if match[1].lower() == "step" or "setup" not in plain or _PLAIN.fullmatch(text):
-                found.append(number)
-        elif _NEARLY.match(text) or (_NUMBERED.match(text) and "step" not in plain):
+        if number not in matches and (_NEARLY.match(text) or (stepless and _NUMBERED.match(text))):
             raise SpecError(
                 file,
                 number + 1,
@@ -185,7 +198,9 @@ def _header(lines: list[str], file: str) -> dict[str, tuple[int, str]]:
                 raise SpecError(file, number, name, f"is there already in line {found[name][0]}")
             if sign == ":" and name in _HEADERS:
                 found[name] = (number, value.strip())
-            elif meant := difflib.get_close_matches(name, _HEADERS, 1, _ALIKE):
+            elif (meant := difflib.get_close_matches(name, _HEADERS, 1, _ALIKE)) and _HEADERS[
+                meant[0]
+            ].fullmatch(value.strip()):
                 alike[meant[0]] = (number, word)
     for name, (number, word) in alike.items():
         if name not in found:

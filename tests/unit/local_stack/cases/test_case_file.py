@@ -101,13 +101,25 @@ def test_partitions_are_optional() -> None:
     assert parse_case(changed("-- partitions: 2\n", ""), "a.sql").partitions is None
 
 
-def test_a_numbered_line_is_prose_only_beside_plain_steps() -> None:
-    for line in ("-- step 1 moves the row", "-- step #1"):
-        case = parse_case(changed("-- a comment: step by step", line), "a.sql")
-        assert line in case.setup.text
-        assert len(case.steps) == 3
-        with pytest.raises(SpecError, match=f"a.sql:10: {line}: expected"):
-            parse_case(WHOLE[: WHOLE.index("-- step\n")] + f"{line}\nUPDATE t1 SET id = 2;\n", "a.sql")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-- step 1 moves the row",
+        "-- step #1",
+        "-- Step 1: insert a row",
+        "-- step - still the same transaction",
+    ],
+)
+def test_a_numbered_or_titled_line_is_prose_beside_plain_steps(line: str) -> None:
+    case = parse_case(changed("-- a comment: step by step", line), "a.sql")
+    assert line in case.setup.text
+    assert len(case.steps) == 3
+
+
+@pytest.mark.parametrize("line", ["-- step 1 moves the row", "-- step #1"])
+def test_a_numbered_line_is_refused_in_a_file_without_steps(line: str) -> None:
+    with pytest.raises(SpecError, match=f"a.sql:10: {line}: expected"):
+        parse_case(WHOLE[: WHOLE.index("-- step\n")] + f"{line}\nUPDATE t1 SET id = 2;\n", "a.sql")
 
 
 def test_a_plain_setup_makes_others_prose() -> None:
@@ -121,6 +133,7 @@ def test_a_header_that_is_there_makes_one_like_it_prose() -> None:
 
 def test_comments_before_the_setup_are_free() -> None:
     comments = "-- Note: two sessions\n-- Example: a shop\n-- author: me\n-- a table: t1\n-- more: later\n"
+    comments += "-- Partitioned: by month\n-- model: a shop\n-- expected: both equal\n-- table: t\n"
     assert parse_case(comments + WHOLE, "a.sql").partitions == 2
 
 
