@@ -173,8 +173,10 @@ def _discard_event(
         closed = ops.discard_dead_letters(waiting, reason)
     for letter in closed:
         out.print(f"discarded: {letter.table} → {letter.sink}", highlight=False, markup=False)
-    tables = ", ".join(sorted({letter.table for letter in closed}))
-    out.print(f"`cdc reconcile {tables}` shows whether a row differs for want of it", highlight=False)
+    tables = sorted({letter.table for letter in closed} & {table.name for table in target.pipeline.tables})
+    if tables:
+        said = f"`cdc reconcile {' '.join(tables)}` shows whether a row differs for want of it"
+        out.print(said, highlight=False)
 
 
 def _discard_table(target: Target, table: str, reason: str, yes: bool) -> None:

@@ -170,7 +170,7 @@ def _new_columns(
 def _differences(
     where: str, column: ColumnSpec, before: BuiltColumn, now: FoundColumn
 ) -> Iterator[SchemaChange]:
-    if not _alike(now.type, before.type) and not _alike(now.type, column.type):
+    if not alike(now.type, before.type) and not alike(now.type, column.type):
         why = f": it {now.refusal}" if now.refusal else ""
         said = f"{where} is {now.type} now, was {column.type}{why}"
         yield SchemaChange(Kind.RETYPED, said, column.name)
@@ -195,7 +195,8 @@ def _other_parts(before: BuiltColumn, now: FoundColumn) -> str:
     return "its type has other parts now" if any(not part.startswith(_LABEL) for part in added) else ""
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
+    """Two names of one type."""
     try:
         return parse_type(one) == parse_type(other)
     except DataError:

@@ -8,7 +8,7 @@ dated name tells which of the two it is, so an exchange that was broken off is e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
@@ -103,7 +103,7 @@ def exchange(
         build: the dated name under which the new one was built, and the replaced one is kept.
         connections: how to get to the sinks.
         begun: called when nothing has refused, before the first sink shows the other table.
-        back: the replaced table gets the name again.
+        back: the replaced table gets the name again; readers see what it has of the columns.
 
     Raises:
         UnavailableError: a sink does not answer.
@@ -126,14 +126,16 @@ def exchange(
                     if back:
                         # `cdc apply` writes the comment of the table that has the name.
                         _mark(session, pipeline, other, table, build)
-                    objects.replace_view(session, table)
+                    shown = _as_held(table, _warehouse_columns(session, other, table)) if back else table
+                    objects.replace_view(session, shown)
         begun()
         for sink in clickhouses:
             with _clickhouse(sink, connections) as client:
                 if sink.name in wanted:
                     _exchange_clickhouse(client, sink, table, build)
                 # A step of its own, which the exchange may have been broken off before.
-                client.command(clickhouse.create_view(sink, table))
+                shown = _as_held(table, _clickhouse_columns(client, sink, table)) if back else table
+                client.command(clickhouse.create_view(sink, shown))
 
 
 @contextmanager
@@ -156,6 +158,30 @@ def _to_exchange(comment: str | None, sink: SinkSpec, build: str, *, back: bool)
             "broken off; give the table another `name` in the pipeline file then, with which it begins anew"
         )
     return comment.endswith(_built_as(build)) is not back
+
+
+def _as_held(table: TableSpec, names: Collection[str]) -> TableSpec:
+    """The table less the columns that the replaced one lacks: the pipeline file may have them by now."""
+    columns = tuple(column for column in table.columns if column.name in names)
+    derived = tuple(column for column in table.derived if column.name in names)
+    return table.model_copy(update={"columns": columns, "derived": derived})
+
+
+def _clickhouse_columns(client: Client, sink: ClickHouseSink, table: TableSpec) -> set[str]:
+    rows = client.query(
+        "SELECT name FROM system.columns WHERE database = {d:String} AND table = {n:String}",
+        {"d": sink.raw_database, "n": table.name},
+    ).result_rows
+    return {str(row[0]) for row in rows}
+
+
+def _warehouse_columns(session: Any, sink: WarehouseSink, table: TableSpec) -> set[str]:
+    rows = session.execute(
+        "SELECT attname::text FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped "
+        "AND attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))",
+        (sink.raw_schema, table.name),
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def _clickhouse_comment(client: Client, sink: ClickHouseSink, name: str) -> str | None:

@@ -16,7 +16,8 @@ from typing import Any
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.parking import ParkedTable
-from cdc.model.schema_change import Kind
+from cdc.model.schema_change import Kind, alike
+from cdc.model.source_table import BuiltFrom
 from cdc.ops import OpsStore, TableSchema
 from cdc.services.effective import effective_table
 from cdc.services.exchange import exchange
@@ -72,7 +73,9 @@ def refuse_unapproved(item: Judged, approved: str) -> None:
     Raises:
         SchemaChangedError: the source differs otherwise now, or not at all.
     """
-    if approved and item.verdict.sentence != approved:
+    # A build that was exchanged, and whose table was not resumed then, is made again.
+    built = None if item.verdict.changes else (item.schema.previous or {}).get("difference")
+    if approved and approved not in (item.verdict.sentence, built):
         raise SchemaChangedError(
             f"{item.table.source}: the source is different now from what was approved: "
             f"{item.verdict.sentence or 'nothing'}; approved: {approved}. Nothing was built: DAG cdc_schema "
@@ -125,14 +128,14 @@ def before_new_build(
 
     These are offsets of one topic, and say nothing of another one that has its name later.
 
-    The table is said apart from the schema, whose definition counts with one pipeline file alone. A column
-    that was left out until now is none of the old table's. Pure.
+    The table is said apart from the schema, whose definition counts with one pipeline file alone. That may be
+    ahead of the old table: a column that is taken in only now is none of that one's, and what has another
+    type now had its own. Pure.
     """
-    changes = item.verdict.changes
-    taken_in = {c.column for c in changes if c.kind is Kind.TAKEN_IN} & {
-        c.name for c in item.table.live_columns
-    }
+    ahead = {c.column for c in item.verdict.changes if c.kind in (Kind.TAKEN_IN, Kind.ADDED)}
+    taken_in = ahead & {c.name for c in item.table.live_columns}
     table = definition_of(item.table)
+    columns = [_as_built(c, item.schema.built) for c in table["columns"] if c["name"] not in taken_in]
     return {
         "name": build,
         "built": asdict(item.schema.built),
@@ -140,14 +143,22 @@ def before_new_build(
         "definition": item.schema.definition,
         "table": {
             **table,
-            "columns": [column for column in table["columns"] if column["name"] not in taken_in],
+            "columns": columns,
             "exclude": [*table.get("exclude", ()), *sorted(taken_in)],
         },
+        "difference": item.verdict.sentence,
         "generation": item.schema.generation,
         "parked": {sink: dict(place.offsets) for sink, place in parked.items()},
         "topic_id": topic_id,
         "incomplete": any(place.incomplete for place in parked.values()),
     }
+
+
+def _as_built(column: dict[str, Any], built: BuiltFrom) -> dict[str, Any]:
+    known = built.columns.get(column["name"])
+    if known is None or alike(known.type, column["type"]):
+        return column
+    return {**column, "type": known.type}
 
 
 @contextmanager

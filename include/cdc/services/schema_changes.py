@@ -186,9 +186,6 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         for sink, offsets in before["parked"].items():
             begins = {int(partition): offset for partition, offset in offsets.items()}
             ops.park(pipeline.name, table.name, sink, why, begins)
-        topic = ops.topic_identity(pipeline.topic(table))
-        if before["incomplete"] or topic is None or topic.topic_id != before["topic_id"]:
-            ops.mark_incomplete(pipeline.name, table.name)
         with undone_by_an_error(pipeline, table, connections, ops):
             exchange(
                 pipeline,
@@ -198,6 +195,9 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
                 lambda: ops.begin_exchange(pipeline.name, table.name, before["name"]),
                 back=True,
             )
+        topic = ops.topic_identity(pipeline.topic(table))
+        if before["incomplete"] or topic is None or topic.topic_id != before["topic_id"]:
+            ops.mark_incomplete(pipeline.name, table.name)
         ops.record_schema(pipeline.name, older)
         ops.end_exchange(pipeline.name, table.name)
     return str(before["name"])

@@ -214,6 +214,30 @@ def test_a_build_after_one_that_was_broken_off_keeps_the_old_table(place: Place,
     assert undo_broken_off(place.pipeline, table, place.connections, place.ops) is None
 
 
+def edited(place: Place, *columns: dict[str, object]) -> Place:
+    """A person has brought the source's change into the pipeline file, and more."""
+    kept = [c for c in definition_of(place.pipeline.tables[0])["columns"] if c["name"] != "age"]
+    place.pipeline = place.declare(columns=[*kept, *columns])
+    return place
+
+
+YEARS: dict[str, object] = {"name": "years", "type": "integer"}
+
+
+def test_an_exchange_that_was_broken_off_is_undone_whatever_the_pipeline_file_says_by_now(
+    place: Place,
+) -> None:
+    """The old table lacks the column by its new name; its rows are shown without it until the next build."""
+    edited(place, YEARS)
+    build = make_build(place, "ALTER TABLE t RENAME COLUMN age TO years")
+    broken_off(place, build)
+    table = place.pipeline.tables[0]
+    assert undo_broken_off(place.pipeline, table, place.connections, place.ops) == build.other
+    assert place.both("SELECT age FROM RAW.t") == [(5,)]
+    assert place.both("SELECT id, name FROM VIEW.t") == [(1, "n")]
+    check_resumable(place.pipeline, table, place.ops)
+
+
 def gone_back(place: Place) -> str:
     return schema_changes.rollback(place.pipeline, place.pipeline.tables[0], place.connections, place.ops)
 
@@ -368,6 +392,27 @@ def test_no_rollback_to_a_table_that_lacks_a_column_which_was_left_out(place: Pl
     assert place.both("SELECT id FROM VIEW.t") == [(1,)]
 
 
+def test_no_rollback_to_a_table_that_lacks_a_column_or_has_it_with_another_type(place: Place) -> None:
+    """The file had both before the table was built: it is as it was then, and not as the old table is."""
+    edited(place, {"name": "age", "type": "bigint"}, {"name": "new", "type": "integer"})
+    change = "ALTER TABLE t ALTER COLUMN age TYPE bigint; ALTER TABLE t ADD COLUMN new integer"
+    take_over(place, make_build(place, change))
+    before = park_again(place)
+    with pytest.raises(ConfigurationError, match=r"another definition of t .*\(age, new"):
+        gone_back(place)
+    assert parked(place) == before
+
+
+def test_a_rollback_that_is_refused_leaves_the_newer_table_to_a_resume(place: Place, build: NewBuild) -> None:
+    take_over(place, build)
+    park_again(place)
+    place.ops.raise_generation(TopicIdentity(place.pipeline.topic(build.table), "second", 1), {0: 0})
+    place.warehouse("CREATE VIEW mine AS SELECT years FROM VIEW.t")
+    with pytest.raises(ConfigurationError, match="view mine depends on"):
+        gone_back(place)
+    check_resumable(place.pipeline, place.pipeline.tables[0], place.ops)
+
+
 def test_a_rollback_over_a_topic_that_was_made_anew_is_resumed_by_nobody(
     place: Place, build: NewBuild
 ) -> None:
@@ -400,6 +445,16 @@ def test_only_the_difference_that_was_approved_is_built(place: Place) -> None:
     place.source("ALTER TABLE t ALTER COLUMN name TYPE text; ALTER TABLE t RENAME COLUMN years TO age")
     with pytest.raises(SchemaChangedError, match=r"approved: nothing; approved: public\.t\.age"):
         refuse(approved)
+
+
+def test_an_approved_build_that_was_exchanged_may_be_made_again(place: Place, build: NewBuild) -> None:
+    """A task that failed to resume the table is tried again with the same approval."""
+    take_over(place, build)
+    (item,) = schema_changes.compared(place.pipeline, place.connections, place.ops)
+    assert item.verdict.sentence == ""
+    refuse_unapproved(item, "public.t.age is named years now")
+    with pytest.raises(SchemaChangedError, match="now from what was approved: nothing"):
+        refuse_unapproved(item, "public.t.age is of another type now")
 
 
 def queries(place: Place) -> list[str]:
