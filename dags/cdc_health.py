@@ -10,6 +10,7 @@ from cdc_airflow import dag_texts
 from cdc_airflow.dag_defaults import TASK_DEFAULTS, seconds
 from cdc_airflow.notifications.failure_mail import FailureMail
 from cdc_airflow.operators.deliver_again import DeliverAgainOperator
+from cdc_airflow.operators.read_pipeline_files import ReadPipelineFilesOperator
 from cdc_airflow.pipelines import cron_schedule, declared_pipelines
 from cdc_airflow.sensors.check import (
     CheckpointHealthSensor,
@@ -35,6 +36,9 @@ with DAG(
         "grace_s": seconds(45, "Grace time", "How long a breach may last: a restart is no incident."),
     },
 ) as dag:
+    ReadPipelineFilesOperator(
+        task_id="read_pipeline_files", on_failure_callback=FailureMail.of(pipelines[0], once=True)
+    )
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):
             told = FailureMail.of(pipeline, once=True)

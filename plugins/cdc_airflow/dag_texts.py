@@ -63,6 +63,7 @@ That is an incident: one message when it begins (what, since when, figures, what
 - **check_checkpoints_…**: the checkpoints' own offsets against Kafka's end offsets.
 - **check_watermarks**: how far what the tables are proven complete up to is behind.
 - **check_dead_letters**: what could not be written and waits.
+- **read_pipeline_files**: every pipeline file is valid; a pipeline whose file is not has no DAGs.
 - **deliver_again**: mails and webhooks that did not get there; incidents of streams and pipelines that
   are gone are over.
 {_MORE}"""

@@ -17,7 +17,7 @@ from airflow.sdk import (
 
 from cdc.errors import ConfigurationError, SpecError
 from cdc.settings import Settings
-from cdc.spec import Pipeline, load_pipeline, load_pipelines
+from cdc.spec import Pipeline, load_pipeline, read_pipelines
 
 ENSURE_SCHEDULE = "*/10 * * * *"
 """How often each stream's DAG looks whether its driver lives, beside being told by `cdc_connectors`."""
@@ -31,26 +31,23 @@ Schedule = CronTriggerTimetable | MultipleCronTriggerTimetable | None
 
 
 def declared_pipelines() -> tuple[Pipeline, ...]:
-    """Every pipeline of this process' folder and environment.
+    """Every pipeline of this process' folder and environment whose file is valid, for DAG files.
+
+    What is wrong with another one stops nobody else's DAGs: `cdc_health` tells it.
 
     Raises:
-        SpecError: a file is invalid; Airflow shows the message (file, line, field) as the DAG's import error.
+        SpecError: no file is valid; Airflow shows the message (file, line, field) as the DAG's import error.
     """
-    settings = Settings()
-    return load_pipelines(settings.cdc_pipelines_dir, settings.cdc_env)
+    found, broken = readable_pipelines()
+    if not found:
+        raise broken[0]
+    return found
 
 
 def readable_pipelines() -> tuple[tuple[Pipeline, ...], tuple[SpecError, ...]]:
     """Every pipeline whose file is valid, and what is wrong with the others."""
     settings = Settings()
-    found: list[Pipeline] = []
-    broken: list[SpecError] = []
-    for file in sorted(settings.cdc_pipelines_dir.glob("*.yaml")):
-        try:
-            found.append(load_pipeline(file, settings.cdc_env))
-        except SpecError as error:
-            broken.append(error)
-    return tuple(found), tuple(broken)
+    return read_pipelines(settings.cdc_pipelines_dir, settings.cdc_env)
 
 
 def find_pipeline(name: str) -> tuple[Pipeline, Path]:

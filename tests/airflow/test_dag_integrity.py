@@ -19,7 +19,9 @@ from airflow.models.dagbag import DagBag
 from airflow.sdk import DAG, Asset, timezone
 from airflow.serialization.serialized_objects import DagSerialization
 
+from cdc.errors import SpecError
 from cdc_airflow.checks import Check, health_checks
+from cdc_airflow.operators.read_pipeline_files import ReadPipelineFilesOperator
 from cdc_airflow.pipelines import declared_pipelines
 from cdc_airflow.sensors.check import HealthSensor
 
@@ -224,6 +226,21 @@ def test_a_broken_pipeline_file_is_named_in_the_import_error(
     (error,) = bag.import_errors.values()
     assert "shop.yaml:" in error
     assert "kafka.partitions" in error
+
+
+@pytest.mark.parametrize("name", ["cdc_health", "cdc_connectors", "cdc_streams", "cdc_reconciliation"])
+def test_a_broken_file_takes_no_other_pipeline_s_dags_along(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = (REPO / "include" / "pipelines" / "ecommerce.yaml").read_text()
+    (tmp_path / "a.yaml").write_text(sample.replace("partitions: 3", "partitions: none"))
+    (tmp_path / "b.yaml").write_text(sample)
+    monkeypatch.setenv("CDC_PIPELINES_DIR", str(tmp_path))
+    bag = DagBag(dag_folder=str(REPO / "dags" / f"{name}.py"))
+    assert bag.import_errors == {}
+    assert all("ecommerce" in dag.tags for dag in bag.dags.values())
+    with pytest.raises(SpecError, match=r"a\.yaml:\d+: kafka\.partitions.* its pipeline has no DAGs"):
+        ReadPipelineFilesOperator(task_id="t").execute({})
 
 
 @pytest.mark.parametrize("name", ["cdc_backfill", "cdc_resync", "cdc_connectors", "cdc_streams"])

@@ -20,6 +20,7 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.left_out import leave_out, take_back
 from cdc.services.partition_watch import PartitionWatch
 from cdc.services.reach import yarn_of
+from cdc.services.returned import forget_returned, refuse_renamed
 from cdc.services.schema_changes import compared, settle, waiting
 from cdc.services.schema_memory import record_built, record_left_out
 from cdc.services.source_objects import SourceObjects
@@ -40,6 +41,7 @@ def plan(pipeline: Pipeline, connections: Connections) -> Plan:
         GenerationError: a topic is not the one that was recorded.
     """
     with _ops(pipeline, connections) as ops:
+        refuse_renamed(pipeline, connections, ops)
         judged = compared(pipeline, connections, ops)
         parts = _parts(_followed(pipeline, judged, ops), judged, connections, ops)
         changes = [
@@ -67,6 +69,7 @@ def apply(
         on_step(step)
 
     with _ops(pipeline, connections) as ops:
+        refuse_renamed(pipeline, connections, ops)
         judged = compared(pipeline, connections, ops)
         # Every part is asked first, so that what is down is known before anything is changed.
         for part in _parts(_followed(pipeline, judged, ops), judged, connections, ops):
@@ -83,6 +86,17 @@ def apply(
         # Anew: a stream may have followed a change meanwhile, whose column the views of before would lack.
         judged = compared(pipeline, connections, ops)
         record_left_out(pipeline, judged, ops)
+        for name in forget_returned(pipeline, waiting(judged), connections, ops):
+            say(
+                str(
+                    Change(
+                        "snapshot",
+                        name,
+                        "read its rows again, since it was not captured for a while; what was deleted then, "
+                        f"`cdc reconcile {name} --repair` removes",
+                    )
+                )
+            )
         for part in _parts(effective_pipeline(pipeline, ops), judged, connections, ops):
             part.run(say)
         now = datetime.now(UTC)

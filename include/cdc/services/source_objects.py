@@ -68,6 +68,7 @@ class SourceObjects:
                     for name in (self._signal, self._heartbeat)
                     if not _exists(connection, name)
                 ),
+                *self._missing_row(connection),
                 *self._publication_changes(connection),
                 *self._missing_grants(connection),
             ]
@@ -133,6 +134,15 @@ class SourceObjects:
     def _now_published(self, connection: psycopg.Connection[Any]) -> set[tuple[str, str]]:
         statement = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
         return set(connection.execute(statement, (self._source.publication,)).fetchall())
+
+    def _missing_row(self, connection: psycopg.Connection[Any]) -> list[Change]:
+        """The heartbeat is an UPDATE, which moves nothing in an empty table."""
+        if not _exists(connection, self._heartbeat):
+            return []
+        row = SQL("SELECT FROM {} WHERE id = 1").format(Identifier(*self._heartbeat))
+        if connection.execute(row).fetchone() is not None:
+            return []
+        return [Change("source", f"table {'.'.join(self._heartbeat)}", "add its row")]
 
     def _publication_changes(self, connection: psycopg.Connection[Any]) -> list[Change]:
         name = self._source.publication

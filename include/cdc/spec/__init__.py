@@ -1,6 +1,6 @@
 """A pipeline: what a user declares in one YAML file."""
 
-from cdc.spec.loader import load_pipeline, load_pipelines
+from cdc.spec.loader import load_pipeline, load_pipelines, read_pipelines
 from cdc.spec.pipeline import Pipeline, StreamSpec
 from cdc.spec.sections import (
     AlertsSpec,
@@ -28,4 +28,5 @@ __all__ = [
     "WarehouseSink",
     "load_pipeline",
     "load_pipelines",
+    "read_pipelines",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,62 @@ from cdc.errors import SpecError
 from cdc.spec.pipeline import Pipeline
 
 Location = tuple[str | int, ...]
+Claim = tuple[str, ...]
 
 
 def load_pipelines(folder: Path, env: str = "dev") -> tuple[Pipeline, ...]:
     """Load every `*.yaml` of `folder`, in the order of their names.
 
     Raises:
-        SpecError: a file is invalid, there is none, or two have the same name.
+        SpecError: a file is invalid, there is none, or two claim the same thing.
+    """
+    pipelines, broken = read_pipelines(folder, env)
+    if broken:
+        raise broken[0]
+    return pipelines
+
+
+def read_pipelines(folder: Path, env: str = "dev") -> tuple[tuple[Pipeline, ...], tuple[SpecError, ...]]:
+    """The pipelines of `folder` whose files are valid, and what is wrong with the others.
+
+    Of two files that claim the same thing (a name, connector, slot, a table in a sink, …) the first counts.
     """
     files = sorted(folder.glob("*.yaml"))
+    found: list[Pipeline] = []
+    broken: list[SpecError] = []
     if not files:
-        raise SpecError(str(folder), 0, "-", "holds no *.yaml file; expected one for each pipeline")
-    pipelines = tuple(load_pipeline(file, env) for file in files)
-    seen: dict[str, Path] = {}
-    for file, pipeline in zip(files, pipelines, strict=True):
-        if pipeline.name in seen:
-            raise SpecError(
-                str(file), 1, "name", f"{pipeline.name!r} is the name of {seen[pipeline.name]} already"
-            )
-        seen[pipeline.name] = file
-    return pipelines
+        broken.append(SpecError(str(folder), 0, "-", "holds no *.yaml file; expected one for each pipeline"))
+    claimed: dict[Claim, Path] = {}
+    for file in files:
+        try:
+            pipeline = load_pipeline(file, env)
+        except SpecError as error:
+            broken.append(error)
+            continue
+        claims = list(_claims(pipeline))
+        twice = next((claim for claim in claims if claim in claimed), None)
+        if twice is not None:
+            field, *what = twice
+            said = f"{'.'.join(map(str, what[-2:]))!r} is that of {claimed[twice]} already"
+            broken.append(SpecError(str(file), 1, str(field), f"{said}, and each would undo the other's"))
+            continue
+        claimed |= dict.fromkeys(claims, file)
+        found.append(pipeline)
+    return tuple(found), tuple(broken)
+
+
+def _claims(pipeline: Pipeline) -> Iterator[Claim]:
+    """What no two pipelines may share: the field, where it is, and its name there."""
+    source = pipeline.source
+    yield "name", pipeline.name
+    yield "source.connector", pipeline.connect.connection, source.connector
+    yield "source.topic_prefix", pipeline.kafka.connection, source.topic_prefix
+    yield "source.slot", source.connection, source.slot
+    yield "source.publication", source.connection, source.publication
+    for sink in pipeline.sinks:
+        for table in pipeline.tables:
+            yield "tables", sink.connection, *sink.raw_table(table.name.lower())
+            yield "tables", sink.connection, *sink.view(table.name.lower())
 
 
 def load_pipeline(path: Path | str, env: str = "dev") -> Pipeline:

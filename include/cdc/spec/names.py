@@ -47,8 +47,12 @@ def matching(schema: str, table: str, patterns: Iterable[str]) -> str | None:
 
 
 def topic_name(prefix: str, schema: str, table: str) -> str:
-    """The topic that Debezium writes to: what Kafka does not allow in a topic's name becomes `_`."""
-    return re.sub(r"[^a-zA-Z0-9._-]", "_", f"{prefix}.{schema}.{table}")
+    """The topic that Debezium writes to: each UTF-16 unit that no topic's name may have becomes `_`."""
+    return re.sub(
+        r"[^a-zA-Z0-9._-]",
+        lambda found: "_" * (len(found[0].encode("utf-16-le")) // 2),
+        f"{prefix}.{schema}.{table}",
+    )
 
 
 def default_sink_name(schema: str, table: str) -> str:

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cdc_airflow.hooks.cdc import YARN, CdcHook
-from cdc_airflow.pipelines import ALL, declared_pipelines
+from cdc_airflow.pipelines import ALL, readable_pipelines
 
 
 class EndOrphansOperator(BaseOperator):
@@ -38,7 +38,10 @@ class EndOrphansOperator(BaseOperator):
         from cdc.services.orphans import orphans_of
         from cdc.services.reach import yarn_of
 
-        pipelines = declared_pipelines()
+        pipelines, broken = readable_pipelines()
+        if broken:
+            # Whatever a file that cannot be read declares would be taken for an orphan.
+            raise broken[0]
         connections = CdcHook().connections([YARN, *{pipeline.ops.connection for pipeline in pipelines}])
         with orphans_of(pipelines, connections, yarn_of(connections)) as orphans:
             found = orphans.find()

@@ -467,6 +467,43 @@ def test_95_a_transaction_that_keeps_the_table_is_waited_for_and_then_named(
     wait_for(lambda: added_up(stack) == there(stack))
 
 
+def test_96_rows_of_a_table_that_was_away_are_read_again_by_whichever_name(
+    stack: Any, pipeline: Pipeline
+) -> None:
+    def declared(name: str) -> Pipeline:
+        columns = [{"name": "id", "type": "integer", "nullable": False}, {"name": "v", "type": "text"}]
+        entry = {"source": "public.away", "name": name, "stream": pipeline.tables[0].stream, "key": ["id"]}
+        table = TableSpec.model_validate({**entry, "columns": columns})
+        return pipeline.model_copy(update={"tables": (*pipeline.tables, table)})
+
+    def sent() -> list[tuple[str, Any]]:
+        return [(e["op"], e["after"]["v"]) for e in events(stack, "dbserver1.public.away")]
+
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source:
+        source.execute("CREATE TABLE away (id int PRIMARY KEY, v text); INSERT INTO away VALUES (1, 'one')")
+        apply(declared("away"), stack.connections)
+        wait_for(lambda: sent() == [("r", "one")])
+        with pytest.raises(ConfigurationError, match="is captured as away in the sinks"):
+            apply(declared("afar"), stack.connections)
+        apply(pipeline, stack.connections)
+        source.execute("UPDATE away SET v = 'two'")
+        said = apply(declared("away"), stack.connections).steps
+        assert any("cdc reconcile away --repair" in step for step in said)
+        wait_for(lambda: sent() == [("r", "one"), ("r", "two")])
+        assert not apply(declared("away"), stack.connections).changed
+        apply(pipeline, stack.connections)
+        apply(declared("afar"), stack.connections)
+        wait_for(lambda: sent() == [("r", "one"), ("r", "two"), ("r", "two")])
+
+
+def test_97_a_heartbeat_without_its_row_gets_one(stack: Any, pipeline: Pipeline) -> None:
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source:
+        apply(pipeline, stack.connections)
+        source.execute("TRUNCATE cdc.heartbeat")
+        assert apply(pipeline, stack.connections).steps == ("source    table cdc.heartbeat: add its row",)
+        wait_for(lambda: source.execute("SELECT lsn FROM cdc.heartbeat").fetchone() not in (None, (None,)))
+
+
 def test_a_topic_of_several_partitions_is_refused_for_a_changelog(stack: Any, pipeline: Pipeline) -> None:
     kafka = KafkaClient(stack.connections.get("cdc_kafka").bootstrap_servers())
     kafka.create_topic("dbserver1.public.clicks", 3, 3_600_000)

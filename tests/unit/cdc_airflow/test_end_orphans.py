@@ -41,7 +41,7 @@ def orphans(monkeypatch: pytest.MonkeyPatch) -> Recorder:
         yield recorder
 
     monkeypatch.setattr("cdc.services.orphans.orphans_of", opened)
-    monkeypatch.setattr("cdc_airflow.operators.end_orphans.declared_pipelines", list)
+    monkeypatch.setattr("cdc_airflow.operators.end_orphans.readable_pipelines", lambda: ((), ()))
     monkeypatch.setattr(CdcHook, "connections", lambda *_: known)
     return recorder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdc.errors import SpecError
-from cdc.spec import load_pipeline, load_pipelines
+from cdc.spec import load_pipeline, load_pipelines, read_pipelines
 
 SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
 Write = Callable[[str, str], Path]
@@ -114,11 +114,29 @@ def test_a_missing_file_and_an_empty_folder(tmp_path: Path) -> None:
         load_pipelines(tmp_path)
 
 
-def test_two_files_must_not_share_a_name(tmp_path: Path) -> None:
-    for name in ("a.yaml", "b.yaml"):
-        (tmp_path / name).write_text(SAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    with pytest.raises(SpecError, match=r"'ecommerce' is the name of .*a\.yaml already"):
-        load_pipelines(tmp_path)
+def test_two_files_must_not_claim_the_same(tmp_path: Path) -> None:
+    """One thing after the other is given a name of its own in the second file."""
+    text = SAMPLE.read_text(encoding="utf-8")
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    for field, what, old, new in (
+        ("name", "ecommerce", "name: ecommerce", "name: b"),
+        ("source.connector", "cdc_connect.ecommerce", "connector: ecommerce", "connector: b"),
+        ("source.topic_prefix", "cdc_kafka.dbserver1", "topic_prefix: dbserver1", "topic_prefix: b"),
+        ("source.slot", "cdc_source.cdc_ecommerce", "slot: cdc_ecommerce", "slot: b"),
+        ("source.publication", "cdc_source.cdc_ecommerce", "publication: cdc_ecommerce", "publication: b"),
+        ("tables", "cdc_raw.customers", "raw_database: cdc_raw", "raw_database: b"),
+        ("tables", "analytics.customers", "view_database: analytics", "view_database: b"),
+        ("tables", "cdc_raw.customers", "raw_schema: cdc_raw", "raw_schema: b"),
+        ("tables", "public.customers", "view_schema: public", "view_schema: b"),
+    ):
+        (tmp_path / "b.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(SpecError, match=rf"b\.yaml:1: {field}: '{what}' is that of .*a\.yaml already"):
+            load_pipelines(tmp_path)
+        assert [pipeline.name for pipeline in read_pipelines(tmp_path)[0]] == ["ecommerce"]
+        assert old in text
+        text = text.replace(old, new, 1)
+    (tmp_path / "b.yaml").write_text(text, encoding="utf-8")
+    assert [pipeline.name for pipeline in load_pipelines(tmp_path)] == ["ecommerce", "b"]
 
 
 def test_overlays_merge_key_by_key() -> None:

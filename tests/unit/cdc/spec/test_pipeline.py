@@ -30,6 +30,10 @@ def test_derived_names_fit_where_they_go(schema: str, table: str) -> None:
     )
 
 
+def test_a_topic_has_one_underscore_for_each_utf16_unit_as_debezium_writes_it() -> None:
+    assert topic_name("p", "public", "𠮷野") == "p.public.___"
+
+
 @pytest.mark.parametrize("text", ["orders", "a.b.c", "", "a.", '"x.y'])
 def test_what_is_not_two_names_is_refused(text: str) -> None:
     with pytest.raises(DataError, match=r"is not schema\.table"):
