@@ -13,6 +13,7 @@ from cdc.cli.context import Target, errors, find_target, out
 from cdc.cli.options import EnvOption, PipelineOption
 from cdc.services import parked_tables as service
 from cdc.services.changelog_snapshot import ChangelogSnapshot
+from cdc.services.effective import effective_pipeline
 from cdc.services.reach import kafka_of
 
 app = typer.Typer(no_args_is_help=True, help="Park and resume tables.")
@@ -99,8 +100,10 @@ def snapshot(
     The table is locked against writers for a moment. Its stream and the other tables go on.
     """
     target = find_target(pipeline, env)
-    spec = target.pipeline.table(table)
-    rows = ChangelogSnapshot(target.pipeline, target.connections, spec).take_again()
+    with target.ops() as ops:
+        effective = effective_pipeline(target.pipeline, ops)
+    spec = effective.table(table)
+    rows = ChangelogSnapshot(effective, target.connections, spec).take_again()
     out.print(f"[green]read[/] {rows:,} rows of {spec.source} anew", highlight=False)
 
 

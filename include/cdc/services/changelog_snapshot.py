@@ -21,6 +21,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.snapshot_events import SnapshotPoint, begin_event, row_event
+from cdc.services.undeclared import refuse_undeclared
 from cdc.spec import Pipeline, TableSpec
 from cdc.types.text import SESSION_SETTINGS
 
@@ -68,6 +69,7 @@ class ChangelogSnapshot:
             UnavailableError: a transaction keeps the table's lock, or a server does not answer; nothing was
                 written, and it can be taken again.
             ConfigurationError: the owner's connection may not do this.
+            SchemaChangedError: the table has a column that is not known yet; nothing was written.
         """
         topic = self._pipeline.topic(self._table)
         with ExitStack() as stack:
@@ -109,13 +111,14 @@ class ChangelogSnapshot:
             # Rows that a policy would hide are an error and not left out.
             for name, value in {**SESSION_SETTINGS, "row_security": "off"}.items():
                 reader.execute("SELECT set_config(%s, %s, true)", (name, value))
+            refuse_undeclared(reader.cursor(), self._table)
             row = reader.execute(_POINT).fetchone()
             if row is None:
                 raise UnavailableError("the source said no log position")
         return SnapshotPoint(self._table.schema_name, self._table.table_name, *row)
 
     def _events(self, reader: psycopg.Connection[Any], point: SnapshotPoint) -> Iterator[bytes]:
-        names = [column.name for column in self._table.columns]
+        names = [column.name for column in self._table.live_columns]
         query = SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(
             SQL(", ").join(map(Identifier, names)), self._relation
         )

@@ -16,6 +16,7 @@ from cdc.model.horizon import horizons
 from cdc.model.version import pack
 from cdc.ops import OpsStore
 from cdc.ops.maintenance import KAFKA, OPS_STORE
+from cdc.services.effective import effective_pipeline
 from cdc.services.reach import kafka_of
 from cdc.services.upkeep_clickhouse import keep_up_clickhouse
 from cdc.services.upkeep_report import (
@@ -59,12 +60,14 @@ def keep_up(
     Raises:
         UnavailableError: a component does not answer.
     """
-    chosen = [pipeline.table(name) for name in tables] if tables else list(pipeline.tables)
     wanted = [pipeline.sink(name) for name in sinks] if sinks else list(pipeline.sinks)
     found: list[TableUpkeep] = []
     began = datetime.now(UTC)
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
         ops.ensure_schema()
+        # With the keys that the sinks' tables have, whatever the file says by now.
+        in_effect = effective_pipeline(pipeline, ops)
+        chosen = [in_effect.table(name) for name in tables] if tables else list(in_effect.tables)
 
         def record(step: TableUpkeep) -> None:
             nonlocal began

@@ -17,6 +17,7 @@ from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.columns import Steps
 from cdc.ops import OpsStore
+from cdc.services.undeclared import refuse_undeclared
 from cdc.services.visible import wait_visible
 from cdc.spec import TableSpec
 from cdc_spark.readers.generations import checked_generations
@@ -82,6 +83,7 @@ class TableLookups:
         columns = self.table.live_columns
         with self._at_source() as cursor:
             raw = list(rows_by_key(cursor, self._relation, [column.name for column in columns], keys))
+            refuse_undeclared(cursor, self.table)
             cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
             position = cursor.fetchone()
         values = [source_values(self.table, row) for row in raw]

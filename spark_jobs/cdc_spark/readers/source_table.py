@@ -14,6 +14,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection
 from cdc.errors import DataError
 from cdc.model.version import filled
+from cdc.services.undeclared import refuse_undeclared
 from cdc.services.visible import wait_visible
 from cdc.types.text import SESSION_SETTINGS
 from cdc_spark.readers.lookups import source_failure, source_values
@@ -76,6 +77,7 @@ class WholeTable:
                 session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 # The lock comes before the snapshot of the transaction.
                 session.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))
+                refuse_undeclared(session.cursor(), table)
                 for name, value in SESSION_SETTINGS.items():
                     session.execute("SELECT set_config(%s, %s, true)", (name, value))
                 row = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()

@@ -37,7 +37,7 @@ class ChangelogParser(KafkaParser):
     ) -> None:
         super().__init__(table, parked, begins)
         self._void_below = void_below
-        self._types = tuple(column.pg_type for column in table.columns)
+        self._types = {column.name: column.pg_type for column in table.columns}
 
     def _read(
         self, out: Envelopes, key: bytes | None, value: bytes, partition: int, offset: int, *, whole: bool
@@ -64,20 +64,24 @@ class ChangelogParser(KafkaParser):
         if op == Operation.TRUNCATE:
             yield Operation.SNAPSHOT if ours else Operation.EMPTIED, (None,) * len(self._names)
         elif ours:
-            texts = self._row("after", envelope.get("after"))
-            yield (
-                op,
-                tuple(
-                    debezium_value(None if text is None else text.encode(), pg)
-                    for text, pg in zip(texts, self._types, strict=True)
-                ),
-            )
+            yield op, self._row("after", self._read_texts(envelope.get("after")))
         else:
             if op in (Operation.UPDATE, Operation.DELETE):
                 gone = Operation.BEFORE if op == Operation.UPDATE else Operation.DELETE
                 yield gone, self._whole("before", envelope, may_lack=may_lack)
             if op != Operation.DELETE:
                 yield op, self._whole("after", envelope, may_lack=may_lack)
+
+    def _read_texts(self, row: Any) -> Any:
+        """A row of our own snapshot, whose values are PostgreSQL's texts; it may be older than a column."""
+        if type(row) is not dict:
+            return row
+        return {
+            name: debezium_value(None if text is None else text.encode(), self._types[name])
+            if name in self._types
+            else text
+            for name, text in row.items()
+        }
 
     def _whole(self, name: str, envelope: Mapping[str, Any], *, may_lack: bool) -> tuple[Any, ...]:
         row = envelope.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
@@ -102,6 +103,21 @@ def test_a_snapshot_begins_with_a_floor_and_has_values_in_postgresql_s_text(run)
         700,
     )
     assert (floor["_op"], floor["_lsn"]) == ("t", 700)
+
+
+def test_a_snapshot_from_before_a_column_was_added_has_its_default(run, context, table):
+    added = [
+        {"name": "n", "type": "integer", "added": True, "default": "7"},
+        {"name": "day", "type": "date", "added": True, "default": "2026-01-02"},
+        {"name": "raw", "type": "bytea", "added": True},
+    ]
+    wider = TableSpec.model_validate(
+        {"source": "public.things", "mode": "changelog", "columns": [*COLUMNS, *added]}
+    )
+    texts = {"id": "1", "name": "a", "price": "1.50", "labels": "{}"}
+    point = SnapshotPoint("public", "things", 700, 1_700_000_000_123_456)
+    row, _ = run((None, json.dumps(row_event(point, texts)).encode(), 0, 6), table=wider)
+    assert (row["_op"], row["n"], row["day"], row["raw"]) == ("r", 7, date(2026, 1, 2), None)
 
 
 def test_debezium_s_own_snapshot_is_passed_over(run, change):
