@@ -37,12 +37,14 @@ class Kind(StrEnum):
     RECREATED = "recreated"
     """The table was dropped, and another one has its name."""
     GONE = "gone"
+    MISLEADING = "misleading"
+    """Its replica identity lets events name false rows."""
 
 
 _LABEL = "label "
 _ADDITIVE = frozenset({Kind.ADDED, Kind.DROPPED, Kind.NULLABLE})
 _NEVER_IGNORED = frozenset(
-    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE}
+    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE, Kind.MISLEADING}
 )
 _REBUILDABLE = frozenset(
     {Kind.RENAMED, Kind.RETYPED, Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.RECREATED, *_ADDITIVE}
@@ -99,7 +101,9 @@ def changes_of(
         other = f", and the old one is named {moved_to}" if moved_to else ""
         said = f"{table.source} was dropped and created again{other}"
         return (SchemaChange(Kind.RECREATED, said), *_key_change(table, built, found))
-    return (*_key_change(table, built, found), *_column_changes(table, built, found))
+    misleading = found.misleading.get(table.mode)
+    identity = [SchemaChange(Kind.MISLEADING, f"{table.source} {misleading}")] if misleading else []
+    return (*identity, *_key_change(table, built, found), *_column_changes(table, built, found))
 
 
 def _key_change(table: TableSpec, built: BuiltFrom, found: FoundTable) -> Iterator[SchemaChange]:

@@ -55,6 +55,7 @@ class FoundTable:
         source: `schema.table`.
         oid: PostgreSQL's number of the table, which a rename keeps.
         numbers_used: the highest number that a column of it has ever had.
+        misleading: by `mode`, why events of its changes name no row or a false one; empty when they do not.
     """
 
     source: str
@@ -62,6 +63,7 @@ class FoundTable:
     key: tuple[str, ...]
     columns: tuple[FoundColumn, ...]
     numbers_used: int
+    misleading: Mapping[str, str] = field(default_factory=dict)
 
     def built(self, left_out: Collection[str] = ()) -> BuiltFrom:
         """What is remembered of it once the sinks are built from it, without some of its columns."""

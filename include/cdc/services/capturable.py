@@ -75,6 +75,10 @@ def _changelog_refusal(table: SourceTable) -> str | None:
             "is partitioned, and a partition that is made later has no REPLICA IDENTITY FULL, so PostgreSQL "
             "would refuse its UPDATEs: capture it by a primary key, or leave the table out"
         )
+    return _partial_identity(table)
+
+
+def _partial_identity(table: SourceTable) -> str | None:
     if table.replica_identity != "f":
         return (
             "has no REPLICA IDENTITY FULL, without which a changelog has no rows before a change, and "
@@ -102,6 +106,10 @@ def _key_refusal(table: SourceTable) -> str | None:
             "has REPLICA IDENTITY NOTHING, with which PostgreSQL refuses every UPDATE and DELETE once it is "
             "published: ALTER TABLE … REPLICA IDENTITY DEFAULT, of its partitions too"
         )
+    return _keyless_identity(table)
+
+
+def _keyless_identity(table: SourceTable) -> str | None:
     if not table.identity_has_key:
         return (
             "has an index without the primary key's columns as REPLICA IDENTITY, so a deleted row's key is "
@@ -164,7 +172,8 @@ def as_found(table: SourceTable) -> FoundTable:
         )
         for column in table.columns
     )
-    return FoundTable(table.qualified, table.oid, table.key, columns, table.numbers_used)
+    misleading = {"rows": _keyless_identity(table) or "", "changelog": _partial_identity(table) or ""}
+    return FoundTable(table.qualified, table.oid, table.key, columns, table.numbers_used, misleading)
 
 
 def entry(table: SourceTable, stream: str | None = None, mode: Mode = "rows") -> dict[str, Any]:

@@ -232,6 +232,12 @@ def reason_of(changes: Iterable[SchemaChange], table: TableSpec) -> str:
 
 def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
     """What to do about changes that block."""
+    if any(change.kind is Kind.MISLEADING for change in changes):
+        anew = "table resume {0}` and `cdc table snapshot {0}" if table.changelog else "resync {0}"
+        return (
+            "Set it again; what was changed meanwhile may be told wrongly, so read the table anew then: "
+            f"`cdc {anew.format(table.name)}`"
+        )
     if table.changelog and all(change.rebuildable for change in changes):
         return (
             "A changelog is not built anew: take the change back, or give the table another `name` in the "

@@ -235,6 +235,10 @@ def test_a_type_in_which_old_rows_print_otherwise_now_parks_the_table(
         (f"DROP TABLE t; CREATE TABLE t ({COLUMNS})", "public.t was dropped and created again"),
         ("DROP TABLE t", "public.t does not exist at the source any more"),
         ("ALTER TABLE t ADD COLUMN places int2vector", "int2vector"),
+        (
+            "ALTER TABLE t ADD UNIQUE (name); ALTER TABLE t REPLICA IDENTITY USING INDEX t_name_key",
+            "so a deleted row's key is not logged",
+        ),
     ],
 )
 def test_other_changes_park_the_table_once(place: Place, statement: str, said: str) -> None:

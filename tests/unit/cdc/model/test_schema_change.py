@@ -80,6 +80,15 @@ def test_what_was_remembered_before_parts_were_says_nothing_of_them() -> None:
     assert changes_of(declared(), BuiltFrom.from_document(document), renamed) == ()
 
 
+def test_a_replica_identity_by_which_events_name_false_rows_blocks_in_the_mode_that_needs_it() -> None:
+    found = now(ID, NAME, AGE, misleading={"rows": "logs no key", "changelog": ""})
+    (change,) = changes_of(declared(), BUILT, found)
+    assert (change.kind, change.sentence) == (Kind.MISLEADING, "public.t logs no key")
+    assert not change.ignorable
+    assert not change.rebuildable
+    assert changes_of(declared(key=[], mode="changelog"), BUILT, found) == ()
+
+
 def test_a_mistake_in_the_pipeline_file_is_no_change_of_the_source() -> None:
     wrong = declared(
         columns=[
