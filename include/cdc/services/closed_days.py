@@ -85,10 +85,11 @@ def build_closed_days(
         with _session(sink, connections) as (run, transaction):
             for statement in build.prepare:
                 run(statement, None)
-            candidates = [_day(row[0]) for row in run(build.candidates, None)]
+            candidates = {_day(row[0]) for row in run(build.candidates, None)}
             built = ops.built_days(pipeline.name, build.name, sink.name)
             done = {day for day in built if again_from is None or day < again_from}
-            days = days_to_build(candidates, closed, done)
+            # Of a day that was built, everything may be gone since.
+            days = days_to_build(candidates | (set(built) - done), closed, done)
             for day in days:
                 on_day(day)
                 with transaction():
