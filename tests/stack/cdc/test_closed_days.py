@@ -12,21 +12,28 @@ from tests.stack.cdc.place import Place
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 DAYS = [date(2026, 1, 1), date(2026, 1, 2)]
-WHERE = {"warehouse": ("date", "%(day)s"), "clickhouse": ("Date32", "{day:Date32}")}
+KINDS = {"warehouse": ("date", "%(day)s"), "clickhouse": ("Date32", "{day:Date32}")}
+
+
+def where(place: Place, sink: str) -> str:
+    return f"marts{place.number}" if sink == "clickhouse" else "public"
 
 
 def build(place: Place, sink: str, candidates: str, again_from: date | None = None) -> tuple[date, ...]:
-    kind, day = WHERE[sink]
-    database = f"marts{place.number}"
-    where, engine = (database, "ENGINE = MergeTree ORDER BY day") if sink == "clickhouse" else ("public", "")
-    statements = (f"DELETE FROM {where}.days WHERE day = {day}", f"INSERT INTO {where}.days SELECT {day}")
-    if not candidates:
-        statements = statements[:1]
-    listed = candidates or f"SELECT day FROM {where}.days WHERE false"
-    prepare = (f"CREATE TABLE IF NOT EXISTS {where}.days (day {kind}) {engine}",)
+    """Without candidates there is nothing to build of."""
+    kind, day = KINDS[sink]
+    table = f"{where(place, sink)}.days"
+    prepare = [f"CREATE TABLE IF NOT EXISTS {table} (day {kind})"]
     if sink == "clickhouse":
-        prepare = (f"CREATE DATABASE IF NOT EXISTS {database}", *prepare)
-    made = DayBuild("days", ("t",), prepare, listed, statements)
+        prepare = [
+            f"CREATE DATABASE IF NOT EXISTS {where(place, sink)}",
+            f"{prepare[0]} ENGINE = MergeTree ORDER BY day",
+        ]
+    statements = [f"DELETE FROM {table} WHERE day = {day}"]
+    if candidates:
+        statements.append(f"INSERT INTO {table} SELECT {day}")
+    listed = candidates or f"SELECT day FROM {table} WHERE false"
+    made = DayBuild("days", ("t",), tuple(prepare), listed, tuple(statements))
     return build_closed_days(place.pipeline, sink, made, place.connections, again_from=again_from).days
 
 
@@ -39,7 +46,6 @@ def test_a_day_of_which_everything_is_gone_since_is_built_again_too(place: Place
     assert build(place, sink, both) == ()
     assert build(place, sink, "") == ()
     assert build(place, sink, "", again_from=DAYS[1]) == (DAYS[1],)
-    where, run = (
-        ("public", place.warehouse) if sink == "warehouse" else (f"marts{place.number}", place.clickhouse)
-    )
-    assert [str(row[0]) for row in run(f"SELECT day FROM {where}.days")] == ["2026-01-01"]
+    run = place.clickhouse if sink == "clickhouse" else place.warehouse
+    left = run(f"SELECT day FROM {where(place, sink)}.days")
+    assert [str(row[0]) for row in left] == ["2026-01-01"]
