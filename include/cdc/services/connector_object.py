@@ -81,6 +81,9 @@ class ConnectorObject:
                 self._connect.put(name, config)
         self._wake(name)
         self._connect.wait_running(name, WAIT_S)
+        if changed and before is not None:
+            # The next one who asks for rows must not be heard by a task with the settings of before.
+            self._wait_streaming(before)
         if first:
             for table in self._pipeline.tables:
                 if not table.changelog:
