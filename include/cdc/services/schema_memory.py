@@ -71,8 +71,11 @@ def record_built(pipeline: Pipeline, connections: Connections, ops: OpsStore) ->
     for table in pipeline.tables:
         found, schema = source.by_name.get(table.source), known.get(table.name)
         if found is not None and schema is None:
-            first = TableSchema(table.name, found.built(table.exclude), fingerprint(table))
-            ops.record_schema(pipeline.name, first)
+            # A column that was added since the sinks were made is none that they were built from.
+            declared = {*(column.name for column in table.columns), *table.exclude}
+            columns = tuple(column for column in found.columns if column.name in declared)
+            built = replace(found, columns=columns).built(table.exclude)
+            ops.record_schema(pipeline.name, TableSchema(table.name, built, fingerprint(table)))
 
 
 def record_left_out(pipeline: Pipeline, judged: Iterable[Judged], ops: OpsStore) -> None:

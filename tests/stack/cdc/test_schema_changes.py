@@ -15,6 +15,7 @@ from cdc.errors import ConfigurationError, DataError, SchemaChangedError, Unavai
 from cdc.model.generations import TopicIdentity
 from cdc.model.schema_verdict import rebuilt
 from cdc.services import schema_changes as service
+from cdc.services import schema_memory
 from cdc.services.captured import wait_captured
 from cdc.services.changes import Part
 from cdc.services.clickhouse_objects import ClickHouseObjects
@@ -31,6 +32,14 @@ from tests.stack.cdc.place import COLUMNS, Place
 def test_nothing_has_changed(place: Place) -> None:
     place.source("ALTER TABLE t ALTER COLUMN age SET NOT NULL")
     assert place.settle().state == "unchanged"
+
+
+def test_a_column_that_is_added_while_the_table_is_applied_is_followed(place: Place) -> None:
+    place.ops.rows("DELETE FROM cdc_ops.table_schemas RETURNING 1")
+    place.source("ALTER TABLE t ADD COLUMN late boolean DEFAULT true")
+    schema_memory.record_built(place.pipeline, place.connections, place.ops)
+    assert place.settle().state == "followed"
+    assert place.table.columns[-1].name == "late"
 
 
 def test_drivers_are_told_of_definitions_and_of_generations(place: Place) -> None:
