@@ -37,7 +37,7 @@ with DAG(
     },
 ) as dag:
     ReadPipelineFilesOperator(
-        task_id="read_pipeline_files", on_failure_callback=FailureMail.of(pipelines[0], once=True)
+        task_id="read_pipeline_files", on_failure_callback=[*FailureMail.of(pipelines[0], once=True)]
     )
     for pipeline in pipelines:
         with TaskGroup(group_id=pipeline.name, tooltip=pipeline.description):

@@ -154,17 +154,18 @@ def _discard_event(
     with target.ops() as ops:
         found = [one for one in ops.dead_letters_at(target.pipeline.name, *place) if not one.replayed_at]
         waiting = [one for one in found if generation in (None, one.generation)]
-        generations = ", ".join(map(str, sorted({one.generation for one in waiting})))
+        generations = sorted({one.generation for one in waiting})
         if not waiting:
             wanted = "" if generation is None else f" of generation {generation}"
             raise ConfigurationError(
                 f"there is no open dead letter at {where}{wanted}: `cdc dead-letters list` shows those there "
                 "are"
             )
-        if len({one.generation for one in waiting}) > 1:
+        if len(generations) > 1:
             raise ConfigurationError(
-                f"at {where} are open dead letters of generations {generations}: the topic was made anew in "
-                f"between. `cdc dead-letters show {where}` shows them; choose one by --generation"
+                f"at {where} are open dead letters of generations {', '.join(map(str, generations))}: the "
+                f"topic was made anew in between. `cdc dead-letters show {where}` shows them; choose one by "
+                "--generation"
             )
         if not yes:
             for one in waiting:

@@ -9,6 +9,12 @@ import psycopg
 from cdc.connections import Connection
 from cdc.errors import ConfigurationError, UnavailableError
 
+_COLUMNS = """
+    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+    WHERE a.attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))
+      AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum
+"""
 _REFUSED = (
     psycopg.errors.InvalidPassword,
     psycopg.errors.InvalidAuthorizationSpecification,
@@ -60,3 +66,10 @@ def connect_postgres(
         ):
             raise ConfigurationError(f"PostgreSQL refuses connection {connection.id!r}: {said}") from error
         raise UnavailableError(f"PostgreSQL ({connection.id}) does not answer: {said}") from error
+
+
+def columns_of(
+    session: psycopg.Connection[Any] | psycopg.Cursor[Any], schema: str, name: str
+) -> dict[str, str]:
+    """The columns of a table or view with their types, in their order; none when it does not exist."""
+    return dict(session.execute(_COLUMNS, (schema, name)).fetchall())

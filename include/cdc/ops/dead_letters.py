@@ -26,8 +26,10 @@ _FILTER = (
     'pipeline = %(pipeline)s AND (%(table)s::text IS NULL OR "table" = %(table)s) '
     "AND (%(sink)s::text IS NULL OR sink = %(sink)s) AND (NOT %(open)s OR replayed_at IS NULL)"
 )
-_IS_DONE = (
-    "letter.query = done.query AND letter.topic = done.topic AND letter.generation = done.generation "
+_DONE = (
+    "FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[]) "
+    "AS done (query, topic, generation, place, at) "
+    "WHERE letter.query = done.query AND letter.topic = done.topic AND letter.generation = done.generation "
     'AND letter.partition = done.place AND letter."offset" = done.at AND letter.replayed_at IS NULL'
 )
 Place = tuple[int, int, int]
@@ -144,9 +146,7 @@ class DeadLetterStore(OpsDatabase):
         """
         marked = self.rows(
             "WITH marked AS (UPDATE cdc_ops.dead_letters AS letter SET replayed_at = now() "  # noqa: S608
-            "FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[]) "
-            f"AS done (query, topic, generation, place, at) WHERE {_IS_DONE} AND letter.failed_at < %s "
-            "RETURNING 1) SELECT count(*) AS n FROM marked",
+            f"{_DONE} AND letter.failed_at < %s RETURNING 1) SELECT count(*) AS n FROM marked",
             (*_coordinates(letters), since),
         )
         return int(marked[0]["n"])
@@ -163,8 +163,7 @@ class DeadLetterStore(OpsDatabase):
         """
         rows = self.rows(
             "UPDATE cdc_ops.dead_letters AS letter SET replayed_at = now(), discarded = %s "  # noqa: S608
-            "FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[]) "
-            f"AS done (query, topic, generation, place, at) WHERE {_IS_DONE} RETURNING letter.*",
+            f"{_DONE} RETURNING letter.*",
             (reason, *_coordinates(letters)),
         )
         return [_letter(row) for row in rows]

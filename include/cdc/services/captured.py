@@ -9,6 +9,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connection, Connections
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.ops import OpsStore
+from cdc.services.catalogue import published_tables
 from cdc.services.connector import sent_by
 from cdc.services.effective import effective_pipeline
 from cdc.services.reach import connect_of
@@ -16,7 +17,6 @@ from cdc.spec import Pipeline, SourceSpec, TableSpec
 
 WAIT_S = 180.0
 POLL_S = 0.5
-_PUBLISHED = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s"
 
 
 def refuse_unsent(pipeline: Pipeline, connections: Connections, ops: OpsStore, table: TableSpec) -> None:
@@ -58,8 +58,7 @@ def wait_captured(
     """
     slot = source.slot
     with connect_postgres(connection, autocommit=True, application_name="cdc-schema") as session:
-        published = session.execute(_PUBLISHED, (source.publication, table.schema_name, table.table_name))
-        if published.fetchone() is None:
+        if (table.schema_name, table.table_name) not in published_tables(session, source.publication):
             raise ConfigurationError(
                 f"{table.source} is not in publication {source.publication}, since it was made anew: run "
                 "`cdc apply`"

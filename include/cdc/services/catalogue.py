@@ -244,3 +244,9 @@ def _type_text(item: dict[str, Any]) -> str:
         # Also an array of a domain, of whose elements Debezium sends PostgreSQL's text.
         element = "other"
     return element + brackets
+
+
+def published_tables(connection: psycopg.Connection[Any], publication: str) -> set[tuple[str, str]]:
+    """Schema and name of each table of a publication; none when there is no such publication."""
+    statement = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+    return set(connection.execute(statement, (publication,)).fetchall())

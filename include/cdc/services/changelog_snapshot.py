@@ -21,6 +21,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, UnavailableError
 from cdc.model.snapshot_events import SnapshotPoint, begin_event, row_event
+from cdc.services.catalogue import published_tables
 from cdc.services.undeclared import refuse_undeclared
 from cdc.spec import Pipeline, TableSpec
 from cdc.types.text import SESSION_SETTINGS
@@ -28,7 +29,6 @@ from cdc.types.text import SESSION_SETTINGS
 LOCK_TIMEOUT_S = 10
 _POINT = """
 SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint"""
-_PUBLISHED = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s"
 
 
 class ChangelogSnapshot:
@@ -129,8 +129,7 @@ class ChangelogSnapshot:
 
     def _is_published(self, connection: psycopg.Connection[Any]) -> bool:
         name = (self._table.schema_name, self._table.table_name)
-        found = connection.execute(_PUBLISHED, (self._pipeline.source.publication, *name)).fetchone()
-        return found is not None
+        return name in published_tables(connection, self._pipeline.source.publication)
 
 
 def _said(error: psycopg.Error) -> str:

@@ -52,7 +52,7 @@ class ClickHouseObjects:
             client = connect_clickhouse(self._connection)
             try:
                 for table in self._pipeline.tables:
-                    if table.name in self._blocked and _columns(client, *self._sink.raw_table(table.name)):
+                    if table.name in self._blocked and columns_of(client, *self._sink.raw_table(table.name)):
                         continue
                     for statement in (
                         *self._null_statements(client, table),
@@ -72,7 +72,7 @@ class ClickHouseObjects:
 
     def _changes(self, client: object, table: TableSpec) -> list[Change]:
         raw, view = self._sink.raw_table(table.name), self._sink.view(table.name)
-        there = _columns(client, *raw)
+        there = columns_of(client, *raw)
         wanted = {column.name: column.clickhouse for column in sink_columns(table)}
         subject = f"{self._sink.name}: {'.'.join(raw)}"
         if there and table.name in self._blocked:
@@ -86,12 +86,12 @@ class ClickHouseObjects:
             strict = [name for name, kind in wanted.items() if _is_strict(there.get(name), kind)]
             changes += [Change("ddl", subject, f"let column {name} be NULL") for name in strict]
         shown = [column.name for column in view_columns(table)]
-        if list(_columns(client, *view)) != shown:
+        if list(columns_of(client, *view)) != shown:
             changes.append(Change("ddl", f"{self._sink.name}: {'.'.join(view)}", "make the readers' view"))
         return changes
 
     def _null_statements(self, client: object, table: TableSpec) -> list[str]:
-        there = _columns(client, *self._sink.raw_table(table.name))
+        there = columns_of(client, *self._sink.raw_table(table.name))
         return [
             clickhouse.allow_null(self._sink, table, column)
             for column in sink_columns(table)
@@ -108,7 +108,8 @@ def _is_strict(there: str | None, wanted: str) -> bool:
     return wanted == f"{inner})"
 
 
-def _columns(client: object, database: str, table: str) -> dict[str, str]:
+def columns_of(client: object, database: str, table: str) -> dict[str, str]:
+    """The columns of a table or view with their types, in their order; none when it does not exist."""
     result = client.query(  # type: ignore[attr-defined]
         "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = {t:String} ORDER BY "
         "position",

@@ -17,11 +17,12 @@ from clickhouse_connect.driver.client import Client
 from psycopg.sql import SQL, Identifier, Literal
 
 from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import columns_of, connect_postgres
 from cdc.connections import Connections
 from cdc.ddl import clickhouse, warehouse
 from cdc.ddl.columns import quote_ch, quote_ch_string, sink_columns
 from cdc.errors import ConfigurationError
+from cdc.services import clickhouse_objects
 from cdc.services.warehouse_objects import WarehouseObjects
 from cdc.spec import ClickHouseSink, Pipeline, SinkSpec, TableSpec, WarehouseSink
 from cdc.spec.names import MAX_IDENTIFIER_BYTES, shorten
@@ -126,16 +127,16 @@ def exchange(
                     if back:
                         # `cdc apply` writes the comment of the table that has the name.
                         _mark(session, pipeline, other, table, build)
-                    shown = _as_held(table, _warehouse_columns(session, other, table)) if back else table
-                    objects.replace_view(session, shown)
+                    there = columns_of(session, *other.raw_table(table.name))
+                    objects.replace_view(session, _as_held(table, there) if back else table)
         begun()
         for sink in clickhouses:
             with _clickhouse(sink, connections) as client:
                 if sink.name in wanted:
                     _exchange_clickhouse(client, sink, table, build)
                 # A step of its own, which the exchange may have been broken off before.
-                shown = _as_held(table, _clickhouse_columns(client, sink, table)) if back else table
-                client.command(clickhouse.create_view(sink, shown))
+                there = clickhouse_objects.columns_of(client, *sink.raw_table(table.name))
+                client.command(clickhouse.create_view(sink, _as_held(table, there) if back else table))
 
 
 @contextmanager
@@ -165,23 +166,6 @@ def _as_held(table: TableSpec, names: Collection[str]) -> TableSpec:
     columns = tuple(column for column in table.columns if column.name in names)
     derived = tuple(column for column in table.derived if column.name in names)
     return table.model_copy(update={"columns": columns, "derived": derived})
-
-
-def _clickhouse_columns(client: Client, sink: ClickHouseSink, table: TableSpec) -> set[str]:
-    rows = client.query(
-        "SELECT name FROM system.columns WHERE database = {d:String} AND table = {n:String}",
-        {"d": sink.raw_database, "n": table.name},
-    ).result_rows
-    return {str(row[0]) for row in rows}
-
-
-def _warehouse_columns(session: Any, sink: WarehouseSink, table: TableSpec) -> set[str]:
-    rows = session.execute(
-        "SELECT attname::text FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped "
-        "AND attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))",
-        (sink.raw_schema, table.name),
-    ).fetchall()
-    return {row[0] for row in rows}
 
 
 def _clickhouse_comment(client: Client, sink: ClickHouseSink, name: str) -> str | None:

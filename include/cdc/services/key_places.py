@@ -61,14 +61,11 @@ class KeyPlaces:
         """
         partitions, found = len(self._fences.ends()), []
         for key in keys:
-            encoded = self._encoded(key)
-            if encoded is None:
+            made = encoded(key, self._table.key_columns)
+            if made is None:
                 raise self._refusal("some keys have no plain form")
-            found.append((encoded, partition_of(encoded, partitions)))
+            found.append((made, partition_of(made, partitions)))
         return found
-
-    def _encoded(self, key: Key) -> bytes | None:
-        return encoded(key, self._table.key_columns)
 
     def prove(self, sinks: Sequence[SinkSpec], suspects: Set[Key] = frozenset()) -> None:
         """Rows that the stream has stored must lie where they are computed to be.
@@ -93,12 +90,12 @@ class KeyPlaces:
             # A build that was broken off has begun a generation and left the rows of those before: the same
             # topic's, so they prove it as well.
             for *texts, partition in self._sample(sink, newest) or self._sample(sink, min(known)):
-                encoded = self._encoded(tuple(texts))
-                if encoded is None:
+                made = encoded(tuple(texts), self._table.key_columns)
+                if made is None:
                     raise self._refusal("its keys have no plain form")
-                stored[encoded] = int(partition)
+                stored[made] = int(partition)
                 if tuple(texts) in suspects:
-                    doubtful.add(encoded)
+                    doubtful.add(made)
             wrong = misplaced(stored.items(), partitions)
             # A row that differs may have been written by anybody, so where it lies says nothing against.
             against = [item for item in wrong if item[0] not in doubtful]

@@ -12,10 +12,9 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.ops import OpsStore
+from cdc.services.catalogue import published_tables
 from cdc.services.source_schema import read_source
 from cdc.spec import Pipeline
-
-_PUBLISHED = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
 
 
 def forget_returned(
@@ -74,4 +73,4 @@ def refuse_renamed(pipeline: Pipeline, connections: Connections, ops: OpsStore) 
 def _published(pipeline: Pipeline, connections: Connections) -> set[tuple[str, str]]:
     admin = connections.get(pipeline.source.admin_connection)
     with connect_postgres(admin, autocommit=True, application_name="cdc-plan") as connection:
-        return set(connection.execute(_PUBLISHED, (pipeline.source.publication,)).fetchall())
+        return published_tables(connection, pipeline.source.publication)

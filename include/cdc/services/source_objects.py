@@ -13,7 +13,7 @@ from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError, SchemaChangedError
 from cdc.services.capturable import differences
-from cdc.services.catalogue import read_tables
+from cdc.services.catalogue import published_tables, read_tables
 from cdc.services.changes import Change, OnStep
 from cdc.services.snapshot_keys import untold_keys
 from cdc.spec import Pipeline, TableSpec
@@ -122,7 +122,7 @@ class SourceObjects:
 
     def _joining(self, connection: psycopg.Connection[Any]) -> list[TableSpec]:
         """The tables that are not published yet, so that their snapshot is to come."""
-        now = self._now_published(connection)
+        now = published_tables(connection, self._source.publication)
         return [t for t in self._pipeline.tables if (t.schema_name, t.table_name) not in now]
 
     def _published(self, now: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -130,10 +130,6 @@ class SourceObjects:
         # A changelog's table is published with its snapshot, in one transaction, and stays.
         joining = self._changelogs - set(now)
         return sorted({*self._captured, self._signal, self._heartbeat} - joining)
-
-    def _now_published(self, connection: psycopg.Connection[Any]) -> set[tuple[str, str]]:
-        statement = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
-        return set(connection.execute(statement, (self._source.publication,)).fetchall())
 
     def _missing_row(self, connection: psycopg.Connection[Any]) -> list[Change]:
         """The heartbeat is an UPDATE, which moves nothing in an empty table."""
@@ -154,7 +150,7 @@ class SourceObjects:
         ).fetchone()
         if row is None:
             return [Change("source", subject, f"create for {len(self._published(()))} tables")]
-        now = self._now_published(connection)
+        now = published_tables(connection, self._source.publication)
         wanted = set(self._published(now))
         changes = [Change("source", subject, f"add {'.'.join(item)}") for item in sorted(wanted - now)]
         changes += [Change("source", subject, f"remove {'.'.join(item)}") for item in sorted(now - wanted)]
@@ -208,7 +204,7 @@ class SourceObjects:
 
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
         name = self._source.publication
-        published = self._published(self._now_published(connection))
+        published = self._published(published_tables(connection, self._source.publication))
         tables = SQL(", ").join(Identifier(*table) for table in published)
         chosen = [_PUBLISH, _VIA_ROOT]
         if _publishes_generated(connection):

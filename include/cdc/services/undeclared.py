@@ -9,13 +9,9 @@ from typing import Any
 
 import psycopg
 
+from cdc.clients.postgres import columns_of
 from cdc.errors import SchemaChangedError
 from cdc.spec import TableSpec
-
-_COLUMNS = """
-    SELECT attname::text FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
-      AND attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))
-"""
 
 
 def refuse_undeclared(cursor: psycopg.Cursor[Any], table: TableSpec) -> None:
@@ -24,9 +20,8 @@ def refuse_undeclared(cursor: psycopg.Cursor[Any], table: TableSpec) -> None:
     Raises:
         SchemaChangedError: it has another one.
     """
-    cursor.execute(_COLUMNS, (table.schema_name, table.table_name))
     known = {*(column.name for column in table.columns), *table.exclude, *table.vanished}
-    more = sorted({row[0] for row in cursor.fetchall()} - known)
+    more = sorted(columns_of(cursor, table.schema_name, table.table_name).keys() - known)
     if more:
         raise SchemaChangedError(
             f"{table.source} has {', '.join(map(repr, more))} by now, which is not known yet: the stream "

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import columns_of, connect_postgres
 from cdc.connections import Connections
 from cdc.ddl import warehouse
 from cdc.ddl.columns import sink_columns, view_columns
@@ -19,12 +19,6 @@ from cdc.services.changes import Change, OnStep
 from cdc.spec import Pipeline, TableSpec, WarehouseSink
 from cdc.types import parse_type
 
-_COLUMNS = """
-    SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
-    WHERE a.attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))
-      AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attnum
-"""
 # The owner's own privileges come with the view.
 _GRANTS = """
     SELECT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) END, acl.privilege_type,
@@ -99,7 +93,7 @@ class WarehouseObjects:
         """Make the readers' view; one that has to be dropped for that keeps its privileges."""
         wanted = [column.name for column in view_columns(table)]
         view = self._sink.view(table.name)
-        there = _columns(connection, *view)
+        there = columns_of(connection, *view)
         grants = []
         if list(there) != wanted[: len(there)] or not self._has_types(connection, table, there):
             grants = connection.execute(_GRANTS, view).fetchall()
@@ -116,7 +110,7 @@ class WarehouseObjects:
     def _has_types(
         self, connection: psycopg.Connection[Any], table: TableSpec, there: Mapping[str, str]
     ) -> bool:
-        raw = _columns(connection, *self._sink.raw_table(table.name))
+        raw = columns_of(connection, *self._sink.raw_table(table.name))
         shown = {c.name: c.warehouse_shown for c in sink_columns(table) if c.warehouse_shown}
         return all((shown.get(name) or raw.get(name, kind)) == kind for name, kind in there.items())
 
@@ -133,7 +127,7 @@ class WarehouseObjects:
 
     def _changes(self, connection: psycopg.Connection[Any], table: TableSpec) -> list[Change]:
         raw, view = self._sink.raw_table(table.name), self._sink.view(table.name)
-        there = _columns(connection, *raw)
+        there = columns_of(connection, *raw)
         wanted = {column.name: column.warehouse for column in sink_columns(table) if column.warehouse}
         subject = f"{self._sink.name}: {'.'.join(raw)}"
         if there and table.name in self._blocked:
@@ -158,10 +152,6 @@ class WarehouseObjects:
 def _said(error: psycopg.Error) -> str:
     lines = str(error).strip().splitlines()
     return " ".join(line for line in lines if not line.startswith("HINT")) or type(error).__name__
-
-
-def _columns(connection: psycopg.Connection[Any], schema: str, name: str) -> dict[str, str]:
-    return dict(connection.execute(_COLUMNS, (schema, name)).fetchall())
 
 
 def _check_types(subject: str, there: dict[str, str], wanted: dict[str, str]) -> None:

@@ -17,9 +17,6 @@ class ReadPipelineFilesOperator(BaseOperator):
     as they are, and so do the other pipelines' DAGs.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-
     def execute(self, context: Any) -> int:
         """Read them; returns how many there are."""
         found, broken = readable_pipelines()
