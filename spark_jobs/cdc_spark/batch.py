@@ -64,6 +64,7 @@ class BatchProcessor:
         # In this order: a table that came back has the definition with which it came back.
         self._schema.refresh()
         self._contexts.refresh()
+        self._contexts.refresh_trust()
         records = RangeRecords(spark, self._contexts.bootstrap, ranges)
 
         def write(table: TableSpec) -> Summary:
@@ -87,6 +88,7 @@ class BatchProcessor:
         """
         outcome: Outcome = {}
         self._schema.refresh()
+        self._contexts.refresh_trust()
         with frame_records(frame, len(self._schema.tables)) as records:
             for table in self._schema.tables:
                 written = self._write_following(table, records, None, Trust.RECORDS)

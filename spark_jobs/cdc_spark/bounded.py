@@ -14,11 +14,13 @@ import pyarrow as pa
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 
+from cdc.clients.postgres import connect_postgres
 from cdc.errors import ConflictError, GenerationError
 from cdc.model.bounds import Bounds, parse_bounds
 from cdc.model.generations import Generations
 from cdc.model.parking import ParkedTable, resume_from
 from cdc.ops import DeadLetter
+from cdc.services.gaps import position, record_gaps
 from cdc.spec import SinkSpec, TableSpec
 from cdc_spark.batch import BatchProcessor, Outcome
 from cdc_spark.contexts import QueryContext
@@ -167,7 +169,18 @@ def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: boo
             f"{parked.table} is parked in {parked.sink} from offsets that Kafka no longer has: {said} of "
             f"{topic} are lost to retention. {todo}"
         )
+    if any(p in parked.offsets for p in lost):
+        _record_gap(run, topic, parked)
     return {p: max(start[p], offset) for p, offset in earliest.items()}
+
+
+def _record_gap(run: JobRun, topic: str, parked: ParkedTable) -> None:
+    table = run.pipeline.table(parked.table)
+    source = run.connections.get(run.pipeline.source.connection)
+    with connect_postgres(source, autocommit=True, application_name="cdc-gaps") as session:
+        lsn = position(session)
+    said = f"Kafka has removed records of {topic} that were not written"
+    record_gaps(run.pipeline, [table], [parked.sink], lsn, said, run.ops)
 
 
 def reread_into(

@@ -17,6 +17,8 @@ from cdc_spark.transformations.cdc_transformer import TableContext, Trust
 from cdc_spark.writers.base import TableWriter
 from cdc_spark.writers.factory import limits_of, writer_for
 
+_NONE_TRUSTED = 2**63
+
 
 @dataclass(frozen=True)
 class QueryContext:
@@ -45,6 +47,7 @@ class TableContexts:
         self._context, self._schema, self._ops = context, schema, ops
         self._generations = context.generations
         self._revision: int | None = None
+        self._trusted_from: dict[str, int] = {}
 
     @property
     def bootstrap(self) -> str:
@@ -60,6 +63,14 @@ class TableContexts:
             topics = [self._context.pipeline.topic(table) for table in self._schema.tables]
             self._generations = self._ops.generations(topics)
         self._revision = self._schema.revision
+
+    def refresh_trust(self) -> None:
+        """Read which of the sink's rows may lack changes; all may, as long as nobody can tell."""
+        here = self._context
+        try:
+            self._trusted_from = self._ops.trusted_from(here.pipeline.name, here.sink.name)
+        except UnavailableError:
+            self._trusted_from = {table.name: _NONE_TRUSTED for table in self._schema.tables}
 
     def of(
         self, table: TableSpec, waits: Mapping[int, int] | None, trust: Trust = Trust.SINK
@@ -96,7 +107,18 @@ class TableContexts:
                 "reads them again"
             )
         void = self._void_below(table, steps) if trust is Trust.NOTHING else 0
-        return TableContext(table, topic, steps, limits_of(here.sink), lookups, waits, trust, void, begins)
+        return TableContext(
+            table,
+            topic,
+            steps,
+            limits_of(here.sink),
+            lookups,
+            waits,
+            trust,
+            void,
+            begins,
+            self._trusted_from.get(table.name, 0),
+        )
 
     def _void_below(self, table: TableSpec, letters: Steps) -> int:
         """The LSN below which dead letters of a changelog count no more, since its rows were read anew."""

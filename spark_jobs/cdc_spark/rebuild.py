@@ -128,6 +128,7 @@ def _rebuild(run: JobRun, table: TableSpec, captured: Captured, told: Tell | Non
     wait_for_batches(run.pipeline, table, parked_by, run.ops)
     with exchanged(run.pipeline, build, run.connections, run.ops) as places:
         log.info("tables exchanged", table=table.name, old=shadow.name)
+        run.ops.close_gaps(run.pipeline.name, table.name, places, parked_by)
         for sink in run.sinks:
             resume_into(run, table, sink, places[sink.name])
 

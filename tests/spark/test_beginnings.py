@@ -33,9 +33,10 @@ def raise_(lab, source):
     kafka = KafkaClient(lab.connections.get("cdc_kafka").bootstrap_servers())
     topic = lab.topic(source)
     ends = kafka.end_offsets([topic], "read_uncommitted")[topic]
+    earliest = kafka.earliest_offsets([topic])[topic]
     actual = kafka.topic_identity(topic)
     assert actual is not None
-    return raise_generation(lab.pipeline, lab.pipeline.table(source), actual, ends, lab.ops)
+    return raise_generation(lab.pipeline, lab.pipeline.table(source), actual, ends, earliest, lab.ops)
 
 
 @pytest.mark.parametrize("more", [1, 5], ids=["fewer events than were read", "more events than were read"])

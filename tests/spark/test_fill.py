@@ -104,6 +104,21 @@ def test_a_changed_key_takes_its_values_along(shop, rows, together):
     ]
 
 
+def test_what_changed_while_nobody_captured_it_is_told_by_the_source(shop, rows):
+    for number in (1, 2):
+        shop.send(TABLE, "c", {**rows.customer, "id": number}, lsn=1000 + number)
+        at_source(shop, {**rows.customer, "id": number, "full_name": "now"})
+    assert shop.run("customers") == 0
+    sinks = [sink.name for sink in shop.pipeline.sinks]
+    shop.ops.record_gap(shop.pipeline.name, "customers", sinks, 1002, "the slot was lost")
+    for number in (1, 2):
+        shop.send(TABLE, "u", {**rows.customer, "id": number, **PARTIAL, "full_name": "now"}, lsn=2000)
+    assert shop.run("customers") == 0
+    # The second row was captured after the gap.
+    tags = [(1, ["source"]), (2, rows.customer["tags"])]
+    assert [(row["id"], row["tags"]) for row in settled(shop)] == tags
+
+
 def test_after_a_dead_letter_set_the_value_the_source_tells_it(shop, rows):
     for number in (1, 2, 3, 4):
         shop.send(TABLE, "c", {**rows.customer, "id": number})

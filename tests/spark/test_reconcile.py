@@ -232,13 +232,16 @@ def test_every_planted_fault_is_found_and_mended_while_changes_flow(shop) -> Non
             first = reconciled(lab)
             assert (first.differences, first.left, first.cut) == ({}, {}, False), first.as_dict()
         plant(lab)
+        lab.ops.record_gap(lab.pipeline.name, "customers", SINKS, 0, "the slot was lost")
         told = reconciled(lab, mend=None)
+        assert len(lab.ops.open_gaps(lab.pipeline.name)) == len(SINKS)
         assert not told.settled
         assert {sink: told.left[sink] for sink in SINKS} == {sink: len(FOUND[sink]) for sink in SINKS}
         mended = reconciled(lab)
         assert {d.sink: 1 for d in mended.examples} == dict.fromkeys(SINKS, 1)
         assert mended.repaired == {sink: len(FOUND[sink]) for sink in SINKS}, mended.as_dict()
         assert mended.settled, mended.as_dict()
+        assert lab.ops.open_gaps(lab.pipeline.name) == {}
         # What was foreign does not hide later changes.
         shown = "SELECT count(*) AS n FROM VIEW.customers WHERE id IN (10, 11) AND phone IS NULL"
         assert lab.both(shown) == ([{"n": 2}], [{"n": 2}])

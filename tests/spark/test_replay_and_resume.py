@@ -201,7 +201,9 @@ def test_events_that_kafka_has_removed_are_told(lab, rows):
     lab.delete_records("public.customers", 0, 5)
     with pytest.raises(GenerationError, match="4 to 4 of partition 0"):
         lab.resume("public.customers")
+    assert lab.ops.open_gaps(lab.pipeline.name) == {}
     assert lab.resume("public.customers", accept_loss=True) == 0
+    assert list(lab.ops.open_gaps(lab.pipeline.name)) == [("customers", "warehouse")]
     assert [row["id"] for row in lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id")] == [2, 18]
 
 

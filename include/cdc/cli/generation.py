@@ -8,6 +8,7 @@ import typer
 
 from cdc.cli.context import Target, find_target, out
 from cdc.errors import ConfigurationError, ConflictError
+from cdc.services.gaps import mending
 from cdc.services.reach import connect_of, kafka_of
 from cdc.services.streams import live_applications
 from cdc.services.topics import raise_generation
@@ -41,13 +42,17 @@ def raise_(
             f"Kafka has no topic {topic!r}: run `cdc apply` once the connector may start"
         )
     ends = kafka.end_offsets([topic], isolation="read_uncommitted")[topic]
+    earliest = kafka.earliest_offsets([topic])[topic]
     with target.ops() as ops:
-        raised = raise_generation(target.pipeline, table, actual, ends, ops)
+        raised = raise_generation(target.pipeline, table, actual, ends, earliest, ops)
     out.print(f"{topic}: generation {raised.generation} begins at {ends}", highlight=False)
-    if table.changelog:
-        mend = f"`cdc table snapshot {table.name}` has the rows that the source has now read as events"
-    else:
-        mend = f"`cdc reconcile {table.name} --repair` mends it"
+    mend = mending(table)
+    if raised.missing:
+        out.print(
+            f"[yellow]{table.name} is not proven complete in {', '.join(raised.missing)}[/] for now, since "
+            f"changes of it may be missing there: {mend}",
+            highlight=False,
+        )
     if raised.gone:
         out.print(
             f"[yellow]{table.name} is parked in {', '.join(raised.gone)}[/]: what it had not written went "

@@ -101,9 +101,11 @@ def snapshot(
     """
     target = find_target(pipeline, env)
     with target.ops() as ops:
-        effective = effective_pipeline(target.pipeline, ops)
-    spec = effective.table(table)
-    rows = ChangelogSnapshot(effective, target.connections, spec).take_again()
+        effective, began = effective_pipeline(target.pipeline, ops), ops.clock()
+        spec = effective.table(table)
+        rows = ChangelogSnapshot(effective, target.connections, spec).take_again()
+        # What the sinks had before counts no more once they have written these.
+        ops.close_gaps(effective.name, spec.name, [sink.name for sink in effective.sinks], began)
     out.print(f"[green]read[/] {rows:,} rows of {spec.source} anew", highlight=False)
 
 

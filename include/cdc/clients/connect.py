@@ -130,6 +130,24 @@ class ConnectClient:
         """Stop the connector and its tasks, keeping its configuration and offsets."""
         self._http.call("PUT", f"/connectors/{quote(name)}/stop")
 
+    def forget_offsets(self, name: str, timeout_s: float = 60.0) -> None:
+        """Stop the connector and remove what it has committed: resumed, it begins as it did the first time.
+
+        Raises:
+            UnavailableError: its tasks do not end in time.
+        """
+        self.stop(name)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self._http.call("DELETE", f"/connectors/{quote(name)}/offsets")
+                return
+            except HttpError as error:
+                # Connect refuses as long as a task is about to end.
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"connector {name} keeps its offsets: {error}") from error
+            time.sleep(POLL_S)
+
     def delete(self, name: str) -> bool:
         """Remove the connector; its offsets stay. False when there was none."""
         try:

@@ -51,16 +51,16 @@ def judge_slot(sample: SlotSample, policy: PoliciesSpec) -> Verdict:
         return not_begun(subject, "was never made", "Run DAG cdc_connectors or `cdc apply`.")
     if not sample.exists:
         todo = (
-            "Run DAG cdc_connectors; if the slot was dropped, changes since then are lost: snapshot the "
-            "tables again."
+            "Run DAG cdc_connectors, which begins the capture anew and reads every row; changes since the "
+            "slot was dropped are in no log, so then reconcile the tables."
         )
         said = f"{subject} does not exist at the source"
         return Verdict(Level.BREACH, subject, said, todo=todo, alarm=Alarm.SLOT_MISSING)
     figures = _figures(sample, policy)
     if sample.wal_status == "lost":
         todo = (
-            "Raise max_slot_wal_keep_size, drop the slot, run DAG cdc_connectors and snapshot the tables "
-            "again: the runbook has the commands."
+            "Raise max_slot_wal_keep_size, run DAG cdc_connectors, which begins the capture anew and reads "
+            "every row, then reconcile the tables."
         )
         said = f"{subject} is lost: the source has removed WAL that it needed"
         return Verdict(

@@ -11,9 +11,10 @@ directly before it of the same row, so the rule looks, in this order, at
 
 A step is skipped as soon as it cannot be proven that what it offers is the state directly before the event. A
 row with an LSN above the event's is of a later time: a repair row that was read after the change, or the row
-before a suffix that was delivered twice. A changed key would carry its value to a row that no later event
-corrects. A row of an earlier generation may not be the last one before the event: the key may have lived in
-another partition meanwhile, which is read independently.
+before a suffix that was delivered twice. One with an LSN below the end of a gap of the capture may lack a
+change that no event tells. A changed key would carry its value to a row that no later event corrects. A row
+of an earlier generation may not be the last one before the event: the key may have lived in another partition
+meanwhile, which is read independently.
 """
 
 from __future__ import annotations
@@ -117,7 +118,12 @@ class Question:
 
 
 def from_records(
-    event: Partial, own: Iterable[Change], old: Iterable[Change] = (), *, forgotten: bool = False
+    event: Partial,
+    own: Iterable[Change],
+    old: Iterable[Change] = (),
+    *,
+    trusted_from: int = 0,
+    forgotten: bool = False,
 ) -> Choice | Question:
     """Decide from what the task has read.
 
@@ -125,6 +131,7 @@ def from_records(
         event: the partial event.
         own: events of its key that the task has read.
         old: those of the old key when the event moved its row.
+        trusted_from: the LSN at which a gap of the capture ends, below which a change may lack others.
         forgotten: the task has read earlier events that are not in `own` and `old`.
     """
     earlier = [change for change in own if change.version < event.version]
@@ -142,7 +149,9 @@ def from_records(
         return Question(Origin.SOURCE if forgotten else usable, begin)
     last = max(known, key=lambda change: change.version)
     together = generation_of(last.version) == generation_of(begin)
-    if together and last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
+    # An event of before the gap rests on what was before it as well.
+    gap = last.lsn < trusted_from <= event.lsn
+    if together and not gap and last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
         return Choice(Origin.RECORDS, last)
     return Question(Origin.SOURCE, begin)
 
@@ -164,6 +173,7 @@ def from_sink(
     old: Stored | None = None,
     *,
     floor: Floor = NO_FLOOR,
+    trusted_from: int = 0,
     only_source: bool = False,
 ) -> Choice:
     """Decide with the sink's newest rows.
@@ -174,6 +184,7 @@ def from_sink(
         own: the newest row of the event's key, None when there is none.
         old: that of the old key.
         floor: the table's truncate floor in the sink.
+        trusted_from: the LSN below which a row may lack changes that were never captured.
         only_source: an event of the key may be missing in the sink: a dead letter, a table being resumed.
     """
     if own is not None and own.version > event.version:
@@ -182,6 +193,8 @@ def from_sink(
         return Choice(Origin.SINK)
     row = {Origin.SINK: own, Origin.OLD_KEY_IN_SINK: old}.get(question.usable)
     if only_source or row is None or row.version >= question.before or row.lsn > event.lsn:
+        return Choice(Origin.SOURCE)
+    if row.lsn < trusted_from:
         return Choice(Origin.SOURCE)
     if generation_of(row.version) != generation_of(question.before):
         return Choice(Origin.SOURCE)

@@ -6,7 +6,7 @@ The order is the proof (`docs/adr/0010-watermarks-are-proven.md`):
    ended, and if it was committed, its commit lies before L;
 2. the slot's confirmed LSN F, once it has reached L: all up to F is in Kafka;
 3. the state of snapshots, then the topics' end offsets E;
-4. what each query has committed; then what is parked or a dead letter.
+4. what each query has committed; then what is parked, a dead letter, or known to be missing.
 
 A table whose query has passed E, and of which nothing was set aside, has every transaction whose commit ends
 at or below F, and so every one that began before `oldest_xact`.
@@ -49,11 +49,13 @@ class SinkFacts:
         committed: the query's offsets of the table's topic; a partition that is missing is at 0.
         parked: the reason; empty when the table is not parked.
         dead_letters: how many are open.
+        gap: why changes are missing for good; empty when none is known to be.
     """
 
     committed: Mapping[int, int] = field(default_factory=dict)
     parked: str = ""
     dead_letters: int = 0
+    gap: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def doubt_of(fence: Fence, source: str, topic: str, facts: SinkFacts) -> str:
         return why
     if facts.parked:
         return f"the table is parked: {facts.parked}"
+    if facts.gap:
+        return f"changes are missing: {facts.gap}"
     if facts.dead_letters:
         return f"{facts.dead_letters} dead letter(s) were not replayed: `cdc dead-letters list`"
     if left := behind(fence, topic, facts):

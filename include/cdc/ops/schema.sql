@@ -168,6 +168,19 @@ CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
 ALTER TABLE cdc_ops.snapshots DROP CONSTRAINT IF EXISTS snapshots_kind_check,
   ADD CONSTRAINT snapshots_kind_check CHECK (kind IN ('initial', 'incremental', 'blocking', 'changelog'));
 
+-- From which position of the source's log on the changes of a table are known to be in a sink without a gap; rows of
+-- before it may be older than they look. `reason` is empty where no change is missing and rows are only read again.
+CREATE TABLE IF NOT EXISTS cdc_ops.gaps (
+  pipeline  text NOT NULL,
+  "table"   text NOT NULL,
+  sink      text NOT NULL,
+  lsn       bigint NOT NULL,
+  reason    text NOT NULL DEFAULT '',
+  found_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  closed_at timestamptz,
+  PRIMARY KEY (pipeline, "table", sink)
+);
+
 -- Until something wrote here, alerts were kept without a beginning and an end.
 DROP TABLE IF EXISTS cdc_ops.alerts;
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cdc.ops.bounded_runs import BoundedRunStore
 from cdc.ops.dead_letters import DeadLetterStore
+from cdc.ops.gaps import GapStore
 from cdc.ops.horizons import HorizonStore
 from cdc.ops.incidents import IncidentStore
 from cdc.ops.leases import LeaseStore
@@ -25,6 +26,7 @@ class OpsStore(
     SchemaStore,
     TopicStore,
     WatermarkStore,
+    GapStore,
     HorizonStore,
     MaintenanceStore,
     BoundedRunStore,

@@ -20,7 +20,7 @@ from cdc.services.effective import effective_pipeline
 from cdc.services.left_out import leave_out, take_back
 from cdc.services.partition_watch import PartitionWatch
 from cdc.services.reach import yarn_of
-from cdc.services.returned import forget_returned, refuse_renamed
+from cdc.services.returned import forget_returned, record_returned, refuse_renamed
 from cdc.services.schema_changes import compared, settle, waiting
 from cdc.services.schema_memory import record_built, record_left_out
 from cdc.services.source_objects import SourceObjects
@@ -86,7 +86,8 @@ def apply(
         # Anew: a stream may have followed a change meanwhile, whose column the views of before would lack.
         judged = compared(pipeline, connections, ops)
         record_left_out(pipeline, judged, ops)
-        for name in forget_returned(pipeline, waiting(judged), connections, ops):
+        returned = forget_returned(pipeline, waiting(judged), connections, ops)
+        for name in returned:
             say(
                 str(
                     Change(
@@ -99,6 +100,7 @@ def apply(
             )
         for part in _parts(effective_pipeline(pipeline, ops), judged, connections, ops):
             part.run(say)
+        record_returned(pipeline, returned, connections, ops)
         now = datetime.now(UTC)
         record_built(pipeline, connections, ops)
         for table in effective_pipeline(pipeline, ops).tables:

@@ -15,6 +15,7 @@ from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config
+from cdc.services.gaps import lost_slot, record_lost_slot
 from cdc.services.left_out import capture_settings, left_out
 from cdc.services.reach import connect_of
 from cdc.services.snapshot_signals import ask_for_rows
@@ -47,6 +48,8 @@ class ConnectorObject:
         """A missing connector, settings that differ, failed tasks, tables without a snapshot."""
         name = self._source.connector
         registered, config = self._connect.config(name), self._config
+        if lost := lost_slot(self._pipeline, self._connections, self._ops):
+            return [Change("connector", name, f"begin anew and read every row, since {lost}")]
         if registered is None:
             return [Change("connector", name, f"register for {len(self._pipeline.tables)} tables")]
         changes = [
@@ -70,6 +73,8 @@ class ConnectorObject:
         pending = self.pending()
         if not pending:
             return
+        if record_lost_slot(self._pipeline, self._connections, self._ops):
+            self._begin_anew()
         name = self._source.connector
         first = self._connect.config(name) is None and self._slot() is None
         with capture_settings(self._pipeline, self._ops):
@@ -92,6 +97,28 @@ class ConnectorObject:
         for change in pending:
             on_step(str(change))
 
+    def _begin_anew(self) -> None:
+        """Let the connector take a first snapshot again, since there is no log that goes on where it was.
+
+        Killed anywhere in here, it is done again, or there is nothing left to do but to resume it.
+        """
+        for table in self._pipeline.tables:
+            if table.changelog:
+                # Its own snapshot, which has what is missing, is taken when the connector streams.
+                self._ops.forget_snapshot(self._pipeline.name, table.source)
+        name = self._source.connector
+        if self._connect.config(name) is None:
+            self._connect.put(name, self._config)
+        self._connect.forget_offsets(name)
+        # The capturing role, which may do so.
+        source = self._connections.get(self._source.connection)
+        with connect_postgres(source, autocommit=True, application_name="cdc-apply") as connection:
+            connection.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                "WHERE slot_name = %s AND wal_status = 'lost'",
+                (self._source.slot,),
+            )
+
     def _ask_for_rows(self, before: int | None, *, first: bool, changed: bool) -> None:
         missing, joining = self._not_snapshotted(), self._joining()
         if not missing and not joining:
@@ -108,7 +135,9 @@ class ConnectorObject:
         for table in joining:
             # A table that comes back has a record; a run that ends in between must not leave it.
             self._ops.forget_snapshot(self._pipeline.name, table.source)
+            began, sinks = self._ops.clock(), [sink.name for sink in self._pipeline.sinks]
             ChangelogSnapshot(self._pipeline, self._connections, table).take()
+            self._ops.close_gaps(self._pipeline.name, table.name, sinks, began)
             self._ops.record_snapshot(self._pipeline.name, table.source, "changelog")
 
     def _wake(self, name: str) -> None:

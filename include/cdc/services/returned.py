@@ -13,6 +13,7 @@ from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.ops import OpsStore
 from cdc.services.catalogue import published_tables
+from cdc.services.gaps import position, record_gaps
 from cdc.services.source_schema import read_source
 from cdc.spec import Pipeline
 
@@ -41,9 +42,28 @@ def forget_returned(
         and table.source in known
         and (table.schema_name, table.table_name) not in published
     ]
+    names = tuple(table.name for table in back)
+    record_returned(pipeline, names, connections, ops)
     for table in back:
         ops.forget_snapshot(pipeline.name, table.source)
-    return tuple(table.name for table in back)
+    return names
+
+
+def record_returned(
+    pipeline: Pipeline, names: Collection[str], connections: Connections, ops: OpsStore
+) -> None:
+    """Record that changes of these tables are missing, before they are captured again and once they are.
+
+    What was compared with the source in between may differ from it by now.
+    """
+    if not names:
+        return
+    admin = connections.get(pipeline.source.admin_connection)
+    with connect_postgres(admin, autocommit=True, application_name="cdc-plan") as connection:
+        lsn = position(connection)
+    tables = [table for table in pipeline.tables if table.name in names]
+    sinks = [sink.name for sink in pipeline.sinks]
+    record_gaps(pipeline, tables, sinks, lsn, "it was not in the publication for a while", ops)
 
 
 def refuse_renamed(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:

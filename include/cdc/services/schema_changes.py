@@ -19,6 +19,7 @@ from cdc.ops import OpsStore
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
+from cdc.services.gaps import position
 from cdc.services.new_build import broken_off, undo_broken_off, undone_by_an_error
 from cdc.services.parked_tables import park_table
 from cdc.services.schema_memory import judged_last, record_followed, record_parts
@@ -118,7 +119,7 @@ def follow(pipeline: Pipeline, item: Judged, sink: SinkSpec, connections: Connec
         if last is None:
             return
         if item.verdict.reread:
-            request_rows(pipeline, item.table, connections)
+            request_rows(pipeline, item.table, connections, ops)
         record_followed(pipeline, item, last, item.verdict.settled, item.found, ops)
 
 
@@ -134,11 +135,14 @@ def ensure_in_sink(
             WarehouseObjects(alone, sink, connections).run(lambda _: None)
 
 
-def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections) -> None:
+def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections, ops: OpsStore) -> None:
     """Ask Debezium for the table's rows once more, by a snapshot."""
     # The capturing role, which drivers have too.
     source = connections.get(pipeline.source.connection)
     with connect_postgres(source, autocommit=True, application_name="cdc-schema") as session:
+        # Before the rows are asked for: Debezium leaves those out that change meanwhile.
+        sinks = [sink.name for sink in pipeline.sinks]
+        ops.record_reread(pipeline.name, table.name, sinks, position(session))
         ask_for_rows(session, pipeline.source.signal_table, [table.source])
 
 
@@ -186,6 +190,7 @@ def rollback(pipeline: Pipeline, table: TableSpec, connections: Connections, ops
         for sink, offsets in before["parked"].items():
             begins = {int(partition): offset for partition, offset in offsets.items()}
             ops.park(pipeline.name, table.name, sink, why, begins)
+        ops.reopen_gaps(pipeline.name, table.name)
         with undone_by_an_error(pipeline, table, connections, ops):
             exchange(
                 pipeline,

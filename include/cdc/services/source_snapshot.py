@@ -12,6 +12,7 @@ from cdc.errors import UnavailableError
 from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
 from cdc.ops import OpsStore
 from cdc.services.fences import Ends, Fences, Patience
+from cdc.services.gaps import position
 from cdc.services.snapshot_signals import SnapshotKind, ask_for_rows
 from cdc.services.source_keys import SourceKeys
 from cdc.services.watermarks import snapshots_under_way
@@ -46,9 +47,11 @@ def snapshot_part(
     begun = run.position.get("since")
     since = offsets_of(begun) if begun is not None else dict(fences.ends())
     signal = str(run.position.get("signal") or uuid4())
-    position = {"signal": signal, "since": since}
-    ops.advance_run(run.id, run.done, position)
+    place = {"signal": signal, "since": since}
+    ops.advance_run(run.id, run.done, place)
     scope = Scope.from_document(run.window)
+    # Before the rows are asked for: Debezium leaves those out that change meanwhile.
+    ops.record_reread(pipeline.name, table.name, run.sinks, _position(pipeline, connections))
     kind = _ask(pipeline, connections, table, scope, signal)
     if kind == "blocking":
         fences = Fences(pipeline, connections, ops, table, _BLOCKED)
@@ -62,11 +65,11 @@ def snapshot_part(
                 f"the snapshot of {table.source} has brought nothing for {STANDSTILL_S:.0f} s: is the "
                 "connector running? `cdc status` says so"
             )
-        ops.advance_run(run.id, done, position)
+        ops.advance_run(run.id, done, place)
         sleep(POLL_S)
     fences.wait_captured(_position(pipeline, connections))
     ends = fences.ends()
-    ops.advance_run(run.id, max(done, _since(since, ends)), position)
+    ops.advance_run(run.id, max(done, _since(since, ends)), place)
     for sink in run.sinks:
         fences.wait_written(sink, ends)
     ops.end_run(run.id)
@@ -88,8 +91,7 @@ def _ask(
 def _position(pipeline: Pipeline, connections: Connections) -> int:
     source = connections.get(pipeline.source.connection)
     with connect_postgres(source, autocommit=True, application_name="cdc-backfill") as session:
-        row = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()
-    return int(row[0]) if row else 0
+        return position(session)
 
 
 def _since(since: Ends, ends: Ends) -> int:

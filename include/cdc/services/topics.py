@@ -12,6 +12,7 @@ from cdc.model.generations import TopicIdentity, check_topic
 from cdc.ops import OpsStore
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import platform_topics
+from cdc.services.gaps import record_gaps
 from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline, TableSpec
 
@@ -100,20 +101,35 @@ class Raised:
         generation: the generation.
         gone: sinks in which the table is parked, and which lack what it had not written of the topic before.
         unread: by sink, how many offsets before this generation no query has reported.
+        missing: sinks that may lack changes until they are compared with the source.
     """
 
     generation: int
     gone: tuple[str, ...]
     unread: Mapping[str, int]
+    missing: tuple[str, ...] = ()
 
 
 def raise_generation(
-    pipeline: Pipeline, table: TableSpec, actual: TopicIdentity, ends: Mapping[int, int], ops: OpsStore
+    pipeline: Pipeline,
+    table: TableSpec,
+    actual: TopicIdentity,
+    ends: Mapping[int, int],
+    earliest: Mapping[int, int],
+    ops: OpsStore,
 ) -> Raised:
     """Begin the next generation of a table's topic at these end offsets; connector and stream are stopped.
 
     Where the table is parked it waits for offsets: 0 in partitions that were added, and in all of a topic
     that was made anew; what had not been written of the topic before is gone with it.
+
+    Args:
+        pipeline: the pipeline.
+        table: the table.
+        actual: its topic, as Kafka has it.
+        ends: the partitions' end offsets.
+        earliest: the offsets from which on Kafka still has its records.
+        ops: the ops store.
 
     Raises:
         ConflictError: the table is parked or resumed by somebody else at the same time.
@@ -129,8 +145,17 @@ def raise_generation(
                 "not raised: run it again"
             )
     unread = {} if anew else _unread(pipeline, actual.topic, ends, ops)
+    # How far a topic reached that is gone, nobody knows; where a parked table waits, its resume looks.
+    removed = _unread(pipeline, actual.topic, earliest, ops)
+    missing = [sink.name for sink in pipeline.sinks] if anew else sorted(removed)
+    if missing:
+        said = f"topic {actual.topic} was made anew, and what was not read of the one before is gone"
+        if not anew:
+            said = f"Kafka has removed records of {actual.topic} that were not read"
+        # Rows of an earlier generation are never taken for the newest, so no position tells them apart.
+        record_gaps(pipeline, [table], missing, 0, said, ops)
     gone = tuple(item.sink for item in parked if anew)
-    return Raised(ops.raise_generation(actual, ends), gone, unread)
+    return Raised(ops.raise_generation(actual, ends), gone, unread, tuple(missing))
 
 
 def _unread(pipeline: Pipeline, topic: str, ends: Mapping[int, int], ops: OpsStore) -> dict[str, int]:

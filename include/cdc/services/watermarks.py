@@ -27,6 +27,7 @@ from cdc.model.watermark import (
     lsn_text,
 )
 from cdc.ops import OpsStore
+from cdc.services.gaps import record_lost_slot
 from cdc.services.reach import connect_of, kafka_of
 from cdc.services.topics import topics_made_anew
 from cdc.spec import Pipeline
@@ -70,6 +71,8 @@ def prove(
     began = clock.now()
     with OpsStore(connections.get(pipeline.ops.connection)) as ops:
         ops.ensure_schema()
+        # Before the slot is waited for: one that is lost confirms nothing.
+        record_lost_slot(pipeline, connections, ops)
         fence = read_fence(pipeline, connections, ops.snapshotted(pipeline.name), capture_patience_s, clock)
         facts = _wait_for_sinks(pipeline, ops, fence, sink_patience_s, clock)
         # Asked last: offsets of a topic that was there before say nothing about this one.
@@ -203,15 +206,17 @@ def _wait_for_sinks(
 
 
 def _sink_facts(pipeline: Pipeline, ops: OpsStore) -> dict[tuple[str, str], SinkFacts]:
-    # What is parked or a dead letter is asked for last: it is written before the offsets that count it.
+    # What is set aside or missing is asked for last: it is written before the offsets that count it.
     committed = {(p.stream, p.sink): p.until_offsets for p in ops.latest_progress(pipeline.name)}
     parked = {(p.table, p.sink): p.reason for p in ops.parked(pipeline.name)}
     letters = ops.count_dead_letters(pipeline.name)
+    gaps = ops.open_gaps(pipeline.name)
     return {
         (table.name, sink.name): SinkFacts(
             committed.get((table.stream, sink.name), {}).get(pipeline.topic(table), {}),
             parked.get((table.name, sink.name), ""),
             letters.get((table.name, sink.name), 0),
+            gaps.get((table.name, sink.name), ""),
         )
         for table in pipeline.tables
         for sink in pipeline.sinks

@@ -37,6 +37,7 @@ class TableContext:
     """What an executor needs to turn a table's events into rows of a sink.
 
     Attributes:
+        trusted_from: the LSN below which the sink's rows may lack changes that were never captured.
         void_below: of a changelog, the LSN below which an event counts no more and need not be written.
     """
 
@@ -49,6 +50,7 @@ class TableContext:
     trust: Trust = Trust.SINK
     void_below: int = 0
     begins: Mapping[int, int] = field(default_factory=dict)
+    trusted_from: int = 0
 
 
 @dataclass

@@ -85,6 +85,11 @@ class Answers:
         self._floor = NO_FLOOR
         self._source: dict[Identity, tuple[Decision, SourceRows | None]] = {}
 
+    @property
+    def trusted_from(self) -> int:
+        """The LSN below which rows may lack changes."""
+        return self._context.trusted_from
+
     def ask_sink(self, holes: Sequence[Hole]) -> None:
         """Look up the sink's rows and the dead letters of these events' keys, old ones included."""
         both = [h.identity for h in holes] + [h.old_identity for h in holes if h.old_identity is not None]
@@ -107,7 +112,15 @@ class Answers:
         own, old = self._row(hole.identity), self._row(hole.old_identity)
         lagging = self._context.trust is not Trust.SINK
         only_source = lagging or hole.key in self._letters or hole.old_key in self._letters
-        return from_sink(hole.event, question, own, old, floor=self._floor, only_source=only_source)
+        return from_sink(
+            hole.event,
+            question,
+            own,
+            old,
+            floor=self._floor,
+            trusted_from=self.trusted_from,
+            only_source=only_source,
+        )
 
     def place(self, identity: Identity | None) -> Place | None:
         """Where the sink's row of a key is."""
@@ -219,7 +232,7 @@ def _decide(
     if trust is Trust.NOTHING:
         # What the source was asked for stays above every event of the key.
         own, old, forgotten = [change for change in own if change.state is State.SETTLED], (), True
-    choice = from_records(hole.event, own, old, forgotten=forgotten)
+    choice = from_records(hole.event, own, old, trusted_from=answers.trusted_from, forgotten=forgotten)
     if isinstance(choice, Choice):
         if choice.origin is Origin.SOURCE:
             return answers.from_source(hole) or Origin.SOURCE

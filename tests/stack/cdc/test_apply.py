@@ -35,6 +35,7 @@ from cdc.services.health import sample_connector, sample_slot
 from cdc.services.left_out import left_out
 from cdc.services.schema_changes import settle
 from cdc.services.watching import watch_connector
+from cdc.services.watermarks import prove
 from cdc.spec import Pipeline, TableSpec
 
 
@@ -492,11 +493,63 @@ def test_96_rows_of_a_table_that_was_away_are_read_again_by_whichever_name(
         source.execute("UPDATE away SET v = 'two'")
         said = apply(declared("away"), stack.connections).steps
         assert any("cdc reconcile away --repair" in step for step in said)
+        with OpsStore(stack.connections.get(pipeline.ops.connection)) as ops:
+            assert {("away", sink.name) for sink in pipeline.sinks} <= set(ops.open_gaps(pipeline.name))
         wait_for(lambda: sent() == [("r", "one"), ("r", "two")])
         assert not apply(declared("away"), stack.connections).changed
         apply(pipeline, stack.connections)
         apply(declared("afar"), stack.connections)
         wait_for(lambda: sent() == [("r", "one"), ("r", "two"), ("r", "two")])
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "made again by hand"])
+def test_96_a_slot_that_was_lost_leaves_a_gap_and_every_row_is_read_anew(
+    stack: Any, pipeline: Pipeline, again: bool
+) -> None:
+    wider = with_visits(pipeline)
+    connect = ConnectClient(stack.connections.get("cdc_connect").url())
+    slot, topic = wider.source.slot, wider.topic(wider.table("customers"))
+
+    def told(number: int) -> list[str]:
+        mail = f"{number}@x.org"
+        return [e["op"] for e in events(stack, topic) if e["after"] and e["after"]["email"] == mail]
+
+    with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source:
+        apply(wider, stack.connections)
+        connect.stop(wider.source.connector)
+        inactive = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s"
+        wait_for(lambda: source.execute(inactive, (slot,)).fetchone() == (True,))
+        change = "UPDATE customers SET email = %s WHERE id = (SELECT min(id) FROM customers)"
+        with connect_postgres(stack.connections.get("cdc_source"), autocommit=True) as capture:
+            capture.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            source.execute(change, (f"{1 + again}0@x.org",))
+            source.execute("INSERT INTO visits VALUES ('while nobody captured', 1)")
+            if again:
+                capture.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+                connect.resume(wider.source.connector)
+                wait_for(lambda: "no longer available" in failure(connect, wider))
+        assert any("begin anew" in str(change) for change in plan(wider, stack.connections).changes)
+        said = apply(wider, stack.connections).steps
+        assert any(f"begin anew and read every row, since replication slot {slot}" in step for step in said)
+        wait_for(lambda: told((1 + again) * 10) == ["r"])
+        source.execute(change, (f"{1 + again}1@x.org",))
+        wait_for(lambda: told((1 + again) * 10 + 1) == ["u"])
+        assert not apply(wider, stack.connections).changed
+    wait_for(lambda: added_up(stack) == there(stack))
+    with OpsStore(stack.connections.get(pipeline.ops.connection)) as ops:
+        found = ops.open_gaps(pipeline.name)
+    # A changelog's snapshot makes up for what was not captured; deletes of the others are in none.
+    missing = {(table.name, sink.name) for table in pipeline.tables for sink in wider.sinks}
+    assert set(found) - {("away", sink.name) for sink in wider.sinks} == missing
+    assert all(
+        f"changes are missing: replication slot {slot}" in one.doubt
+        for one in prove(pipeline, stack.connections, sink_patience_s=1)
+    )
+
+
+def failure(connect: ConnectClient, pipeline: Pipeline) -> str:
+    status = connect.status(pipeline.source.connector)
+    return status.failed if status is not None else ""
 
 
 def test_97_a_heartbeat_without_its_row_gets_one(stack: Any, pipeline: Pipeline) -> None:

@@ -385,10 +385,23 @@ class TestTopics:
         wider, anew = TopicIdentity(topic, "id-1", 3), TopicIdentity(topic, "id-2", 2)
         # Nobody has reported to have read anything.
         unread = {sink.name: 1200 for sink in pipeline.sinks}
-        assert raise_generation(pipeline, table, wider, {0: 600, 1: 600, 2: 0}, ops) == Raised(2, (), unread)
+        ends, all_there = {0: 600, 1: 600, 2: 0}, dict.fromkeys(range(3), 0)
+        assert raise_generation(pipeline, table, wider, ends, all_there, ops) == Raised(2, (), unread)
+        assert ops.open_gaps(pipeline.name) == {}
         assert waiting() == {"customers": {0: 500, 1: 400, 2: 0}, "products": {0: 7}}
-        assert raise_generation(pipeline, table, anew, {0: 3, 1: 4}, ops) == Raised(3, ("warehouse",), {})
+        sinks = tuple(sink.name for sink in pipeline.sinks)
+        raised = raise_generation(pipeline, table, anew, {0: 3, 1: 4}, {0: 0, 1: 0}, ops)
+        assert raised == Raised(3, ("warehouse",), {}, sinks)
+        assert set(ops.open_gaps(pipeline.name)) == {("customers", sink) for sink in sinks}
         assert waiting() == {"customers": {0: 0, 1: 0}, "products": {0: 7}}
+
+    def test_records_that_kafka_removed_unread_are_a_gap(self, ops: OpsStore, pipeline: Pipeline) -> None:
+        table = pipeline.table("customers")
+        topic = TopicIdentity(pipeline.topic(table), "id-1", 1)
+        ops.record_topic(topic.topic, "id-1", 1)
+        raised = raise_generation(pipeline, table, topic, {0: 600}, {0: 100}, ops)
+        assert set(raised.missing) == {sink.name for sink in pipeline.sinks}
+        assert "`cdc reconcile customers --repair`" in ops.open_gaps(pipeline.name)["customers", "warehouse"]
 
     def test_the_highest_truncate_floor_counts(self, ops: OpsStore) -> None:
         assert ops.truncate_floor("p", "x") is None
@@ -414,6 +427,38 @@ class TestTopics:
         ops.ensure_schema()
         ops.record_snapshot("p", "public.a b", "blocking")
         assert ops.snapshotted("p") == {"public.a b"}
+
+
+class TestGaps:
+    def test_a_gap_is_open_until_rows_were_read_after_it(self, ops: OpsStore) -> None:
+        before = ops.clock()
+        ops.record_gap("p", "x", ["clickhouse", "warehouse"], 500, "the slot was lost")
+        ops.record_gap("p", "y", ["warehouse"], 500, "removed")
+        assert ops.close_gaps("p", "x", ["clickhouse", "warehouse"], before) == []
+        assert ops.close_gaps("p", "x", ["clickhouse"], ops.clock()) == ["clickhouse"]
+        assert ops.open_gaps("p") == {("x", "warehouse"): "the slot was lost", ("y", "warehouse"): "removed"}
+        assert ops.close_gaps("p", "x", ["clickhouse"], ops.clock()) == []
+        ops.record_gap("p", "x", ["clickhouse"], 400, "once more")
+        assert ops.open_gaps("p")["x", "clickhouse"] == "once more"
+        # Rows below the further gap stay as old as they were.
+        assert ops.trusted_from("p", "clickhouse") == {"x": 500}
+
+    def test_a_gap_that_was_closed_is_open_again_when_an_earlier_table_is_back(self, ops: OpsStore) -> None:
+        ops.record_gap("p", "x", ["clickhouse"], 500, "the slot was lost")
+        ops.record_reread("p", "x", ["warehouse"], 500)
+        assert ops.close_gaps("p", "x", ["clickhouse"], ops.clock()) == ["clickhouse"]
+        ops.reopen_gaps("p", "x")
+        assert ops.open_gaps("p") == {("x", "clickhouse"): "the slot was lost"}
+
+    def test_rows_that_are_read_again_are_no_gap(self, ops: OpsStore) -> None:
+        ops.record_reread("p", "x", ["warehouse"], 700)
+        ops.record_reread("p", "x", ["warehouse"], 600)
+        assert ops.open_gaps("p") == {}
+        assert ops.trusted_from("p", "warehouse") == {"x": 700}
+        ops.record_gap("p", "y", ["warehouse"], 500, "lost")
+        ops.record_reread("p", "y", ["warehouse"], 800)
+        assert ops.open_gaps("p") == {("y", "warehouse"): "lost"}
+        assert ops.trusted_from("p", "warehouse") == {"x": 700, "y": 800}
 
 
 class TestFailures:

@@ -86,6 +86,18 @@ def test_the_sinks_row_fills_what_no_record_says(run, changes, world):
     assert world.asked == [("sink", [1])]
 
 
+def test_a_row_of_before_a_gap_of_the_capture_fills_nothing(run, changes, world):
+    world.sink = {1: STORED}
+    world.source_rows = {1: SOURCE}
+    event = changes("u", {"name": GONE}, 5)
+    for trusted_from, name in ((100, "stored"), (101, "source")):
+        rows, bad, _ = split(run(event, trusted_from=trusted_from))
+        assert ([row["name"] for row in rows], bad) == ([name], [])
+    world.asked.clear()
+    rows, bad, _ = split(run(changes("c", {"name": "old"}, 4), event, trusted_from=1005))
+    assert ([row["name"] for row in rows], bad) == (["old", "source"], [])
+
+
 def test_a_replay_takes_the_events_own_row_and_skips_what_is_superseded(run, changes, world):
     world.sink = {1: (*STORED[:4], pack(1, 6), 100, False)}
     rows, _, seen = split(run(changes("u", {"name": GONE}, 5), changes("u", {"name": GONE}, 6)))

@@ -102,6 +102,9 @@ def test_a_moved_row_is_that_of_the_old_key_just_before_the_move(old, expected):
         (Stored(98, 1001, False), {}, Origin.SOURCE),  # a repair row of a later time
         (Stored(98, 5, False), {"floor": Floor(0, 6)}, Origin.SOURCE),
         (Stored(98, 5, False), {"floor": Floor(0, 5)}, Origin.SINK),
+        (Stored(98, 5, False), {"trusted_from": 6}, Origin.SOURCE),  # what came after may be in no event
+        (Stored(98, 5, False), {"trusted_from": 5}, Origin.SINK),
+        (Stored(100, 5, False), {"trusted_from": 6}, Origin.SINK),
         (Stored(98, 5, False), {"only_source": True}, Origin.SOURCE),
         (Stored(100, 5, False), {"only_source": True}, Origin.SINK),  # the event itself: it was filled well
         (Stored(102, 5, False), {"only_source": True}, Origin.SUPERSEDED),
@@ -109,6 +112,17 @@ def test_a_moved_row_is_that_of_the_old_key_just_before_the_move(old, expected):
 )
 def test_the_sink_decides_with_its_newest_row(own, options, expected):
     assert from_sink(EVENT, ASK_SINK, own, **options).origin is expected
+
+
+def test_an_event_behind_a_gap_of_the_capture_rests_on_none_before_it():
+    earlier = Change(98, 900, False, WHOLE)
+    for trusted_from, expected in (
+        (900, Choice(Origin.RECORDS, earlier)),
+        (901, Question(Origin.SOURCE, 100)),
+        (1000, Question(Origin.SOURCE, 100)),
+        (1001, Choice(Origin.RECORDS, earlier)),  # both were before the gap
+    ):
+        assert from_records(EVENT, [earlier], trusted_from=trusted_from) == expected
 
 
 def test_a_state_of_an_earlier_generation_is_not_the_one_before():

@@ -46,6 +46,10 @@ def test_a_query_beyond_every_end_is_complete() -> None:
         (replace(WRITTEN, committed={0: 10}), "7 offsets"),
         (replace(WRITTEN, parked="a column was renamed"), "parked: a column was renamed"),
         (replace(WRITTEN, dead_letters=3), "3 dead letter(s)"),
+        (
+            replace(WRITTEN, gap="the slot was lost; mend it"),
+            "changes are missing: the slot was lost; mend it",
+        ),
     ],
 )
 def test_whatever_may_be_missing_is_said(facts: SinkFacts, word: str) -> None:
