@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from cdc.errors import DataError
 from cdc.spec import names
 from cdc.spec.base import ConnectionId, Slug, Spec
+from cdc.spec.schedules import check_schedule
 
+Schedule = Annotated[str, AfterValidator(check_schedule)] | None
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -95,7 +97,8 @@ class MaintenanceSpec(Spec):
 class PoliciesSpec(Spec):
     """Service levels; a breach fails the health DAG and sends a mail.
 
-    The default schedules are minutes apart, so that a small machine is not asked for everything at once.
+    Schedules are cron expressions or Airflow's presets, in UTC. The default ones are minutes apart, so that a
+    small machine is not asked for everything at once.
 
     Attributes:
         restart_schedule: when the pipeline's streams are restarted, one after the other; by default never.
@@ -128,17 +131,17 @@ class PoliciesSpec(Spec):
     reminder_minutes: Positive = 60
     reconcile_deadline_minutes: Positive = 240
     maintenance_deadline_minutes: Positive = 180
-    health_schedule: str | None = "*/5 * * * *"
-    connectors_schedule: str | None = "@hourly"
-    restart_schedule: str | None = None
-    reconcile_schedule: str | None = "@daily"
-    partitions_schedule: str | None = "8-59/30 * * * *"
+    health_schedule: Schedule = "*/5 * * * *"
+    connectors_schedule: Schedule = "@hourly"
+    restart_schedule: Schedule = None
+    reconcile_schedule: Schedule = "@daily"
+    partitions_schedule: Schedule = "8-59/30 * * * *"
     reconcile_repair: bool = True
     reconcile_windows: bool = False
-    watermarks_schedule: str | None = "2-59/5 * * * *"
-    maintenance_schedule: str | None = "17 3 * * *"
+    watermarks_schedule: Schedule = "2-59/5 * * * *"
+    maintenance_schedule: Schedule = "17 3 * * *"
     maintenance: MaintenanceSpec = MaintenanceSpec()
-    schema_schedule: str | None = "4-59/10 * * * *"
+    schema_schedule: Schedule = "4-59/10 * * * *"
 
 
 class AlertsSpec(Spec):

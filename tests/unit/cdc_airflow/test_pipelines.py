@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from airflow.exceptions import AirflowTimetableInvalid
 from airflow.sdk import CronDataIntervalTimetable, CronTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.timetables.interval import CronDataIntervalTimetable as SchedulersTimetable
+from airflow.utils.dates import cron_presets
+from pendulum import datetime
+from pydantic import ValidationError
 
 from cdc.errors import ConfigurationError, SpecError
 from cdc.spec import load_pipeline
+from cdc.spec.sections import PoliciesSpec
 from cdc_airflow.hooks.cdc import connection_ids
 from cdc_airflow.pipelines import (
     cron_schedule,
@@ -80,6 +87,37 @@ class TestSchedule:
         schedule = cron_schedule(["*/5 * * * *", "@hourly"])
         assert isinstance(schedule, MultipleCronTriggerTimetable)
         assert len(schedule.timetables) == 2
+
+
+SCHEDULES = [
+    *cron_presets, "@midnight", "@annually", "@Daily", " @daily", "@once", "@never", "@continuous", "@reboot",
+    "daily", "17 3 * * *", "8-59/30 * * * *", "0 0 * * mon-FRI", "0 0 * * sun#2", "0 0 L * *", "0 0 29 2 *",
+    "* * * * * 30", "0 0 1 1 * 0 2030", "*/5 * * * *\n", "* * * *", "* * * * * * * *", "61 * * * *",
+    "0 24 * * *", "0 0 * * 8", "*/0 * * * *", "0 0 30 2 *", "0 0 31 4,6 *", "H * * * *", " ", "every day",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cron", SCHEDULES)
+def test_a_pipeline_may_have_the_schedules_by_which_the_scheduler_finds_a_next_run(cron: str) -> None:
+    timetable = SchedulersTimetable(cron, timezone="UTC")
+    try:
+        timetable.validate()
+        timetable._get_next(datetime(2026, 1, 1))
+        runs = True
+    except (AirflowTimetableInvalid, ValueError):
+        runs = False
+    schedules = [name for name in PoliciesSpec.model_fields if name.endswith("_schedule")]
+    assert len(schedules) == 8
+    for schedule in schedules:
+        with contextlib.nullcontext() if runs else pytest.raises(ValidationError, match="is no schedule"):
+            PoliciesSpec.model_validate({schedule: cron})
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_pipeline_may_have_no_schedule(nothing: str | None) -> None:
+    policies = PoliciesSpec.model_validate({"reconcile_schedule": nothing, "health_schedule": nothing})
+    assert interval_schedule(policies.reconcile_schedule) is None
+    assert cron_schedule([policies.health_schedule]) is None
 
 
 class TestFindPipeline:

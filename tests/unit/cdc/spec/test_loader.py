@@ -64,6 +64,11 @@ WRONG = [
      r"public\.orders is under tables, and left out by '\*\.order\*' under exclude", None),
     ("exclude: [generator.*]", "exclude: [generator]", "exclude[0]", "should match pattern", "exclude: ["),
     ("name: orders_fact", "name: Customers", "-", "used twice: customers", None),
+    ('"17 3 * * *"', '"17 25 * * *"', "policies.maintenance_schedule",
+     r"'17 25 \* \* \*' is no schedule \(.*out of range\); expected the five fields .*'17 3 \* \* \*'",
+     "maintenance_schedule"),
+    ('connectors_schedule: "@hourly"', 'connectors_schedule: "@reboot"', "policies.connectors_schedule",
+     "'@reboot' is no schedule .*@daily", "connectors_schedule"),
     ("signal_table: cdc.signal", "signal_table: signal", "source.signal_table", "is not schema.table",
      "signal_table"),
 ]  # fmt: skip
