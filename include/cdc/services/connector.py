@@ -23,6 +23,7 @@ _SESSION = {
 CONNECTOR_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
 _EXCLUDED = "column.exclude.list"
+_CASE_MATTERS = "(?-i)"
 SECRETS = frozenset({"database.password"})
 
 
@@ -109,11 +110,12 @@ def _exclusions(pipeline: Pipeline) -> dict[str, str]:
 
 def sent_by(registered: Mapping[str, str], table: TableSpec) -> frozenset[str]:
     """The columns of a table that a registered connector sends, of those that the pipeline declares."""
-    excluded = f",{registered.get(_EXCLUDED, '')},"
+    # One that was registered by an earlier version names them without the flag.
+    excluded = f",{registered.get(_EXCLUDED, '').replace(_CASE_MATTERS, '')},"
     return frozenset(
         column.name
         for column in table.live_columns
-        if f",{_column_pattern(table, column.name)}," not in excluded
+        if f",{_column_pattern(table, column.name).removeprefix(_CASE_MATTERS)}," not in excluded
     )
 
 
@@ -198,9 +200,11 @@ def quoted(table: str) -> str:
 
 def collection_pattern(schema: str, table: str) -> str:
     """A table as Debezium's lists and signals name it: by a regular expression."""
-    # Debezium splits a list at commas that are not escaped, then matches each as a whole.
-    return _escaped(f"{schema}.{table}")
+    # Debezium matches a whole name, and by itself without regard to case: the pattern of public.users would
+    # be that of public."Users" too, which others may have made.
+    return _CASE_MATTERS + _escaped(f"{schema}.{table}")
 
 
 def _escaped(name: str) -> str:
-    return re.escape(name).replace(",", "\\,")
+    # Debezium splits a list at commas, some lists twice, so that an escaped one counts there; and it trims.
+    return "".join(f"\\x{ord(c):02x}" if c == "," or c <= " " else re.escape(c) for c in name)
