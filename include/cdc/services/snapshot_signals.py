@@ -16,6 +16,7 @@ from cdc.spec.names import join_qualified, split_qualified
 
 SnapshotKind = Literal["incremental", "blocking"]
 _NEEDS_QUOTES = re.compile(r"""[\s."'`]""")
+_NO_EXPRESSION = re.compile(r"[\\()\[\]{}*+?]")
 _WITH_GENERATED = """
     SELECT n.nspname, c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attgenerated = 's' AND NOT a.attisdropped
@@ -84,11 +85,17 @@ def signal_data(kinds: Mapping[str, SnapshotKind], condition: str = "") -> list[
 def _document(kind: SnapshotKind, sources: Iterable[str], condition: str) -> dict[str, Any]:
     names = {source: collection_pattern(*split_qualified(source)) for source in sources}
     document: dict[str, Any] = {"type": kind, "data-collections": list(names.values())}
-    if condition:
-        ((source, name),) = names.items()
-        # Debezium puts the one into its own statement, and takes the other for the whole of it.
-        chosen = f"({condition})"
-        if kind == "blocking":
-            chosen = f"SELECT * FROM {quoted(source)} WHERE {chosen}"  # noqa: S608 - quoted, and checked before
-        document["additional-conditions"] = [{"data-collection": name, "filter": chosen}]
+    if not condition:
+        return document
+    ((source, name),) = names.items()
+    # Debezium puts the one into its own statement, and takes the other for the whole of it.
+    chosen = f"({condition})"
+    if kind == "blocking":
+        # It compiles this name too, and then looks for the table that the text names. A table whose name is
+        # no expression is read as a whole.
+        if _NO_EXPRESSION.search(source):
+            return document
+        name = quoted(source)
+        chosen = f"SELECT * FROM {name} WHERE {chosen}"  # noqa: S608 - quoted, and checked before
+    document["additional-conditions"] = [{"data-collection": name, "filter": chosen}]
     return document

@@ -130,3 +130,18 @@ def test_5_rows_are_read_of_the_table_that_they_were_asked_of(
     assert len(sent(stack, wider, "parts_2")) == 2
     assert sent(stack, wider, "words_2") == [("r", "two words")]
     assert plan(wider, stack.connections).changes == ()
+
+
+def test_6_a_part_is_read_of_a_table_whose_name_needs_quotes_too(
+    stack: Any, declared: Callable[..., Pipeline]
+) -> None:
+    pipeline = declared(JOINING)
+    with source(stack) as session:
+        session.execute("INSERT INTO \"Two words\" VALUES (7, 'seven'), (8, 'eight')")
+        for table in ("public.parts", 'public."Two words"'):
+            ask_for_rows(session, pipeline.source.signal_table, [table], condition="id IN (2, 7)")
+    before, changes = [("r", "Two words")] * 2, [("c", "eight"), ("c", "seven")]
+    wait_for(lambda: ("r", "seven") in sent(stack, pipeline, "words"))
+    assert sent(stack, pipeline, "words") == [*changes, *before, ("r", "seven")]
+    wait_for(lambda: len(sent(stack, pipeline, "parts")) == 5)
+    assert sent(stack, pipeline, "parts").count(("r", "new")) == 2

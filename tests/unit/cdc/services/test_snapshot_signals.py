@@ -35,8 +35,10 @@ def test_a_condition_is_said_as_each_kind_of_snapshot_wants_it() -> None:
     ]
     (blocking,) = documents({'public."a b"': "blocking"}, condition)
     assert blocking["additional-conditions"] == [
-        {
-            "data-collection": r"(?-i)public\.a\x20b",
-            "filter": f'SELECT * FROM "public"."a b" WHERE ({condition})',
-        }
+        {"data-collection": '"public"."a b"', "filter": f'SELECT * FROM "public"."a b" WHERE ({condition})'}
     ]
+
+
+def test_a_table_that_debezium_cannot_find_by_its_own_name_is_read_as_a_whole() -> None:
+    (blocking,) = documents({'public."a (b"': "blocking"}, "id > 5")
+    assert blocking == {"type": "blocking", "data-collections": [r"(?-i)public\.a\x20\(b"]}
