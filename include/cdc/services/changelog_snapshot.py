@@ -101,7 +101,8 @@ class ChangelogSnapshot:
             # The reader's own lock, before what it sees is fixed: a change of the table's definition that
             # waits for the locker would write its rows anew, and an older snapshot would see none of them.
             reader.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(self._relation))
-            locker.execute(SQL("LOCK TABLE {} IN SHARE MODE").format(self._relation))
+            # Not beside another snapshot, which would have the same position.
+            locker.execute(SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(self._relation))
             if not self._is_published(locker):
                 publication = Identifier(self._pipeline.source.publication)
                 locker.execute(SQL("ALTER PUBLICATION {} ADD TABLE {}").format(publication, self._relation))

@@ -246,10 +246,16 @@ def place(pipeline: Pipeline, postgres: Postgres, clickhouse: RunningStack) -> I
     made.ops.close()
 
 
+class ShortSource(Source):
+    """One whose log a test can outrun."""
+
+    settings: ClassVar[dict[str, str]] = {**Source.settings, "max_slot_wal_keep_size": "256MB"}
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
     """Source, warehouse, control, ClickHouse, Kafka and Connect with Debezium."""
-    with running(Source(), Warehouse(), Control(), ClickHouse(), Kafka(), Connect()) as started:
+    with running(ShortSource(), Warehouse(), Control(), ClickHouse(), Kafka(), Connect()) as started:
         yield started
 
 

@@ -37,6 +37,7 @@ from cdc.services.schema_changes import settle
 from cdc.services.watching import watch_connector
 from cdc.services.watermarks import prove
 from cdc.spec import Pipeline, TableSpec
+from local_stack.components.source import Source
 
 
 def events(stack: Any, topic: str) -> list[dict[str, Any]]:
@@ -502,16 +503,15 @@ def test_96_rows_of_a_table_that_was_away_are_read_again_by_whichever_name(
         wait_for(lambda: sent() == [("r", "one"), ("r", "two"), ("r", "two")])
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["gone", "made again by hand"])
+@pytest.mark.parametrize("how", ["gone", "made again by hand", "lost"])
 def test_96_a_slot_that_was_lost_leaves_a_gap_and_every_row_is_read_anew(
-    stack: Any, pipeline: Pipeline, again: bool
+    stack: Any, pipeline: Pipeline, how: str
 ) -> None:
     wider = with_visits(pipeline)
     connect = ConnectClient(stack.connections.get("cdc_connect").url())
     slot, topic = wider.source.slot, wider.topic(wider.table("customers"))
 
-    def told(number: int) -> list[str]:
-        mail = f"{number}@x.org"
+    def told(mail: str) -> list[str]:
         return [e["op"] for e in events(stack, topic) if e["after"] and e["after"]["email"] == mail]
 
     with connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source:
@@ -520,20 +520,23 @@ def test_96_a_slot_that_was_lost_leaves_a_gap_and_every_row_is_read_anew(
         inactive = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s"
         wait_for(lambda: source.execute(inactive, (slot,)).fetchone() == (True,))
         change = "UPDATE customers SET email = %s WHERE id = (SELECT min(id) FROM customers)"
-        with connect_postgres(stack.connections.get("cdc_source"), autocommit=True) as capture:
-            capture.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
-            source.execute(change, (f"{1 + again}0@x.org",))
-            source.execute("INSERT INTO visits VALUES ('while nobody captured', 1)")
-            if again:
-                capture.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
-                connect.resume(wider.source.connector)
-                wait_for(lambda: "no longer available" in failure(connect, wider))
-        assert any("begin anew" in str(change) for change in plan(wider, stack.connections).changes)
+        source.execute(change, (f"{how} before",))
+        source.execute("INSERT INTO visits VALUES ('while nobody captured', 1)")
+        if how == "lost":
+            outrun(stack, slot)
+        else:
+            with connect_postgres(stack.connections.get("cdc_source"), autocommit=True) as capture:
+                capture.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+                if how != "gone":
+                    capture.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+                    connect.resume(wider.source.connector)
+                    wait_for(lambda: "no longer available" in failure(connect, wider))
+        assert any("begin anew" in str(step) for step in plan(wider, stack.connections).changes)
         said = apply(wider, stack.connections).steps
         assert any(f"begin anew and read every row, since replication slot {slot}" in step for step in said)
-        wait_for(lambda: told((1 + again) * 10) == ["r"])
-        source.execute(change, (f"{1 + again}1@x.org",))
-        wait_for(lambda: told((1 + again) * 10 + 1) == ["u"])
+        wait_for(lambda: told(f"{how} before") == ["r"])
+        source.execute(change, (f"{how} after",))
+        wait_for(lambda: told(f"{how} after") == ["u"])
         assert not apply(wider, stack.connections).changed
     wait_for(lambda: added_up(stack) == there(stack))
     with OpsStore(stack.connections.get(pipeline.ops.connection)) as ops:
@@ -545,6 +548,19 @@ def test_96_a_slot_that_was_lost_leaves_a_gap_and_every_row_is_read_anew(
         f"changes are missing: replication slot {slot}" in one.doubt
         for one in prove(pipeline, stack.connections, sink_patience_s=1)
     )
+
+
+def outrun(stack: Any, slot: str) -> None:
+    """Write more than the source keeps for its slots."""
+    status = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s"
+    with Source().connect(stack.ctx, "shop") as source:
+
+        def lost() -> bool:
+            source.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
+            source.execute("CHECKPOINT")
+            return source.execute(status, (slot,)).fetchone() == ("lost",)
+
+        wait_for(lost)
 
 
 def failure(connect: ConnectClient, pipeline: Pipeline) -> str:
