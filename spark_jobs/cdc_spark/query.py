@@ -15,6 +15,7 @@ from cdc.clients.kafka import KafkaClient
 from cdc.connections import Connections
 from cdc.errors import CdcError
 from cdc.ops import OpsStore
+from cdc.services.gaps import record_gaps
 from cdc.spec import Pipeline, SinkSpec, StreamSpec
 from cdc_spark.batch import BatchProcessor, Outcome
 from cdc_spark.contexts import QueryContext
@@ -158,6 +159,7 @@ class SinkQuery:
         offsets = OffsetLog(services.spark, plan.checkpoint)
         others = services.ops.read_until(plan.pipeline.name, plan.sink.name, but=plan.name)
         begins = beginnings(offsets, kafka, topics, generations, others)
+        self._record_removed(offsets, kafka)
         if self._offsets is None:
             # Not before: what was reported of a topic that was made anew has been struck out.
             self._record_unreported(offsets)
@@ -175,6 +177,19 @@ class SinkQuery:
         services.spark.sparkContext.setLocalProperty("spark.scheduler.pool", plan.sink.name)
         self._query = writer.start()
         log.info("query started", query=plan.name, epoch=lease.epoch, checkpoint=plan.checkpoint)
+
+    def _record_removed(self, offsets: OffsetLog, kafka: KafkaClient) -> None:
+        """A sink that reads a topic for the first time lacks what Kafka has removed by then."""
+        ops, plan = self._services.ops, self.plan
+        if plan.identity.query != plan.stream.query_name(plan.sink.name) or offsets.committed() is not None:
+            return
+        read = ops.read_until(plan.pipeline.name, plan.sink.name)
+        tables = {plan.pipeline.topic(table): table for table in plan.stream.tables}
+        for topic, earliest in kafka.earliest_offsets([t for t in tables if t not in read]).items():
+            if any(earliest.values()):
+                said = f"Kafka had removed records of {topic} when this sink began to read it"
+                # It has no rows yet that could be taken for later ones.
+                record_gaps(plan.pipeline, [tables[topic]], [plan.sink.name], 0, said, ops)
 
     def _record_unreported(self, offsets: OffsetLog) -> None:
         """A driver that was killed between a commit and its report leaves a batch that nobody knows of."""

@@ -36,7 +36,7 @@ def raise_(lab, source):
     earliest = kafka.earliest_offsets([topic])[topic]
     actual = kafka.topic_identity(topic)
     assert actual is not None
-    return raise_generation(lab.pipeline, lab.pipeline.table(source), actual, ends, earliest, lab.ops)
+    return raise_generation(lab.pipeline, lab.pipeline.table(source), actual, ends, earliest, 0, lab.ops)
 
 
 @pytest.mark.parametrize("more", [1, 5], ids=["fewer events than were read", "more events than were read"])
@@ -112,6 +112,21 @@ def test_what_kafka_has_lost_stops_a_query_until_its_generation_is_closed(lab, r
     assert lab.run("customers", sinks=("warehouse",)) == 0
     # Of what was lost the reconciliation tells.
     assert lab.warehouse("SELECT id FROM VIEW.customers ORDER BY id") == [{"id": n} for n in (3, 9, 12)]
+
+
+def test_a_sink_that_begins_behind_what_kafka_has_removed_has_a_gap(lab, rows):
+    for number in (3, 6, 9):
+        lab.send(CUSTOMERS, "c", {**rows.customer, "id": number})
+    assert lab.run("customers", sinks=("warehouse",)) == 0
+    assert lab.ops.open_gaps(lab.pipeline.name) == {}
+    lab.delete_records(CUSTOMERS, 0, 2)
+    assert lab.run("customers") == 0
+    assert list(lab.ops.open_gaps(lab.pipeline.name)) == [("customers", "clickhouse")]
+    assert lab.ops.close_gaps(lab.pipeline.name, "customers", ["clickhouse"], lab.ops.clock())
+    # A sink that has lost its checkpoint alone has read what is gone.
+    lab.forget_checkpoints()
+    assert lab.run("customers") == 0
+    assert lab.ops.open_gaps(lab.pipeline.name) == {}
 
 
 def moved(lab, source, stream):

@@ -430,6 +430,11 @@ def test_a_window_has_the_rows_of_its_time_and_one_that_has_moved_is_no_differen
     assert telling.reconcile(table, DAYS[0]).equal
     # What is in no window that was compared waits for its own.
     assert telling.reconcile(table).differences == {"warehouse": {"missing": 1}}
+    # Nobody knows in which window the changes lie that were never captured.
+    lab.ops.record_gap(lab.pipeline.name, table.name, SINKS, 0, "the slot was lost")
+    whole = quiet.reconcile(table, DAYS[0])
+    assert (whole.window, whole.differences) == (None, {"warehouse": {"missing": 1}})
+    assert lab.ops.open_gaps(lab.pipeline.name) == {}
 
 
 def test_a_date_lies_in_a_window_by_its_midnight(lab, rows) -> None:

@@ -92,6 +92,18 @@ class ConnectClient:
         except HttpError as error:
             raise ConfigurationError(f"connector {name} cannot be registered: {error}") from error
 
+    def register_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector without starting it, so that its offsets can be asked for.
+
+        Raises:
+            ConfigurationError: Connect refuses it, or has it already.
+        """
+        document = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
+        try:
+            self._http.call("POST", "/connectors", document)
+        except HttpError as error:
+            raise ConfigurationError(f"connector {name} cannot be registered: {error}") from error
+
     def names(self) -> list[str]:
         """Every registered connector."""
         return sorted(self._http.call("GET", "/connectors"))

@@ -149,9 +149,8 @@ def from_records(
         return Question(Origin.SOURCE if forgotten else usable, begin)
     last = max(known, key=lambda change: change.version)
     together = generation_of(last.version) == generation_of(begin)
-    # An event of before the gap rests on what was before it as well.
-    gap = last.lsn < trusted_from <= event.lsn
-    if together and not gap and last.state is State.WHOLE and not last.deleted and last.lsn <= event.lsn:
+    before = trusted_from <= last.lsn <= event.lsn
+    if together and before and last.state is State.WHOLE and not last.deleted:
         return Choice(Origin.RECORDS, last)
     return Question(Origin.SOURCE, begin)
 

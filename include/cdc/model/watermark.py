@@ -126,10 +126,10 @@ def doubt_of(fence: Fence, source: str, topic: str, facts: SinkFacts) -> str:
     """
     if topic not in fence.ends:
         return f"topic {topic} does not exist yet: run DAG cdc_connectors"
-    if why := fence.anew.get(topic) or fence.snapshots.get(source) or fence.snapshots.get(""):
-        return why
     if facts.parked:
         return f"the table is parked: {facts.parked}"
+    if why := fence.anew.get(topic) or fence.snapshots.get(source) or fence.snapshots.get(""):
+        return why
     if facts.gap:
         return f"changes are missing: {facts.gap}"
     if facts.dead_letters:

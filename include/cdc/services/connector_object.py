@@ -15,7 +15,7 @@ from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config
-from cdc.services.gaps import lost_slot, record_lost_slot
+from cdc.services.gaps import lost_slot, record_lost_offsets, record_lost_slot
 from cdc.services.left_out import capture_settings, left_out
 from cdc.services.reach import connect_of
 from cdc.services.snapshot_signals import ask_for_rows
@@ -73,7 +73,7 @@ class ConnectorObject:
         pending = self.pending()
         if not pending:
             return
-        if record_lost_slot(self._pipeline, self._connections, self._ops):
+        with self._ops.exclusively(f"begin {self._pipeline.name}"):
             self._begin_anew()
         name = self._source.connector
         first = self._connect.config(name) is None and self._slot() is None
@@ -98,17 +98,21 @@ class ConnectorObject:
             on_step(str(change))
 
     def _begin_anew(self) -> None:
-        """Let the connector take a first snapshot again, since there is no log that goes on where it was.
+        """Where nothing goes on from what was captured, let the connector take a first snapshot again.
 
         Killed anywhere in here, it is done again, or there is nothing left to do but to resume it.
         """
-        for table in self._pipeline.tables:
-            if table.changelog:
-                # Its own snapshot, which has what is missing, is taken when the connector streams.
-                self._ops.forget_snapshot(self._pipeline.name, table.source)
-        name = self._source.connector
-        if self._connect.config(name) is None:
-            self._connect.put(name, self._config)
+        name, ops = self._source.connector, self._ops
+        lost = record_lost_slot(self._pipeline, self._connections, ops)
+        if self._connect.config(name) is None and ops.snapshotted(self._pipeline.name):
+            self._connect.register_stopped(name, self._config)
+            if not lost and not self._connect.offsets(name):
+                # From a slot that it did not make it would read on where the log ends then.
+                record_lost_offsets(self._pipeline, self._connections, ops)
+                self._forget_changelogs()
+        if not lost:
+            return
+        self._forget_changelogs()
         self._connect.forget_offsets(name)
         # The capturing role, which may do so.
         source = self._connections.get(self._source.connection)
@@ -118,6 +122,12 @@ class ConnectorObject:
                 "WHERE slot_name = %s AND wal_status = 'lost'",
                 (self._source.slot,),
             )
+
+    def _forget_changelogs(self) -> None:
+        """Their own snapshots, which have what is missing, are taken once the connector streams."""
+        for table in self._pipeline.tables:
+            if table.changelog:
+                self._ops.forget_snapshot(self._pipeline.name, table.source)
 
     def _ask_for_rows(self, before: int | None, *, first: bool, changed: bool) -> None:
         missing, joining = self._not_snapshotted(), self._joining()

@@ -55,8 +55,10 @@ def lost_slot(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> st
     if row is not None and row[0] == "lost":
         return f"replication slot {slot} was lost: the source has removed WAL that it needed"
     if row is None:
+        status = connect.status(name)
         # A connector that was just registered makes its slot a moment later.
-        captured = connect.offsets(name) or (connect.config(name) is None and ops.snapshotted(pipeline.name))
+        ended = status is None or status.state == "STOPPED"
+        captured = connect.offsets(name) or (ended and ops.snapshotted(pipeline.name))
         return f"replication slot {slot} was gone" if captured else ""
     status = connect.status(name)
     if status is not None and _REFUSED in status.failed:
@@ -68,12 +70,22 @@ def record_lost_slot(pipeline: Pipeline, connections: Connections, ops: OpsStore
     """Record that changes are missing when the slot cannot be read on; otherwise as `lost_slot`."""
     said = lost_slot(pipeline, connections, ops)
     if said:
-        captured = ops.snapshotted(pipeline.name)
-        tables = [table for table in pipeline.tables if table.source in captured]
-        with _at_source(pipeline, connections) as session:
-            lsn = position(session)
-        record_gaps(pipeline, tables, [sink.name for sink in pipeline.sinks], lsn, said, ops)
+        _record_everywhere(pipeline, connections, said, ops)
     return said
+
+
+def record_lost_offsets(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
+    """Record that Connect does not know how far the connector had read, though its slot is there."""
+    said = f"connector {pipeline.source.connector} had no offsets any more"
+    _record_everywhere(pipeline, connections, said, ops)
+
+
+def _record_everywhere(pipeline: Pipeline, connections: Connections, said: str, ops: OpsStore) -> None:
+    captured = ops.snapshotted(pipeline.name)
+    tables = [table for table in pipeline.tables if table.source in captured]
+    with _at_source(pipeline, connections) as session:
+        lsn = position(session)
+    record_gaps(pipeline, tables, [sink.name for sink in pipeline.sinks], lsn, said, ops)
 
 
 def record_gaps(

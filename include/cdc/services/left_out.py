@@ -35,8 +35,9 @@ _AT_AN_EVENT = "Error while processing event"
 _OTHER_VALUES = frozenset({Kind.RETYPED, Kind.REPLACED, Kind.RECREATED})
 _LISTS = ("table.include.list", "snapshot.include.collection.list")
 _SLOT = """
-    SELECT (confirmed_flush_lsn - '0/0')::bigint, active_pid, (pg_current_wal_insert_lsn() - '0/0')::bigint
-    FROM pg_replication_slots WHERE slot_name = %s
+    SELECT coalesce((confirmed_flush_lsn - '0/0')::bigint, 0), active_pid,
+      (pg_current_wal_insert_lsn() - '0/0')::bigint
+    FROM (SELECT) one LEFT JOIN pg_replication_slots ON slot_name = %s
 """
 
 
@@ -153,7 +154,10 @@ def _wait_for_another(
 
 
 def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None, int]:
-    """Up to where the connector has confirmed, the backend that it reads by, and the end of the log."""
+    """Up to where the connector has confirmed, the backend that it reads by, and the end of the log.
+
+    A slot that is gone has confirmed nothing; `cdc apply` makes another.
+    """
     admin = connections.get(pipeline.source.admin_connection)
     try:
         with connect_postgres(admin, autocommit=True, application_name="cdc-health") as session:
@@ -161,5 +165,5 @@ def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None
     except psycopg.Error as error:
         raise UnavailableError(f"connection {admin.id!r} failed: {error}") from error
     if row is None:
-        raise UnavailableError(f"replication slot {pipeline.source.slot} does not exist: run `cdc apply`")
-    return int(row[0] or 0), row[1], int(row[2])
+        raise AssertionError("an outer join has a row")
+    return int(row[0]), row[1], int(row[2])

@@ -116,6 +116,7 @@ def raise_generation(
     actual: TopicIdentity,
     ends: Mapping[int, int],
     earliest: Mapping[int, int],
+    position: int,
     ops: OpsStore,
 ) -> Raised:
     """Begin the next generation of a table's topic at these end offsets; connector and stream are stopped.
@@ -129,6 +130,7 @@ def raise_generation(
         actual: its topic, as Kafka has it.
         ends: the partitions' end offsets.
         earliest: the offsets from which on Kafka still has its records.
+        position: where the source's log ends now.
         ops: the ops store.
 
     Raises:
@@ -152,8 +154,7 @@ def raise_generation(
         said = f"topic {actual.topic} was made anew, and what was not read of the one before is gone"
         if not anew:
             said = f"Kafka has removed records of {actual.topic} that were not read"
-        # Rows of an earlier generation are never taken for the newest, so no position tells them apart.
-        record_gaps(pipeline, [table], missing, 0, said, ops)
+        record_gaps(pipeline, [table], missing, position, said, ops)
     gone = tuple(item.sink for item in parked if anew)
     return Raised(ops.raise_generation(actual, ends), gone, unread, tuple(missing))
 

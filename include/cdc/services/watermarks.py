@@ -27,6 +27,7 @@ from cdc.model.watermark import (
     lsn_text,
 )
 from cdc.ops import OpsStore
+from cdc.services.catalogue import published_tables
 from cdc.services.gaps import record_lost_slot
 from cdc.services.reach import connect_of, kafka_of
 from cdc.services.topics import topics_made_anew
@@ -73,8 +74,10 @@ def prove(
         ops.ensure_schema()
         # Before the slot is waited for: one that is lost confirms nothing.
         record_lost_slot(pipeline, connections, ops)
+        # Also asked first: what closes a gap meanwhile may lie behind the ends that are read next.
+        gaps = ops.open_gaps(pipeline.name)
         fence = read_fence(pipeline, connections, ops.snapshotted(pipeline.name), capture_patience_s, clock)
-        facts = _wait_for_sinks(pipeline, ops, fence, sink_patience_s, clock)
+        facts = _wait_for_sinks(pipeline, ops, gaps, fence, sink_patience_s, clock)
         # Asked last: offsets of a topic that was there before say nothing about this one.
         fence = replace(fence, anew=_other_topics(pipeline, kafka_of(pipeline, connections), ops, facts))
         found = tuple(_judged(pipeline, fence, facts, clock.now()))
@@ -103,11 +106,12 @@ def read_fence(
             complete_until = _oldest_transaction(connection, pipeline.source.heartbeat_table)
             end = _lsn(connection.execute("SELECT pg_current_wal_insert_lsn()::text"))
             lsn = _wait_for_capture(connection, pipeline.source.slot, end, patience_s, clock)
+            published = published_tables(connection, pipeline.source.publication)
     except psycopg.OperationalError as error:
         raise UnavailableError(f"the source does not answer: {str(error).strip()}") from error
     snapshots = snapshots_under_way(pipeline, connections)
     for table in pipeline.tables:
-        if table.source not in asked:
+        if table.source not in asked or (table.schema_name, table.table_name) not in published:
             snapshots.setdefault(table.source, "it is not captured yet: run DAG cdc_connectors")
     kafka = kafka_of(pipeline, connections)
     ends = kafka.end_offsets([pipeline.topic(table) for table in pipeline.tables], "read_uncommitted")
@@ -188,11 +192,16 @@ def _wait_for_capture(
 
 
 def _wait_for_sinks(
-    pipeline: Pipeline, ops: OpsStore, fence: Fence, patience_s: float, clock: Clock
+    pipeline: Pipeline,
+    ops: OpsStore,
+    gaps: Mapping[tuple[str, str], str],
+    fence: Fence,
+    patience_s: float,
+    clock: Clock,
 ) -> dict[tuple[str, str], SinkFacts]:
     deadline = clock.monotonic() + patience_s
     while True:
-        facts = _sink_facts(pipeline, ops)
+        facts = _sink_facts(pipeline, ops, gaps)
         waiting = [
             1
             for table in pipeline.tables
@@ -205,12 +214,14 @@ def _wait_for_sinks(
         clock.sleep(POLL_S)
 
 
-def _sink_facts(pipeline: Pipeline, ops: OpsStore) -> dict[tuple[str, str], SinkFacts]:
+def _sink_facts(
+    pipeline: Pipeline, ops: OpsStore, gaps: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], SinkFacts]:
     # What is set aside or missing is asked for last: it is written before the offsets that count it.
     committed = {(p.stream, p.sink): p.until_offsets for p in ops.latest_progress(pipeline.name)}
     parked = {(p.table, p.sink): p.reason for p in ops.parked(pipeline.name)}
     letters = ops.count_dead_letters(pipeline.name)
-    gaps = ops.open_gaps(pipeline.name)
+    gaps = {**gaps, **ops.open_gaps(pipeline.name)}
     return {
         (table.name, sink.name): SinkFacts(
             committed.get((table.stream, sink.name), {}).get(pipeline.topic(table), {}),

@@ -386,11 +386,11 @@ class TestTopics:
         # Nobody has reported to have read anything.
         unread = {sink.name: 1200 for sink in pipeline.sinks}
         ends, all_there = {0: 600, 1: 600, 2: 0}, dict.fromkeys(range(3), 0)
-        assert raise_generation(pipeline, table, wider, ends, all_there, ops) == Raised(2, (), unread)
+        assert raise_generation(pipeline, table, wider, ends, all_there, 9, ops) == Raised(2, (), unread)
         assert ops.open_gaps(pipeline.name) == {}
         assert waiting() == {"customers": {0: 500, 1: 400, 2: 0}, "products": {0: 7}}
         sinks = tuple(sink.name for sink in pipeline.sinks)
-        raised = raise_generation(pipeline, table, anew, {0: 3, 1: 4}, {0: 0, 1: 0}, ops)
+        raised = raise_generation(pipeline, table, anew, {0: 3, 1: 4}, {0: 0, 1: 0}, 9, ops)
         assert raised == Raised(3, ("warehouse",), {}, sinks)
         assert set(ops.open_gaps(pipeline.name)) == {("customers", sink) for sink in sinks}
         assert waiting() == {"customers": {0: 0, 1: 0}, "products": {0: 7}}
@@ -399,9 +399,10 @@ class TestTopics:
         table = pipeline.table("customers")
         topic = TopicIdentity(pipeline.topic(table), "id-1", 1)
         ops.record_topic(topic.topic, "id-1", 1)
-        raised = raise_generation(pipeline, table, topic, {0: 600}, {0: 100}, ops)
+        raised = raise_generation(pipeline, table, topic, {0: 600}, {0: 100}, 9, ops)
         assert set(raised.missing) == {sink.name for sink in pipeline.sinks}
         assert "`cdc reconcile customers --repair`" in ops.open_gaps(pipeline.name)["customers", "warehouse"]
+        assert ops.trusted_from(pipeline.name, "warehouse") == {"customers": 9}
 
     def test_the_highest_truncate_floor_counts(self, ops: OpsStore) -> None:
         assert ops.truncate_floor("p", "x") is None
