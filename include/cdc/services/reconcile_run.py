@@ -85,7 +85,7 @@ def reconcile_tables(
     reconciler = Reconciler(effective, connections, ops, mend, say, told=told)
     changed = reconciler.changed_parts(keyed)
     for table in changed:
-        say(f"{table.source}: its partitions are others than at its last comparison")
+        say(f"{table.source}: its partitions or its definition were changed since its last comparison")
     others = [] if only_changed else [table for table in keyed if table not in changed]
     together = reconciler.reconcile_together(changed, window)
     # What differs elsewhere is mended before the next table is read.
