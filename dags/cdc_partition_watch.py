@@ -1,4 +1,4 @@
-"""DAG `cdc_partition_watch`: tables whose partitions changed without events against the source."""
+"""DAG `cdc_partition_watch`: tables whose partitions or definition changed, against the source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pipelines = declared_pipelines()
 
 with DAG(
     dag_id="cdc_partition_watch",
-    description="Compares tables whose partitions were truncated, attached or detached without events",
+    description="Compares tables whose partitions or definition were changed without events",
     doc_md=dag_texts.PARTITION_WATCH,
     schedule=cron_schedule(p.policies.partitions_schedule for p in pipelines),
     params={"pipeline": pipeline_param(pipelines), **REPAIR_PARAMS},

@@ -27,7 +27,9 @@ def reconcile(
     ] = False,
     only_changed: Annotated[
         bool,
-        typer.Option("--changed-partitions", help="Only tables whose partitions changed without events."),
+        typer.Option(
+            "--changed-partitions", help="Only tables whose partitions or definition changed unheard."
+        ),
     ] = False,
     begin: Annotated[
         str | None,

@@ -114,7 +114,7 @@ class PoliciesSpec(Spec):
             one before.
         reconcile_windows: a run of the schedule compares only rows whose `event_time` lies in its interval,
             instead of every row; a backfill always does so.
-        partitions_schedule: when tables whose partitions changed without events are looked for.
+        partitions_schedule: when tables whose partitions or definition changed without events are looked for.
         reconcile_repair: mend what is proven to differ, instead of only telling it.
     """
 

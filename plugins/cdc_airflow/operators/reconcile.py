@@ -39,7 +39,7 @@ class ReconcileOperator(SparkSubmitOperator):
         only: `all`, or the one pipeline that this run is about.
         tables: `all`, or names of tables, separated by commas.
         repair: `policy`, `yes` or `no`.
-        only_changed: only tables whose partitions changed without events.
+        only_changed: only tables whose partitions or definition changed without events.
         window: `interval`, rows whose event time lies in the run's data interval; `all`; or `auto`, the
             interval in a backfill, and the policy's choice in any other run.
     """
@@ -177,7 +177,7 @@ class ReconcileOperator(SparkSubmitOperator):
             for line in sentences(report):
                 self.log.info("%s", line)
         if not reports:
-            self.log.info("no table's partitions changed")
+            self.log.info("no table's partitions or definition changed")
         self._mail(pipeline, reports, context)
         left = [report.table for report in reports if not report.settled]
         if left:
