@@ -21,7 +21,7 @@ from cdc.services.capturable import entry, refusal
 from cdc.services.catalogue import SourceTable, read_tables
 from cdc.services.launch import stream_memory_mb
 from cdc.spec import Pipeline, TableSpec, load_pipeline
-from cdc.spec.names import default_sink_name, matching, with_hash
+from cdc.spec.names import default_sink_name, matching, topic_identity, with_hash
 from cdc.spec.tables import Mode
 
 
@@ -76,12 +76,17 @@ def discover(
         )
     known = {table.source for table in pipeline.tables}
     names = {table.name.lower() for table in pipeline.tables}
+    topics = pipeline.topics_taken()
     found, refused = [], []
     for table in chosen:
         if table.qualified in known:
             continue
         item = with_own_name(entry(table, stream, mode), table, names)
-        why = refusal(table, changelog=mode == "changelog") or _invalid(item)
+        why = (
+            refusal(table, changelog=mode == "changelog")
+            or _invalid(item)
+            or take_topic(pipeline, item, topics)
+        )
         if why:
             refused.append((table.qualified, why))
         else:
@@ -103,6 +108,21 @@ def with_own_name(item: dict[str, Any], table: SourceTable, names: set[str]) -> 
         item = {"source": item["source"], "name": name, **item}
     names.add(name.lower())
     return item
+
+
+def take_topic(pipeline: Pipeline, item: dict[str, Any], topics: dict[str, str]) -> str:
+    """Why an entry's table cannot have its topic; empty when it can, and the topic is taken then.
+
+    Args:
+        pipeline: the pipeline.
+        item: a valid entry.
+        topics: those that are taken, as in `Pipeline.topics_taken`; this table's is added.
+    """
+    table = TableSpec.model_validate(item)
+    why = pipeline.topic_taken(table, topics)
+    if not why:
+        topics[topic_identity(pipeline.topic(table))] = table.source
+    return why
 
 
 def read_at_source(entries: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -55,6 +55,11 @@ def topic_name(prefix: str, schema: str, table: str) -> str:
     )
 
 
+def topic_identity(topic: str) -> str:
+    """What no two topics may share: Kafka refuses one that differs from another only in `.` and `_`."""
+    return topic.replace(".", "_")
+
+
 def default_sink_name(schema: str, table: str) -> str:
     """`table`, or `schema__table` for a schema other than public; shortened with a hash beyond 63 bytes."""
     name = table if schema == "public" else f"{schema}__{table}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 
 from cdc.errors import ConfigurationError
 from cdc.spec.base import Slug, Spec
-from cdc.spec.names import matching
+from cdc.spec.names import matching, split_qualified, topic_identity, topic_name
 from cdc.spec.sections import AlertsSpec, KafkaSpec, PoliciesSpec, ServiceSpec, SourceSpec, StreamingSpec
 from cdc.spec.sinks import SinkSpec
 from cdc.spec.tables import TableSpec
@@ -74,13 +75,44 @@ class Pipeline(Spec):
         for what, values in (
             ("source", [table.source for table in self.tables]),
             ("name (sinks compare names without case)", [table.name.lower() for table in self.tables]),
-            ("topic", [self.topic(table) for table in self.tables]),
             ("sinks.name", [sink.name for sink in self.sinks]),
         ):
             twice = sorted(value for value, count in Counter(values).items() if count > 1)
             if twice:
                 raise ValueError(f"{what} is used twice: {', '.join(twice)}; give one of them another name")
         return self
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Pipeline:
+        taken = self._platform_tables()
+        for table in self.tables:
+            if why := self.topic_taken(table, taken):
+                raise ValueError(f"{table.source} {why}")
+            taken[topic_identity(self.topic(table))] = table.source
+        return self
+
+    def topics_taken(self) -> dict[str, str]:
+        """The tables, those of the platform too, by the `topic_identity` of their topics."""
+        return self._platform_tables() | {topic_identity(self.topic(t)): t.source for t in self.tables}
+
+    def topic_taken(self, table: TableSpec, taken: Mapping[str, str]) -> str:
+        """Why a table cannot have its topic beside those that are taken; empty when it can."""
+        topic = self.topic(table)
+        other = taken.get(topic_identity(topic))
+        if other is None:
+            return ""
+        theirs = topic_name(self.source.topic_prefix, *split_qualified(other))
+        same = "which is that of" if theirs == topic else f"which Kafka does not tell from {theirs} of"
+        return (
+            f"has the topic {topic}, {same} {other}: rename one of the two tables at the source, or leave "
+            "one out, or put it into a pipeline with another topic_prefix"
+        )
+
+    def _platform_tables(self) -> dict[str, str]:
+        own = (self.source.heartbeat_table, self.source.signal_table)
+        return {
+            topic_identity(topic_name(self.source.topic_prefix, *split_qualified(name))): name for name in own
+        }
 
     def topic(self, table: TableSpec) -> str:
         """The table's topic."""

@@ -12,7 +12,14 @@ from cdc.clients.yarn import ClusterMetrics
 from cdc.errors import ConfigurationError, SpecError
 from cdc.services.capturable import differences, entry, refusal
 from cdc.services.catalogue import SourceColumn, SourceTable
-from cdc.services.discover import check_memory, read_at_source, render, with_own_name, write_entries
+from cdc.services.discover import (
+    check_memory,
+    read_at_source,
+    render,
+    take_topic,
+    with_own_name,
+    write_entries,
+)
 from cdc.spec import Pipeline, TableSpec, load_pipeline
 
 SAMPLE = Path(__file__).parents[4] / "include" / "pipelines" / "ecommerce.yaml"
@@ -150,6 +157,19 @@ def test_a_name_that_differs_from_another_only_in_case_is_told_apart() -> None:
 
 
 UNPUBLISHED = "a generated column that PostgreSQL does not publish"
+
+
+def test_one_of_two_tables_whose_topics_kafka_takes_for_the_same_is_refused(pipeline: Pipeline) -> None:
+    topics = pipeline.topics_taken()
+    first, second, third = (entry(table(name=name)) for name in ("h9 a", "h9.a", "h9-a"))
+    assert take_topic(pipeline, first, topics) == ""
+    assert take_topic(pipeline, second, topics).startswith(
+        "has the topic dbserver1.public.h9.a, which Kafka does not tell from dbserver1.public.h9_a of "
+        'public."h9 a": rename one of the two tables at the source'
+    )
+    assert take_topic(pipeline, third, topics) == ""
+    known = take_topic(pipeline, entry(table(name="order.items")), topics)
+    assert "dbserver1.public.order_items of public.order_items:" in known
 
 
 def test_what_is_read_at_the_source_is_discovered_and_declared_so(pipeline: Pipeline) -> None:
