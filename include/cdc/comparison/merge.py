@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdc.comparison.order import Rank
 from cdc.comparison.report import Difference, Kind, TableReport
 from cdc.errors import DataError
 
@@ -16,11 +17,22 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class RowShape:
-    """What a row's positions mean: the key, the source's other columns, then (in sinks) derived ones."""
+    """What a row's positions mean: the key, the source's other columns, then (in sinks) derived ones.
+
+    Attributes:
+        ranks: what the key's values are ordered by where it is not the values themselves.
+    """
 
     key_width: int
     columns: tuple[str, ...]
     derived: tuple[str, ...] = ()
+    ranks: tuple[Rank | None, ...] = ()
+
+    def rank(self, key: Row) -> Row:
+        """What a key is ordered by."""
+        if not any(self.ranks):
+            return key
+        return tuple(r(value) if r else value for value, r in zip(key, self.ranks, strict=True))
 
 
 @dataclass
@@ -29,19 +41,21 @@ class _Side:
 
     name: str
     rows: Iterator[Row]
-    key_width: int
+    shape: RowShape
     count: int = 0
     head: Row | None = None
     key: Row | None = None
+    rank: Row = ()
     duplicates: list[Row] = field(default_factory=list)
 
     def advance(self) -> None:
         """Step to the next row with another key; rows with the same key are noted as duplicates."""
-        before = self.key
+        before, rank_before = self.key, self.rank
         for row in self.rows:
             self.count += 1
-            key = row[: self.key_width]
-            if before is not None and _is_less(key, before):
+            key = row[: self.shape.key_width]
+            self.rank = self.shape.rank(key)
+            if before is not None and _is_less(self.rank, rank_before):
                 raise DataError(
                     f"{self.name} returned key {key} after {before}: its order is not that of the other "
                     "sides, so this table cannot be compared; a key of integers, text, uuid or times can"
@@ -94,16 +108,17 @@ def compare_rows(
     Raises:
         DataError: a side is not in key order.
     """
-    origin = _Side(SOURCE, iter(source), shape.key_width)
-    copies = [_Side(sink, iter(rows), shape.key_width) for sink, rows in sinks.items()]
+    origin = _Side(SOURCE, iter(source), shape)
+    copies = [_Side(sink, iter(rows), shape) for sink, rows in sinks.items()]
     sides = [origin, *copies]
     found = _Findings(sinks, limit)
     for side in sides:
         side.advance()
-    while keys := [side.key for side in sides if side.key is not None]:
-        smallest = keys[0]
-        for key in keys[1:]:
-            smallest = key if _is_less(key, smallest) else smallest
+    while left := [side for side in sides if side.key is not None]:
+        first = left[0]
+        for side in left[1:]:
+            first = side if _is_less(side.rank, first.rank) else first
+        smallest = first.key or ()
         _compare_key(smallest, origin, copies, shape, found)
         for side in sides:
             if side.key == smallest:

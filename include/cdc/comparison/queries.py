@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
+from cdc.comparison.order import clickhouse_number
 from cdc.comparison.window import (
     clickhouse_conditions,
     postgres_conditions,
@@ -150,6 +151,4 @@ def _clickhouse_order(name: str, pg: PgType) -> str:
         return f"toString({column})"
     if pg.base == "character":
         return f"trimRight({column})"
-    if pg.base == "numeric" and not pg.args:
-        return f"toDecimal256({column}, 30)"
-    return column
+    return clickhouse_number(column, pg) if pg.base == "numeric" else column

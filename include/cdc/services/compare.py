@@ -16,9 +16,10 @@ from typing import Any
 
 import psycopg
 
-from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
+from cdc.clients.clickhouse import connect_clickhouse, query_errors
 from cdc.comparison.merge import Row, RowShape, compare_rows
 from cdc.comparison.multiset import compare_multisets
+from cdc.comparison.order import rank
 from cdc.comparison.queries import (
     CLICKHOUSE_SETTINGS,
     clickhouse_query,
@@ -77,6 +78,7 @@ def compare_table(
         len(table.key),
         tuple(column.name for column in columns),
         tuple(column.name for column in table.derived),
+        tuple(rank(column.pg_type) for column in table.key_columns),
     )
     with contextlib.ExitStack() as stack:
 
@@ -144,7 +146,7 @@ def clickhouse_rows(
     client = connect_clickhouse(connection, send_receive_timeout_s=CLICKHOUSE_TIMEOUT_S)
     stack.callback(client.close)
     with (
-        mapped_errors(connection),
+        query_errors(connection),
         client.query_rows_stream(query, settings=CLICKHOUSE_SETTINGS) as stream,
     ):
         yield from stream

@@ -11,7 +11,7 @@ import psycopg
 from clickhouse_connect.driver.client import Client
 from psycopg import sql
 
-from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
+from cdc.clients.clickhouse import connect_clickhouse, query_errors
 from cdc.clients.postgres import connect_postgres
 from cdc.comparison.canonical import clickhouse_text, postgres_text
 from cdc.comparison.checksums import key_condition_clickhouse, key_condition_postgres
@@ -178,7 +178,7 @@ class RowsByKey:
         connection = self._connections.get(sink.connection)
         client = connect_clickhouse(connection, send_receive_timeout_s=CLICKHOUSE_TIMEOUT_S)
         try:
-            with mapped_errors(connection):
+            with query_errors(connection):
                 yield client
         finally:
             client.close()

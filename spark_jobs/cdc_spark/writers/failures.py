@@ -8,29 +8,9 @@ from collections.abc import Iterator
 import psycopg
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
+from cdc.clients.clickhouse import BUSY_CODES
 from cdc.errors import CdcError, ConfigurationError, RefusedError, TerminalError, UnavailableError
 
-_CLICKHOUSE_BUSY = frozenset(
-    {
-        3,  # UNEXPECTED_END_OF_FILE: the request was cut
-        159,  # TIMEOUT_EXCEEDED
-        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
-        203,  # NO_FREE_CONNECTION
-        209,  # SOCKET_TIMEOUT
-        210,  # NETWORK_ERROR
-        236,  # ABORTED
-        241,  # MEMORY_LIMIT_EXCEEDED
-        242,  # TABLE_IS_READ_ONLY
-        243,  # NOT_ENOUGH_SPACE
-        252,  # TOO_MANY_PARTS
-        319,  # UNKNOWN_STATUS_OF_INSERT
-        373,  # SESSION_IS_LOCKED
-        394,  # QUERY_WAS_CANCELLED
-        425,  # SYSTEM_ERROR
-        439,  # CANNOT_SCHEDULE_TASK
-        999,  # KEEPER_EXCEPTION
-    }
-)
 _CLICKHOUSE_ABSENT = frozenset(
     {16, 36, 60, 81}
 )  # no such column, bad arguments, no such table, no such database
@@ -117,7 +97,7 @@ def clickhouse_failure(doing: str, error: ClickHouseError) -> CdcError:
         return ConfigurationError(f"{message}; correct the connection's login or its grants")
     if code in _CLICKHOUSE_ABSENT:
         return ConfigurationError(f"{message}; run `cdc apply`, which makes the sinks' tables")
-    if code in _CLICKHOUSE_BUSY or (code is None and isinstance(error, OperationalError)):
+    if code in BUSY_CODES or (code is None and isinstance(error, OperationalError)):
         return UnavailableError(message)
     if code in _CLICKHOUSE_ROWS:
         return RefusedError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -21,8 +22,8 @@ from cdc.connections import Connections
 from cdc.ddl import clickhouse as clickhouse_ddl
 from cdc.ddl import warehouse as warehouse_ddl
 from cdc.ddl.columns import sink_columns
-from cdc.errors import ConfigurationError, UnavailableError
-from cdc.services.compare import compare, compare_table
+from cdc.errors import ConfigurationError, DataError, UnavailableError
+from cdc.services.compare import clickhouse_rows, compare, compare_table
 from cdc.spec import Pipeline, load_pipeline
 from local_stack.component import Component, StackContext
 from local_stack.components.clickhouse import ClickHouse
@@ -31,6 +32,8 @@ from local_stack.components.warehouse import Warehouse
 from local_stack.generator import run_bounded
 
 REPO = Path(__file__).resolve().parents[3]
+
+LITTLE_MEMORY = "SETTINGS max_memory_usage = 1000000"
 
 
 @dataclass
@@ -198,6 +201,20 @@ def test_a_view_that_is_not_there_says_what_makes_it(servers):
     servers.warehouse("DROP VIEW order_items")
     with pytest.raises(ConfigurationError, match="cdc apply"):
         compare_table(servers.pipeline, servers.connections, servers.pipeline.table("order_items"))
+
+
+@pytest.mark.parametrize(
+    ("query", "raised", "said"),
+    [
+        ("SELECT * FROM nosuch", ConfigurationError, "cdc_clickhouse.*nosuch.*`cdc apply` makes"),
+        ("SELECT nosuch FROM analytics.products", ConfigurationError, "nosuch.*`cdc apply` makes"),
+        ("SELECT toDecimal256(materialize('1e60'), 30)", DataError, "cdc_clickhouse.*too big"),
+        (f"SELECT groupArray(number) FROM numbers(10000000) {LITTLE_MEMORY}", UnavailableError, "exceeded"),
+    ],
+)
+def test_what_clickhouse_cannot_answer_is_told(servers, query, raised, said):
+    with contextlib.ExitStack() as stack, pytest.raises(raised, match=said):
+        list(clickhouse_rows(stack, servers.connections.get("cdc_clickhouse"), query))
 
 
 def test_a_side_that_is_away_is_unavailable(servers):
