@@ -13,7 +13,7 @@ import psycopg
 from clickhouse_connect.driver.client import Client
 from psycopg.sql import SQL, Identifier
 
-from cdc.clients.clickhouse import connect_clickhouse, mapped_errors
+from cdc.clients.clickhouse import connect_clickhouse, query_errors
 from cdc.clients.kafka import KafkaClient
 from cdc.clients.postgres import connect_postgres
 from cdc.comparison.report import TableReport
@@ -159,6 +159,7 @@ class Checks:
                 {entry.sink: entry.reason for entry in parked if entry.table == table.name},
                 self._letters(pipeline, table),
                 *compared[name],
+                sinks=tuple(sink.name for sink in pipeline.sinks),
             )
             for name, table in tables.items()
         }
@@ -183,7 +184,7 @@ class Checks:
             if not isinstance(sink, ClickHouseSink):
                 continue
             connection = self._connections.get(sink.connection)
-            with mapped_errors(connection):
+            with query_errors(connection):
                 client = connect_clickhouse(connection, send_receive_timeout_s=120)
                 try:
                     for name in tables:
@@ -201,6 +202,6 @@ class Checks:
 
 
 def _may_settle(facts: TableFacts) -> bool:
-    if facts.parked or facts.letters:
-        return False
-    return facts.report is None or not facts.report.equal
+    if facts.report is None:
+        return facts.unknown
+    return not (facts.parked or facts.letters or facts.report.equal)

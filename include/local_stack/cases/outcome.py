@@ -17,6 +17,7 @@ class TableFacts:
     Attributes:
         parked: the reason, by sink.
         letters: open dead letters by sink, and one of their messages.
+        sinks: every sink of the pipeline.
         report: the comparison, None when it could not be made.
         problem: why not.
         mended: rows by sink that the platform has read again, since no event had told them.
@@ -28,6 +29,12 @@ class TableFacts:
     report: TableReport | None = None
     problem: str = ""
     mended: Mapping[str, int] = field(default_factory=dict)
+    sinks: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> bool:
+        """It was not compared, and is not parked in every sink: of a sink that goes on nothing is known."""
+        return self.report is None and not (self.parked and set(self.sinks) <= set(self.parked))
 
     def differing(self, sink: str) -> int:
         """Rows of a sink that are not as the source has them; differences where rows are not counted."""
@@ -124,7 +131,7 @@ def judge(tables: Sequence[TableFacts], problem: str = "") -> tuple[Outcome, str
         problem: why the delivery as a whole may be incomplete; it explains what differs.
     """
     for facts in tables:
-        if facts.report is None and not facts.parked and not facts.letters:
+        if facts.unknown:
             return Outcome.FAILED, f"{facts.table}: {facts.problem or problem or 'was not compared'}"
     for facts in tables:
         if facts.report is not None and facts.unexplained:

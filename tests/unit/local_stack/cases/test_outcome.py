@@ -70,6 +70,16 @@ def test_rows_that_cannot_be_compared_are_a_failure() -> None:
     assert judge([unknown]) == (Outcome.FAILED, "public.b: column x does not exist")
 
 
+def test_dead_letters_and_a_parked_sink_excuse_no_comparison_of_the_others() -> None:
+    problem, sinks = "cannot be compared: no order", ("clickhouse", "warehouse")
+    lettered = TableFacts("public.b", {}, {"clickhouse": (1, "no number")}, None, problem, sinks=sinks)
+    assert judge([lettered]) == (Outcome.FAILED, "public.b: cannot be compared: no order")
+    half = TableFacts("public.b", {"clickhouse": "no event fits"}, {}, None, problem, sinks=sinks)
+    assert judge([half])[0] is Outcome.FAILED
+    whole = replace(half, parked=dict.fromkeys(sinks, "no event fits"))
+    assert judge([whole])[0] is Outcome.PARKED
+
+
 def test_a_delivery_that_hangs_explains_what_differs() -> None:
     outcome, reason = judge([BAD], "the stream stays 4 events behind")
     assert outcome is Outcome.DIFFERENT
