@@ -39,12 +39,16 @@ class Kind(StrEnum):
     GONE = "gone"
     MISLEADING = "misleading"
     """Its replica identity lets events name false rows."""
+    UNCAPTURABLE = "uncapturable"
+    """Changes of it are in no event, or rows of it are hidden from who reads them."""
 
 
 _LABEL = "label "
 _ADDITIVE = frozenset({Kind.ADDED, Kind.DROPPED, Kind.NULLABLE})
+UNTOLD = frozenset({Kind.MISLEADING, Kind.UNCAPTURABLE})
+"""As long as the table is so, its events do not tell what becomes of its rows."""
 _NEVER_IGNORED = frozenset(
-    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE, Kind.MISLEADING}
+    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE, *UNTOLD}
 )
 _REBUILDABLE = frozenset(
     {Kind.RENAMED, Kind.RETYPED, Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.RECREATED, *_ADDITIVE}
@@ -100,10 +104,19 @@ def changes_of(
     if found.oid != built.oid:
         other = f", and the old one is named {moved_to}" if moved_to else ""
         said = f"{table.source} was dropped and created again{other}"
-        return (SchemaChange(Kind.RECREATED, said), *_key_change(table, built, found))
-    misleading = found.misleading.get(table.mode)
-    identity = [SchemaChange(Kind.MISLEADING, f"{table.source} {misleading}")] if misleading else []
-    return (*identity, *_key_change(table, built, found), *_column_changes(table, built, found))
+        recreated = SchemaChange(Kind.RECREATED, said)
+        return (*_untold(table, found), recreated, *_key_change(table, built, found))
+    return (
+        *_untold(table, found),
+        *_key_change(table, built, found),
+        *_column_changes(table, built, found),
+    )
+
+
+def _untold(table: TableSpec, found: FoundTable) -> Iterator[SchemaChange]:
+    for kind, why in ((Kind.UNCAPTURABLE, found.uncapturable), (Kind.MISLEADING, found.misleading)):
+        if said := why.get(table.mode):
+            yield SchemaChange(kind, f"{table.source} {said}")
 
 
 def _key_change(table: TableSpec, built: BuiltFrom, found: FoundTable) -> Iterator[SchemaChange]:

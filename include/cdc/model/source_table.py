@@ -56,6 +56,7 @@ class FoundTable:
         oid: PostgreSQL's number of the table, which a rename keeps.
         numbers_used: the highest number that a column of it has ever had.
         misleading: by `mode`, why events of its changes name no row or a false one; empty when they do not.
+        uncapturable: by `mode`, why no event or no reader has all of its changes or rows; empty when they do.
     """
 
     source: str
@@ -64,6 +65,7 @@ class FoundTable:
     columns: tuple[FoundColumn, ...]
     numbers_used: int
     misleading: Mapping[str, str] = field(default_factory=dict)
+    uncapturable: Mapping[str, str] = field(default_factory=dict)
 
     def built(self, left_out: Collection[str] = ()) -> BuiltFrom:
         """What is remembered of it once the sinks are built from it, without some of its columns."""

@@ -85,9 +85,9 @@ class ParkingStore(OpsDatabase):
             )
         if found is not None and found.incomplete:
             raise ConfigurationError(
-                f"changes of {table} were left out of the capture, or its topic was made anew since it was "
-                f"parked, so the topic lacks them, and a resume would leave them out of the sinks too: build "
-                f"it anew (`cdc resync {table}`)"
+                f"changes of {table} were left out of the capture, or no event tells them truly, or its "
+                "topic was made anew since it was parked, so the topic lacks them, and a resume would leave "
+                f"them out of the sinks too: build it anew (`cdc resync {table}`)"
             )
         return found
 

@@ -29,6 +29,20 @@ _AMBIGUOUS = (
 
 def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bool = False) -> str | None:
     """Why a table without its excluded columns cannot be captured without losing something, or None."""
+    if why := _unseen(table):
+        return why
+    if why := _changelog_refusal(table) if changelog else _key_refusal(table):
+        return why
+    if why := _debezium_stops(table):
+        return why
+    for column in table.columns:
+        if column.name not in excluded and (why := _column_refusal(column, in_key=column.name in table.key)):
+            return why
+    return None
+
+
+def _unseen(table: SourceTable) -> str | None:
+    """Why changes or rows of a table would be missed, whatever its key and its columns are."""
     if table.kind in _KINDS:
         return _KINDS[table.kind]
     if table.persistence != "p":
@@ -39,8 +53,6 @@ def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bo
         )
     if table.partition_of:
         return f"is a partition of {table.partition_of}: capture that table, whose name its changes carry"
-    if why := _changelog_refusal(table) if changelog else _key_refusal(table):
-        return why
     if table.rows_hidden:
         return (
             "has row level security, which would hide rows from the role that captures it: ALTER ROLE … "
@@ -48,11 +60,6 @@ def refusal(table: SourceTable, excluded: Collection[str] = (), *, changelog: bo
         )
     if table.has_children:
         return "is inherited by other tables, whose rows a snapshot of it would include: list each by itself"
-    if why := _debezium_stops(table):
-        return why
-    for column in table.columns:
-        if column.name not in excluded and (why := _column_refusal(column, in_key=column.name in table.key)):
-            return why
     return None
 
 
@@ -70,12 +77,16 @@ def _debezium_stops(table: SourceTable) -> str | None:
 
 
 def _changelog_refusal(table: SourceTable) -> str | None:
+    return _partitioned(table) or _partial_identity(table)
+
+
+def _partitioned(table: SourceTable) -> str | None:
     if table.kind == "p":
         return (
             "is partitioned, and a partition that is made later has no REPLICA IDENTITY FULL, so PostgreSQL "
             "would refuse its UPDATEs: capture it by a primary key, or leave the table out"
         )
-    return _partial_identity(table)
+    return None
 
 
 def _partial_identity(table: SourceTable) -> str | None:
@@ -95,6 +106,10 @@ def _key_refusal(table: SourceTable) -> str | None:
             "append every event with mode: changelog (`cdc discover --mode changelog`), or leave the table "
             "out"
         )
+    return _refused_updates(table) or _keyless_identity(table)
+
+
+def _refused_updates(table: SourceTable) -> str | None:
     if table.key_deferrable:
         return (
             "has a DEFERRABLE primary key: two rows may have one key for a while, so their changes cannot be "
@@ -106,7 +121,7 @@ def _key_refusal(table: SourceTable) -> str | None:
             "has REPLICA IDENTITY NOTHING, with which PostgreSQL refuses every UPDATE and DELETE once it is "
             "published: ALTER TABLE … REPLICA IDENTITY DEFAULT, of its partitions too"
         )
-    return _keyless_identity(table)
+    return None
 
 
 def _keyless_identity(table: SourceTable) -> str | None:
@@ -173,7 +188,14 @@ def as_found(table: SourceTable) -> FoundTable:
         for column in table.columns
     )
     misleading = {"rows": _keyless_identity(table) or "", "changelog": _partial_identity(table) or ""}
-    return FoundTable(table.qualified, table.oid, table.key, columns, table.numbers_used, misleading)
+    unseen = _unseen(table) or ""
+    uncapturable = {
+        "rows": unseen or _refused_updates(table) or "",
+        "changelog": unseen or _partitioned(table) or "",
+    }
+    return FoundTable(
+        table.qualified, table.oid, table.key, columns, table.numbers_used, misleading, uncapturable
+    )
 
 
 def entry(table: SourceTable, stream: str | None = None, mode: Mode = "rows") -> dict[str, Any]:

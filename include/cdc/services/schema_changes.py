@@ -13,13 +13,13 @@ from typing import Any, Literal
 from cdc.clients.postgres import connect_postgres
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
-from cdc.model.schema_change import Kind, SchemaChange
+from cdc.model.schema_change import UNTOLD, Kind, SchemaChange
 from cdc.model.source_table import BuiltFrom
 from cdc.ops import OpsStore
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
-from cdc.services.gaps import position
+from cdc.services.gaps import position, record_gaps
 from cdc.services.new_build import broken_off, undo_broken_off, undone_by_an_error
 from cdc.services.parked_tables import park_table
 from cdc.services.schema_memory import judged_last, record_followed, record_parts
@@ -101,7 +101,8 @@ def compared(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tup
     """Every table that was applied, with what became of it at the source."""
     # In this order: what somebody remembers meanwhile is of a later revision, so this verdict has no effect.
     known = ops.table_schemas(pipeline.name)
-    source = read_source(connections.get(pipeline.source.admin_connection))
+    role = connections.get(pipeline.source.connection).login
+    source = read_source(connections.get(pipeline.source.admin_connection), role=role)
     return judge(pipeline.tables, known, source)
 
 
@@ -237,10 +238,16 @@ def reason_of(changes: Iterable[SchemaChange], table: TableSpec) -> str:
 
 def plan_of(changes: Sequence[SchemaChange], table: TableSpec) -> str:
     """What to do about changes that block."""
-    if any(change.kind is Kind.MISLEADING for change in changes):
+    kinds = {change.kind for change in changes}
+    if kinds & UNTOLD:
         anew = "table resume {0}` and `cdc table snapshot {0}" if table.changelog else "resync {0}"
+        first, told = (
+            ("Mend it at the source", "in no event")
+            if Kind.UNCAPTURABLE in kinds
+            else ("Set it again", "told wrongly")
+        )
         return (
-            "Set it again; what was changed meanwhile may be told wrongly, so read the table anew then: "
+            f"{first}; what was changed meanwhile may be {told}, so read the table anew then: "
             f"`cdc {anew.format(table.name)}`"
         )
     if table.changelog and all(change.rebuildable for change in changes):
@@ -267,7 +274,19 @@ def park_changed(pipeline: Pipeline, item: Judged, ops: OpsStore) -> bool:
             known = ops.parked_table(pipeline.name, item.table.name, sink.name)
             if known is None or known.released:
                 park_table(pipeline, item.table, [sink.name], reason, ops)
+        if last is not None and any(change.kind in UNTOLD for change in item.verdict.blocking):
+            _tell_incomplete(pipeline, item, ops)
     return last is not None
+
+
+def _tell_incomplete(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
+    """A resume alone would take the table's events for all of its changes."""
+    if not item.table.changelog:
+        ops.mark_incomplete(pipeline.name, item.table.name)
+        return
+    # A changelog is not built anew: it is resumed, and complete once it was read anew.
+    sinks = [sink.name for sink in pipeline.sinks]
+    record_gaps(pipeline, [item.table], sinks, 0, item.verdict.sentence, ops)
 
 
 def _status(item: Judged, parked: Iterable[str]) -> TableStatus:

@@ -35,7 +35,7 @@ class SourceObjects:
 
     Args:
         waiting: tables, by their name in the sinks, that are not as declared and wait for an approval; they
-            may have been dropped or have another name.
+            may have been dropped, have another name, or be of a kind that cannot be published.
     """
 
     def __init__(self, pipeline: Pipeline, connections: Connections, waiting: Collection[str] = ()) -> None:
@@ -47,7 +47,7 @@ class SourceObjects:
         self._heartbeat = split_qualified(self._source.heartbeat_table)
         self._captured = [(table.schema_name, table.table_name) for table in pipeline.tables]
         self._changelogs = {(t.schema_name, t.table_name) for t in pipeline.tables if t.changelog}
-        self._may_be_gone = {
+        self._doubtful = {
             (table.schema_name, table.table_name) for table in pipeline.tables if table.name in self._waiting
         }
 
@@ -60,8 +60,8 @@ class SourceObjects:
         """Check the tables against the pipeline, then list what is missing beside them."""
         with connect_postgres(self._admin, autocommit=True, application_name="cdc-plan") as connection:
             self.check(connection)
-            gone = {name for name in self._may_be_gone if not _exists(connection, name)}
-            self._captured = [name for name in self._captured if name not in gone]
+            out = {name for name in self._doubtful if not _publishable(connection, name)}
+            self._captured = [name for name in self._captured if name not in out]
             return [
                 *(
                     Change("source", f"table {'.'.join(name)}", "create")
@@ -237,6 +237,14 @@ def _exists(connection: psycopg.Connection[Any], name: tuple[str, str]) -> bool:
         "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL", name
     ).fetchone()
     return bool(row and row[0])
+
+
+def _publishable(connection: psycopg.Connection[Any], name: tuple[str, str]) -> bool:
+    statement = (
+        "SELECT FROM pg_class WHERE oid = to_regclass(format('%%I.%%I', %s::text, %s::text)) "
+        "AND relkind IN ('r', 'p') AND relpersistence = 'p'"
+    )
+    return connection.execute(statement, name).fetchone() is not None
 
 
 def _said(error: psycopg.Error) -> str:

@@ -48,18 +48,21 @@ class Judged:
     verdict: Verdict
 
 
-def read_source(connection: Connection, schemas: Sequence[str] | None = None) -> SourceSchema:
+def read_source(
+    connection: Connection, schemas: Sequence[str] | None = None, role: str | None = None
+) -> SourceSchema:
     """Read the catalogue.
 
     Args:
         connection: any role of the source.
         schemas: only these; a table that has moved to another one is then not found.
+        role: who captures the tables; by default that of the connection.
 
     Raises:
         UnavailableError: the source does not answer.
     """
     with connect_postgres(connection, autocommit=True, application_name="cdc-schema") as session:
-        return SourceSchema.of(read_tables(session, schemas))
+        return SourceSchema.of(read_tables(session, schemas, role=role))
 
 
 def judge(

@@ -63,8 +63,8 @@ def test_a_comparison_that_began_before_a_change_does_not_undo_it(
 ) -> None:
     meanwhile = iter([True])
 
-    def read_slowly(connection: Any, *args: Any) -> Any:
-        found = read_source(connection, *args)
+    def read_slowly(connection: Any, **more: Any) -> Any:
+        found = read_source(connection, **more)
         if next(meanwhile, False):  # a driver sees the column in an event, and follows
             place.source("ALTER TABLE t ADD COLUMN city text")
             service.settle(place.pipeline, place.connections, place.ops)
@@ -81,7 +81,7 @@ def test_a_comparison_that_began_before_a_table_was_built_anew_does_not_park_it(
 ) -> None:
     meanwhile = iter([True])
 
-    def read_slowly(connection: Any, *args: Any) -> Any:
+    def read_slowly(connection: Any, **more: Any) -> Any:
         if next(meanwhile, False):
             place.source("ALTER TABLE t ALTER COLUMN age TYPE bigint")
             found = read_source(connection)
@@ -90,7 +90,7 @@ def test_a_comparison_that_began_before_a_table_was_built_anew_does_not_park_it(
             new = rebuilt(item.table, item.schema.built, item.found)
             built = replace(item.schema, built=item.found.built(), definition=definition_of(new))
             place.ops.record_schema(place.pipeline.name, built)
-        return read_source(connection, *args)
+        return read_source(connection, **more)
 
     monkeypatch.setattr(service, "read_source", read_slowly)
     service.settle(place.pipeline, place.connections, place.ops)

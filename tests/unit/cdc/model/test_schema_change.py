@@ -89,6 +89,21 @@ def test_a_replica_identity_by_which_events_name_false_rows_blocks_in_the_mode_t
     assert changes_of(declared(key=[], mode="changelog"), BUILT, found) == ()
 
 
+def test_what_cannot_be_captured_any_more_blocks_beside_whatever_else_has_changed() -> None:
+    said = {"rows": "is unlogged", "changelog": ""}
+    for found, more in (
+        (now(ID, NAME, AGE, uncapturable=said), []),
+        (now(ID, NAME, AGE, NEW, uncapturable=said), [Kind.ADDED]),
+        (now(ID, NAME, AGE, oid=101, uncapturable=said), [Kind.RECREATED]),
+    ):
+        first, *others = changes_of(declared(), BUILT, found)
+        assert (first.kind, first.sentence) == (Kind.UNCAPTURABLE, "public.t is unlogged")
+        assert not first.ignorable
+        assert not first.rebuildable
+        assert [change.kind for change in others] == more
+    assert changes_of(declared(key=[], mode="changelog"), BUILT, now(ID, NAME, AGE, uncapturable=said)) == ()
+
+
 def test_a_mistake_in_the_pipeline_file_is_no_change_of_the_source() -> None:
     wrong = declared(
         columns=[
