@@ -39,6 +39,8 @@ class Kind(StrEnum):
     GONE = "gone"
     MISLEADING = "misleading"
     """Its replica identity lets events name false rows."""
+    DOUBTED = "doubted"
+    """The connector has stopped at an event, which may be of a type that a column had for a while."""
     UNCAPTURABLE = "uncapturable"
     """Changes of it are in no event, or rows of it are hidden from who reads them."""
 
@@ -48,10 +50,11 @@ _ADDITIVE = frozenset({Kind.ADDED, Kind.DROPPED, Kind.NULLABLE})
 UNTOLD = frozenset({Kind.MISLEADING, Kind.UNCAPTURABLE})
 """As long as the table is so, its events do not tell what becomes of its rows."""
 _NEVER_IGNORED = frozenset(
-    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE, *UNTOLD}
+    {Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.MOVED, Kind.RECREATED, Kind.GONE, Kind.DOUBTED} | UNTOLD
 )
 _REBUILDABLE = frozenset(
-    {Kind.RENAMED, Kind.RETYPED, Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.RECREATED, *_ADDITIVE}
+    {Kind.RENAMED, Kind.RETYPED, Kind.REPLACED, Kind.TAKEN_IN, Kind.REKEYED, Kind.RECREATED, Kind.DOUBTED}
+    | _ADDITIVE
 )
 
 
@@ -108,6 +111,7 @@ def changes_of(
         return (*_untold(table, found), recreated, *_key_change(table, built, found))
     return (
         *_untold(table, found),
+        *_doubt(table, built),
         *_key_change(table, built, found),
         *_column_changes(table, built, found),
     )
@@ -117,6 +121,15 @@ def _untold(table: TableSpec, found: FoundTable) -> Iterator[SchemaChange]:
     for kind, why in ((Kind.UNCAPTURABLE, found.uncapturable), (Kind.MISLEADING, found.misleading)):
         if said := why.get(table.mode):
             yield SchemaChange(kind, f"{table.source} {said}")
+
+
+def _doubt(table: TableSpec, built: BuiltFrom) -> Iterator[SchemaChange]:
+    if built.doubted:
+        said = (
+            f"{table.source}: {', '.join(built.doubted)} may have had another type for a while, at whose "
+            "values the connector has stopped"
+        )
+        yield SchemaChange(Kind.DOUBTED, said)
 
 
 def _key_change(table: TableSpec, built: BuiltFrom, found: FoundTable) -> Iterator[SchemaChange]:

@@ -101,12 +101,15 @@ class BuiltFrom:
     Attributes:
         columns: by name; those that were dropped since stay.
         numbers_used: the highest number that a column had when the sinks were built.
+        doubted: columns that may have had another type since, which nobody has seen, at whose values the
+            connector has stopped.
     """
 
     oid: int
     key: tuple[str, ...]
     columns: Mapping[str, BuiltColumn]
     numbers_used: int
+    doubted: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -121,7 +124,8 @@ class BuiltFrom:
     def from_document(cls, document: Mapping[str, Any]) -> BuiltFrom:
         """Read what `dataclasses.asdict` made."""
         columns = {name: BuiltColumn(**column) for name, column in document["columns"].items()}
-        return cls(document["oid"], tuple(document["key"]), columns, document["numbers_used"])
+        doubted = tuple(document.get("doubted", ()))
+        return cls(document["oid"], tuple(document["key"]), columns, document["numbers_used"], doubted)
 
 
 def followed(built: BuiltFrom, found: FoundTable, left_out: Collection[str] = ()) -> BuiltFrom:

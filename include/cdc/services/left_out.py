@@ -5,14 +5,19 @@ column got another type (3.7). An old value that is none of the new type stops t
 tables, and does so again after each restart. Such a table is parked for a new build anyway, which reads it at
 the source. So it leaves the capture until the connector has passed the change, and the others go on.
 
+A type that a column had only between two looks leaves no difference: it was changed back, or another column
+of the name was dropped. When no difference explains the stop, tables are doubted whose columns were written
+in the catalogue by transactions that the slot has not passed.
+
 Changelogs are not left out: no new build brings back what their events would lack.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
@@ -26,18 +31,29 @@ from cdc.services.connector import connector_config
 from cdc.services.effective import effective_pipeline
 from cdc.services.reach import connect_of
 from cdc.services.schema_changes import compared, park_changed
+from cdc.services.schema_memory import record_doubted
 from cdc.services.source_schema import Judged
 from cdc.spec import Pipeline
 
 WAIT_S = 60.0
 _AT_AN_EVENT = "Error while processing event"
 """What Debezium says when it is not the connection, the slot or Kafka that stops it."""
-_OTHER_VALUES = frozenset({Kind.RETYPED, Kind.REPLACED, Kind.RECREATED})
+_OTHER_VALUES = frozenset({Kind.RETYPED, Kind.REPLACED, Kind.RECREATED, Kind.DOUBTED})
 _LISTS = ("table.include.list", "snapshot.include.collection.list")
 _SLOT = """
     SELECT coalesce((confirmed_flush_lsn - '0/0')::bigint, 0), active_pid,
       (pg_current_wal_insert_lsn() - '0/0')::bigint
     FROM (SELECT) one LEFT JOIN pg_replication_slots ON slot_name = %s
+"""
+_CHANGED_AHEAD = """
+    SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attnum)
+    FROM pg_replication_slots s
+    JOIN pg_attribute a ON a.attrelid::bigint = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+    -- a system column is as old as its table
+    JOIN pg_attribute made ON made.attrelid = a.attrelid AND made.attnum = -1
+    -- what ended before the position that the slot has confirmed is older than its catalog_xmin
+    WHERE s.slot_name = %s AND age(a.xmin) <= age(s.catalog_xmin) AND a.xmin <> made.xmin
+    GROUP BY a.attrelid
 """
 
 
@@ -56,8 +72,9 @@ def left_out(pipeline: Pipeline, ops: OpsStore) -> frozenset[str]:
 def leave_out(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tuple[str, ...]:
     """When the connector has stopped at an event: leave the tables out whose values have another type now.
 
-    They are parked before, and marked, so that no resume takes their topics for complete. With another
-    trouble, or when the connector does not capture such a table, nothing is done.
+    When that changes nothing, those whose values may have had another type for a while too. They are parked
+    before, and marked, so that no resume takes their topics for complete. With another trouble, or when the
+    connector does not capture such a table, nothing is done.
 
     Returns:
         The tables that the connector goes on without.
@@ -72,12 +89,16 @@ def leave_out(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> tu
     if status is None or _AT_AN_EVENT not in status.failed:
         return ()
     with capture_settings(pipeline, ops):
-        changed = [item for item in compared(pipeline, connections, ops) if _stops_debezium(item)]
-        names = {item.table.name for item in changed}
         before = connect.config(name) or {}
-        without = _with_lists(before, pipeline, connections, ops, left_out(pipeline, ops) | names)
-        if not changed or without == before:
+        judged = compared(pipeline, connections, ops)
+        changed, without = _going_on(before, judged, pipeline, connections, ops)
+        if without == before:
+            _doubt(judged, pipeline, connections, ops)
+            judged = compared(pipeline, connections, ops)
+            changed, without = _going_on(before, judged, pipeline, connections, ops)
+        if without == before:
             return ()
+        names = {item.table.name for item in changed}
         for item in changed:
             park_changed(pipeline, item, ops)
         until = _slot(pipeline, connections)[2]
@@ -127,6 +148,38 @@ def _stops_debezium(item: Judged) -> bool:
     return bool(item.verdict.blocking and kinds & _OTHER_VALUES) and rebuildable and not item.table.changelog
 
 
+def _going_on(
+    before: dict[str, str],
+    judged: Iterable[Judged],
+    pipeline: Pipeline,
+    connections: Connections,
+    ops: OpsStore,
+) -> tuple[list[Judged], dict[str, str]]:
+    """The tables at whose values Debezium may have stopped, and the registration without them."""
+    changed = [item for item in judged if _stops_debezium(item)]
+    if not changed:
+        return [], before
+    names = left_out(pipeline, ops) | {item.table.name for item in changed}
+    return changed, _with_lists(before, pipeline, connections, ops, names)
+
+
+def _doubt(judged: Iterable[Judged], pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
+    """Doubt the tables that have changed behind what the slot has confirmed, whatever they are like now."""
+    tables = {item.found.oid: item for item in judged if item.found is not None and _may_be_doubted(item)}
+    with _at_source(pipeline, connections) as session:
+        rows = session.execute(_CHANGED_AHEAD, (list(tables), pipeline.source.slot)).fetchall()
+    for oid, columns in rows:
+        doubted = [name for name in columns if name not in tables[oid].table.exclude]
+        if doubted:
+            record_doubted(pipeline, tables[oid], doubted, ops)
+
+
+def _may_be_doubted(item: Judged) -> bool:
+    """A new build would settle it, and it does not wait for one for another reason of that kind already."""
+    rebuildable = all(change.rebuildable for change in item.verdict.changes)
+    return rebuildable and not item.table.changelog and not _stops_debezium(item)
+
+
 def _with_lists(
     registered: dict[str, str],
     pipeline: Pipeline,
@@ -158,12 +211,18 @@ def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None
 
     A slot that is gone has confirmed nothing; `cdc apply` makes another.
     """
-    admin = connections.get(pipeline.source.admin_connection)
-    try:
-        with connect_postgres(admin, autocommit=True, application_name="cdc-health") as session:
-            row = session.execute(_SLOT, (pipeline.source.slot,)).fetchone()
-    except psycopg.Error as error:
-        raise UnavailableError(f"connection {admin.id!r} failed: {error}") from error
+    with _at_source(pipeline, connections) as session:
+        row = session.execute(_SLOT, (pipeline.source.slot,)).fetchone()
     if row is None:
         raise AssertionError("an outer join has a row")
     return int(row[0]), row[1], int(row[2])
+
+
+@contextmanager
+def _at_source(pipeline: Pipeline, connections: Connections) -> Iterator[psycopg.Connection[Any]]:
+    admin = connections.get(pipeline.source.admin_connection)
+    try:
+        with connect_postgres(admin, autocommit=True, application_name="cdc-health") as session:
+            yield session
+    except psycopg.Error as error:
+        raise UnavailableError(f"connection {admin.id!r} failed: {error}") from error

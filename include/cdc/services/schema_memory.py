@@ -114,6 +114,14 @@ def leave_out(pipeline: Pipeline, item: Judged, unknown: Sequence[str], ops: Ops
     return table
 
 
+def record_doubted(pipeline: Pipeline, item: Judged, columns: Sequence[str], ops: OpsStore) -> None:
+    """Remember that columns may have had another type since, so that the table waits for a new build."""
+    with judged_last(pipeline, item, ops) as last:
+        if last is not None:
+            built = replace(last.built, doubted=tuple(columns))
+            ops.record_schema(pipeline.name, replace(last, built=built))
+
+
 def record_parts(pipeline: Pipeline, item: Judged, ops: OpsStore) -> None:
     """A label that joined an enum may be renamed later."""
     if item.found is None or item.verdict.changes:

@@ -104,6 +104,17 @@ def test_what_cannot_be_captured_any_more_blocks_beside_whatever_else_has_change
     assert changes_of(declared(key=[], mode="changelog"), BUILT, now(ID, NAME, AGE, uncapturable=said)) == ()
 
 
+def test_a_type_that_a_column_had_between_two_looks_waits_for_a_new_build_beside_what_is_seen() -> None:
+    built = BuiltFrom.from_document(asdict(replace(BUILT, doubted=("age",))))
+    doubted, added = changes_of(declared(), built, now(ID, NAME, AGE, NEW))
+    assert (doubted.kind, added.kind) == (Kind.DOUBTED, Kind.ADDED)
+    assert doubted.sentence.startswith("public.t: age may have had another type for a while")
+    assert doubted.rebuildable
+    assert not doubted.ignorable
+    remembered_before = {key: value for key, value in asdict(BUILT).items() if key != "doubted"}
+    assert BuiltFrom.from_document(remembered_before) == BUILT
+
+
 def test_a_mistake_in_the_pipeline_file_is_no_change_of_the_source() -> None:
     wrong = declared(
         columns=[
