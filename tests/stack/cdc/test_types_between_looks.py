@@ -31,11 +31,11 @@ CHANGED_BACK = (
 )
 
 
-def with_table(pipeline: Pipeline, name: str) -> Pipeline:
+def with_tables(pipeline: Pipeline, name: str) -> Pipeline:
     columns = [{"name": "id", "type": "integer", "nullable": False}, {"name": "n", "type": "integer"}]
-    entry = {"source": f"public.{name}", "stream": pipeline.tables[0].stream, "key": ["id"]}
-    table = TableSpec.model_validate({**entry, "columns": columns})
-    return pipeline.model_copy(update={"tables": (*pipeline.tables, table)})
+    entry = {"stream": pipeline.tables[0].stream, "key": ["id"], "columns": columns}
+    made = [TableSpec.model_validate({"source": f"public.{one}", **entry}) for one in (name, f"new_{name}")]
+    return pipeline.model_copy(update={"tables": (*pipeline.tables, *made)})
 
 
 def stopped_at_an_event(
@@ -60,12 +60,14 @@ def stopped_at_an_event(
 def test_their_table_alone_is_left_out(
     stack: Any, pipeline: Pipeline, name: str, changes: tuple[str, ...], doubted: str, noticed_first: bool
 ) -> None:
-    wider, topic = with_table(pipeline, name), f"dbserver1.public.{name}"
+    wider, topic = with_tables(pipeline, name), f"dbserver1.public.{name}"
     with (
         connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source,
         OpsStore(stack.connections.get("cdc_ops")) as ops,
     ):
+        # The second one is as new to the slot, and never changes.
         source.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, n int); INSERT INTO {name} VALUES (1, 1)")
+        source.execute(f"CREATE TABLE new_{name} (id int PRIMARY KEY, n int)")
         apply(wider, stack.connections)
         wait_for(lambda: len(events(stack, topic)) == 1)
         stopped_at_an_event(stack, wider, source, *changes)
