@@ -65,7 +65,7 @@ Buckets = Mapping[int, Bucket]
 
 def by_rows(table: TableSpec) -> tuple[str, ...]:
     """The columns because of which a table is compared row by row."""
-    columns: tuple[DerivedColumnSpec, ...] = (*table.columns, *table.derived)
+    columns: tuple[DerivedColumnSpec, ...] = (*table.live_columns, *table.derived)
     return tuple(column.name for column in columns if not is_rendered_alike(column.pg_type))
 
 
@@ -117,7 +117,7 @@ class PostgresChecksums:
         bucket = self._bucket(count)
         shown = [
             sql.SQL("{} AS _cdc_b").format(bucket),
-            sql.SQL("{} AS _cdc_h").format(self._hash(self._table.columns)),
+            sql.SQL("{} AS _cdc_h").format(self._hash(self._table.live_columns)),
         ]
         every = (*self._table.key_columns, *self._derived)
         shown.append(
@@ -174,7 +174,7 @@ class ClickHouseChecksums:
     def _rows(self, count: int, only: Collection[int] | None, *, keys: bool) -> str:
         bucket, table = self._bucket(count), self._table
         derived = self._hash((*table.key_columns, *table.derived)) if table.derived else "toInt64(0)"
-        shown = [f"{bucket} AS _cdc_b", f"{self._hash(table.columns)} AS _cdc_h", f"{derived} AS _cdc_d"]
+        shown = [f"{bucket} AS _cdc_b", f"{self._hash(table.live_columns)} AS _cdc_h", f"{derived} AS _cdc_d"]
         if keys:
             shown += [f"{self._text(column)} AS _cdc_k{n}" for n, column in enumerate(table.key_columns)]
         conditions = [*clickhouse_conditions(table, self._window)]

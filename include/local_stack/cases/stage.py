@@ -294,6 +294,7 @@ class Stage:
                 reports += self.commands.reconcile(*wanted)
         except CdcError as error:
             self._problem = str(error)
+            self.tell(self._problem)
             return
         for report in reports:
             self._mended[report["table"]] = {s: count for s, count in report["repaired"].items() if count}

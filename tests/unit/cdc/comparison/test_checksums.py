@@ -56,6 +56,18 @@ def test_sinks_that_disagree_on_derived_columns_both_differ():
     assert differing({1: Bucket(1, 1, 1)}, {"a": one, "b": other}) == {"a": {1}, "b": {1}}
 
 
+def test_a_column_that_the_source_has_no_more_is_in_no_checksum():
+    columns = [
+        {"name": "id", "type": "bigint", "nullable": False},
+        {"name": "gone", "type": "text[]", "dropped": True},
+    ]
+    left = TableSpec.model_validate({"source": "public.t", "key": ["id"], "columns": columns})
+    postgres = PostgresChecksums(left, ("public", "t"), derived=False)
+    assert "gone" not in postgres.buckets(16, None).as_string()
+    assert "gone" not in ClickHouseChecksums(left, ("raw", "t")).buckets(16, None)
+    assert by_rows(left) == ()
+
+
 def test_a_key_of_one_integer_is_its_own_bucket():
     one = table(("id", "bigint"), ("v", "text"))
     assert (
