@@ -14,13 +14,13 @@ import pyarrow as pa
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import read_log_end
 from cdc.errors import ConflictError, GenerationError
 from cdc.model.bounds import Bounds, parse_bounds
 from cdc.model.generations import Generations
 from cdc.model.parking import ParkedTable, resume_from
 from cdc.ops import DeadLetter
-from cdc.services.gaps import position, record_gaps
+from cdc.services.gaps import record_gaps
 from cdc.spec import SinkSpec, TableSpec
 from cdc_spark.batch import BatchProcessor, Outcome
 from cdc_spark.contexts import QueryContext
@@ -176,9 +176,7 @@ def _available(run: JobRun, topic: str, parked: ParkedTable, *, accept_loss: boo
 
 def _record_gap(run: JobRun, topic: str, parked: ParkedTable) -> None:
     table = run.pipeline.table(parked.table)
-    source = run.connections.get(run.pipeline.source.connection)
-    with connect_postgres(source, autocommit=True, application_name="cdc-gaps") as session:
-        lsn = position(session)
+    lsn = read_log_end(run.connections.get(run.pipeline.source.connection), "cdc-gaps")
     said = f"Kafka has removed records of {topic} that were not written"
     record_gaps(run.pipeline, [table], [parked.sink], lsn, said, run.ops)
 

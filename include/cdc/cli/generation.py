@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from cdc.cli.context import Target, find_target, out
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import read_log_end
 from cdc.errors import ConfigurationError, ConflictError
-from cdc.services.gaps import mending, position
+from cdc.services.gaps import mending
 from cdc.services.reach import connect_of, kafka_of
 from cdc.services.streams import live_applications
 from cdc.services.topics import raise_generation
@@ -44,9 +44,7 @@ def raise_(
         )
     ends = kafka.end_offsets([topic], isolation="read_uncommitted")[topic]
     earliest = kafka.earliest_offsets([topic])[topic]
-    source = target.connections.get(target.pipeline.source.connection)
-    with connect_postgres(source, autocommit=True, application_name="cdc-gaps") as session:
-        end = position(session)
+    end = read_log_end(target.connections.get(target.pipeline.source.connection), "cdc-gaps")
     with target.ops() as ops:
         raised = raise_generation(target.pipeline, table, actual, ends, earliest, end, ops)
     out.print(f"{topic}: generation {raised.generation} begins at {ends}", highlight=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -66,6 +68,32 @@ def connect_postgres(
         ):
             raise ConfigurationError(f"PostgreSQL refuses connection {connection.id!r}: {said}") from error
         raise UnavailableError(f"PostgreSQL ({connection.id}) does not answer: {said}") from error
+
+
+@contextmanager
+def asking(connection: Connection, application_name: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session for a few questions, each a transaction of its own.
+
+    Raises:
+        UnavailableError: the server does not answer one of them.
+    """
+    try:
+        with connect_postgres(connection, autocommit=True, application_name=application_name) as session:
+            yield session
+    except psycopg.Error as error:
+        raise UnavailableError(f"connection {connection.id!r} failed: {str(error).strip()}") from error
+
+
+def log_end(session: psycopg.Connection[Any] | psycopg.Cursor[Any]) -> int:
+    """Where the server's log ends now."""
+    row = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_log_end(connection: Connection, application_name: str) -> int:
+    """The same, in a session of its own; raises as `asking` does."""
+    with asking(connection, application_name) as session:
+        return log_end(session)
 
 
 def columns_of(

@@ -5,15 +5,10 @@ A gap keeps tables from being proven complete until each was compared with the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable
 
-import psycopg
-
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import asking, read_log_end
 from cdc.connections import Connections
-from cdc.errors import UnavailableError
 from cdc.ops import OpsStore
 from cdc.services.reach import connect_of
 from cdc.spec import Pipeline, TableSpec
@@ -21,13 +16,6 @@ from cdc.spec import Pipeline, TableSpec
 _SLOT = "SELECT coalesce(wal_status, '') FROM pg_replication_slots WHERE slot_name = %s"
 _REFUSED = "no longer available on the server"
 """Debezium's words for a slot that begins behind what it has committed."""
-_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
-
-
-def position(session: psycopg.Connection[Any]) -> int:
-    """Where the source's log ends now."""
-    row = session.execute(_POSITION).fetchone()
-    return int(row[0]) if row else 0
 
 
 def mending(table: TableSpec) -> str:
@@ -49,18 +37,17 @@ def lost_slot(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> st
         UnavailableError: the source, Connect or the ops store does not answer.
     """
     slot, name = pipeline.source.slot, pipeline.source.connector
-    with _at_source(pipeline, connections) as session:
+    with asking(connections.get(pipeline.source.admin_connection), "cdc-gaps") as session:
         row = session.execute(_SLOT, (slot,)).fetchone()
-    connect = connect_of(pipeline, connections)
     if row is not None and row[0] == "lost":
         return f"replication slot {slot} was lost: the source has removed WAL that it needed"
+    connect = connect_of(pipeline, connections)
+    status = connect.status(name)
     if row is None:
-        status = connect.status(name)
         # A connector that was just registered makes its slot a moment later.
         ended = status is None or status.state == "STOPPED"
         captured = connect.offsets(name) or (ended and ops.snapshotted(pipeline.name))
         return f"replication slot {slot} was gone" if captured else ""
-    status = connect.status(name)
     if status is not None and _REFUSED in status.failed:
         return f"replication slot {slot} was not the one that was read before"
     return ""
@@ -83,8 +70,7 @@ def record_lost_offsets(pipeline: Pipeline, connections: Connections, ops: OpsSt
 def _record_everywhere(pipeline: Pipeline, connections: Connections, said: str, ops: OpsStore) -> None:
     captured = ops.snapshotted(pipeline.name)
     tables = [table for table in pipeline.tables if table.source in captured]
-    with _at_source(pipeline, connections) as session:
-        lsn = position(session)
+    lsn = read_log_end(connections.get(pipeline.source.admin_connection), "cdc-gaps")
     record_gaps(pipeline, tables, [sink.name for sink in pipeline.sinks], lsn, said, ops)
 
 
@@ -95,13 +81,3 @@ def record_gaps(
     names = list(sinks)
     for table in tables:
         ops.record_gap(pipeline.name, table.name, names, lsn, f"{said}; {mending(table)}")
-
-
-@contextmanager
-def _at_source(pipeline: Pipeline, connections: Connections) -> Iterator[psycopg.Connection[Any]]:
-    admin = connections.get(pipeline.source.admin_connection)
-    try:
-        with connect_postgres(admin, autocommit=True, application_name="cdc-gaps") as session:
-            yield session
-    except psycopg.OperationalError as error:
-        raise UnavailableError(f"the source does not answer: {str(error).strip()}") from error

@@ -17,12 +17,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import psycopg
 
 from cdc.clients.connect import ConnectClient
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import asking, log_end
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.model.schema_change import Kind
@@ -43,7 +40,7 @@ _LISTS = ("table.include.list", "snapshot.include.collection.list")
 _SLOT = """
     SELECT coalesce((confirmed_flush_lsn - '0/0')::bigint, 0), active_pid,
       (pg_current_wal_insert_lsn() - '0/0')::bigint
-    FROM (SELECT) one LEFT JOIN pg_replication_slots ON slot_name = %s
+    FROM pg_replication_slots WHERE slot_name = %s
 """
 _CHANGED_AHEAD = """
     SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attnum)
@@ -166,7 +163,7 @@ def _going_on(
 def _doubt(judged: Iterable[Judged], pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
     """Doubt the tables that have changed behind what the slot has confirmed, whatever they are like now."""
     tables = {item.found.oid: item for item in judged if item.found is not None and _may_be_doubted(item)}
-    with _at_source(pipeline, connections) as session:
+    with asking(connections.get(pipeline.source.admin_connection), "cdc-health") as session:
         rows = session.execute(_CHANGED_AHEAD, (list(tables), pipeline.source.slot)).fetchall()
     for oid, columns in rows:
         doubted = [name for name in columns if name not in tables[oid].table.exclude]
@@ -211,18 +208,6 @@ def _slot(pipeline: Pipeline, connections: Connections) -> tuple[int, int | None
 
     A slot that is gone has confirmed nothing; `cdc apply` makes another.
     """
-    with _at_source(pipeline, connections) as session:
+    with asking(connections.get(pipeline.source.admin_connection), "cdc-health") as session:
         row = session.execute(_SLOT, (pipeline.source.slot,)).fetchone()
-    if row is None:
-        raise AssertionError("an outer join has a row")
-    return int(row[0]), row[1], int(row[2])
-
-
-@contextmanager
-def _at_source(pipeline: Pipeline, connections: Connections) -> Iterator[psycopg.Connection[Any]]:
-    admin = connections.get(pipeline.source.admin_connection)
-    try:
-        with connect_postgres(admin, autocommit=True, application_name="cdc-health") as session:
-            yield session
-    except psycopg.Error as error:
-        raise UnavailableError(f"connection {admin.id!r} failed: {error}") from error
+        return (row[0], row[1], row[2]) if row else (0, None, log_end(session))

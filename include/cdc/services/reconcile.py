@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import read_log_end
 from cdc.comparison.checksums import text_of
 from cdc.comparison.window import window_column
 from cdc.connections import Connections
@@ -22,7 +22,6 @@ from cdc.services.checksums import Checksums, Key
 from cdc.services.compare import compare_table
 from cdc.services.confirm import Confirmed, Confirmer, Findings
 from cdc.services.fences import Fences, Patience
-from cdc.services.gaps import position
 from cdc.services.partition_watch import PartitionWatch, Parts
 from cdc.services.reconcile_report import TableReconciliation
 from cdc.services.repairs import Repairs
@@ -219,19 +218,18 @@ class Reconciler:
 
     def _look(self, table: TableSpec, window: Window | None) -> _Look:
         """Compare a table, and prove what differs."""
+        fences = Fences(self._pipeline, self._connections, self._ops, table, self._patience)
         gap = any(name == table.name for name, _ in self._ops.open_gaps(self._pipeline.name))
         if gap:
             window = None  # what is missing may lie in any
             self._say(f"{table.source}: changes are missing, so the whole table is compared")
             # What changes from here on is captured.
-            Fences(self._pipeline, self._connections, self._ops, table, self._patience).wait_captured(
-                self._position()
-            )
+            source = self._connections.get(self._pipeline.source.connection)
+            fences.wait_captured(read_log_end(source, "cdc-reconcile"))
         started, parts = self._ops.clock(), self._watch.parts(table) or []
         skipped = self._parked(table)
         sinks = [sink for sink in self._pipeline.sinks if sink.name not in skipped]
         rows = RowsByKey(self._pipeline, self._connections, table)
-        fences = Fences(self._pipeline, self._connections, self._ops, table, self._patience)
         confirmer = Confirmer(table, sinks, rows, fences)
         if window_column(table) is None:
             window = None
@@ -247,12 +245,6 @@ class Reconciler:
             table, started, parts, sinks, skipped, window, suspects, confirmer, repairs, findings,
             findings.confirmed,
         )  # fmt: skip
-
-    def _position(self) -> int:
-        """Where the source's log ends now."""
-        source = self._connections.get(self._pipeline.source.connection)
-        with connect_postgres(source, autocommit=True, application_name="cdc-reconcile") as session:
-            return position(session)
 
     def _parked(self, table: TableSpec) -> dict[str, str]:
         """The sinks in which a table is parked, and why."""

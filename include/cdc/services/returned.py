@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import connect_postgres, read_log_end
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.ops import OpsStore
 from cdc.services.catalogue import published_tables
-from cdc.services.gaps import position, record_gaps
+from cdc.services.gaps import record_gaps
 from cdc.services.source_schema import read_source
 from cdc.spec import Pipeline
 
@@ -58,9 +58,7 @@ def record_returned(
     """
     if not names:
         return
-    admin = connections.get(pipeline.source.admin_connection)
-    with connect_postgres(admin, autocommit=True, application_name="cdc-plan") as connection:
-        lsn = position(connection)
+    lsn = read_log_end(connections.get(pipeline.source.admin_connection), "cdc-plan")
     tables = [table for table in pipeline.tables if table.name in names]
     sinks = [sink.name for sink in pipeline.sinks]
     record_gaps(pipeline, tables, sinks, lsn, "it was not in the publication for a while", ops)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import connect_postgres, log_end
 from cdc.connections import Connections
 from cdc.errors import ConfigurationError
 from cdc.model.schema_change import UNTOLD, Kind, SchemaChange
@@ -19,7 +19,7 @@ from cdc.ops import OpsStore
 from cdc.services.clickhouse_objects import ClickHouseObjects
 from cdc.services.effective import effective_pipeline, effective_table
 from cdc.services.exchange import exchange
-from cdc.services.gaps import position, record_gaps
+from cdc.services.gaps import record_gaps
 from cdc.services.new_build import broken_off, undo_broken_off, undone_by_an_error
 from cdc.services.parked_tables import park_table
 from cdc.services.schema_memory import judged_last, record_followed, record_parts
@@ -143,7 +143,7 @@ def request_rows(pipeline: Pipeline, table: TableSpec, connections: Connections,
     with connect_postgres(source, autocommit=True, application_name="cdc-schema") as session:
         # Before the rows are asked for: Debezium leaves those out that change meanwhile.
         sinks = [sink.name for sink in pipeline.sinks]
-        ops.record_reread(pipeline.name, table.name, sinks, position(session))
+        ops.record_reread(pipeline.name, table.name, sinks, log_end(session))
         ask_for_rows(session, pipeline.source.signal_table, [table.source])
 
 

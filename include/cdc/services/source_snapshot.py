@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import connect_postgres, read_log_end
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.model.bounded_run import BoundedRun, Scope, offsets_of
 from cdc.ops import OpsStore
 from cdc.services.fences import Ends, Fences, Patience
-from cdc.services.gaps import position
 from cdc.services.snapshot_signals import SnapshotKind, ask_for_rows
 from cdc.services.source_keys import SourceKeys
 from cdc.services.watermarks import snapshots_under_way
@@ -47,8 +46,8 @@ def snapshot_part(
     begun = run.position.get("since")
     since = offsets_of(begun) if begun is not None else dict(fences.ends())
     signal = str(run.position.get("signal") or uuid4())
-    place = {"signal": signal, "since": since}
-    ops.advance_run(run.id, run.done, place)
+    position = {"signal": signal, "since": since}
+    ops.advance_run(run.id, run.done, position)
     scope = Scope.from_document(run.window)
     # Before the rows are asked for: Debezium leaves those out that change meanwhile.
     ops.record_reread(pipeline.name, table.name, run.sinks, _position(pipeline, connections))
@@ -65,11 +64,11 @@ def snapshot_part(
                 f"the snapshot of {table.source} has brought nothing for {STANDSTILL_S:.0f} s: is the "
                 "connector running? `cdc status` says so"
             )
-        ops.advance_run(run.id, done, place)
+        ops.advance_run(run.id, done, position)
         sleep(POLL_S)
     fences.wait_captured(_position(pipeline, connections))
     ends = fences.ends()
-    ops.advance_run(run.id, max(done, _since(since, ends)), place)
+    ops.advance_run(run.id, max(done, _since(since, ends)), position)
     for sink in run.sinks:
         fences.wait_written(sink, ends)
     ops.end_run(run.id)
@@ -89,9 +88,7 @@ def _ask(
 
 
 def _position(pipeline: Pipeline, connections: Connections) -> int:
-    source = connections.get(pipeline.source.connection)
-    with connect_postgres(source, autocommit=True, application_name="cdc-backfill") as session:
-        return position(session)
+    return read_log_end(connections.get(pipeline.source.connection), "cdc-backfill")
 
 
 def _since(since: Ends, ends: Ends) -> int:

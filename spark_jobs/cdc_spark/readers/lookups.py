@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg.sql import SQL, Composable, Identifier
 
 from cdc.clients.kafka import KafkaClient
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import connect_postgres, log_end
 from cdc.connections import Connection
 from cdc.errors import ConfigurationError, SchemaChangedError, UnavailableError
 from cdc.model.columns import Steps
@@ -84,10 +84,9 @@ class TableLookups:
         with self._at_source() as cursor:
             raw = list(rows_by_key(cursor, self._relation, [column.name for column in columns], keys))
             refuse_undeclared(cursor, self.table)
-            cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
-            position = cursor.fetchone()
+            position = log_end(cursor)
         values = [source_values(self.table, row) for row in raw]
-        return SourceRows(generations, ends, position[0] if position else 0, values)
+        return SourceRows(generations, ends, position, values)
 
     def _topic_now(self) -> tuple[Steps, Mapping[int, int]]:
         """The topic's generations, and the end offset of each of its partitions."""

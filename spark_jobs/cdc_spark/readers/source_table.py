@@ -10,7 +10,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.sql import SQL, Identifier
 
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import connect_postgres, log_end
 from cdc.connections import Connection
 from cdc.errors import DataError
 from cdc.model.version import filled
@@ -80,8 +80,7 @@ class WholeTable:
                 refuse_undeclared(session.cursor(), table)
                 for name, value in SESSION_SETTINGS.items():
                     session.execute("SELECT set_config(%s, %s, true)", (name, value))
-                row = session.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()
-                lsn = int(row[0]) if row else 0
+                lsn = log_end(session)
                 session.execute(
                     SQL("DECLARE whole NO SCROLL CURSOR FOR SELECT {} FROM {}").format(names, relation)
                 )
