@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+
+from psycopg.types.json import Jsonb
 
 from cdc.ops.base import OpsDatabase
 
@@ -76,3 +78,30 @@ class GapStore(OpsDatabase):
             (pipeline, table, list(sinks), before),
         )
         return sorted(row["sink"] for row in rows)
+
+    def first_snapshot(self, pipeline: str, topic_id: str) -> tuple[int | None, dict[int, int]]:
+        """The LSN of the last first snapshot that was seen, and up to where its topic was read.
+
+        The LSN is None when none was seen since one was asked for; a topic of another id was not read yet.
+        """
+        statement = "SELECT topic_id, until_offsets, lsn FROM cdc_ops.first_snapshots WHERE pipeline = %s"
+        row = self.one(statement, (pipeline,))
+        if row is None:
+            return None, {}
+        read = row["until_offsets"] if row["topic_id"] == topic_id else {}
+        return row["lsn"], {int(partition): offset for partition, offset in read.items()}
+
+    def record_first_snapshot(
+        self, pipeline: str, topic_id: str, lsn: int | None, until: Mapping[int, int]
+    ) -> None:
+        """Remember what `first_snapshot` tells."""
+        self.rows(
+            "INSERT INTO cdc_ops.first_snapshots (pipeline, topic_id, until_offsets, lsn) "
+            "VALUES (%s, %s, %s, %s) ON CONFLICT (pipeline) DO UPDATE SET topic_id = excluded.topic_id, "
+            "until_offsets = excluded.until_offsets, lsn = excluded.lsn",
+            (pipeline, topic_id, Jsonb({str(partition): offset for partition, offset in until.items()}), lsn),
+        )
+
+    def expect_first_snapshot(self, pipeline: str) -> None:
+        """The next first snapshot is no surprise."""
+        self.rows("UPDATE cdc_ops.first_snapshots SET lsn = NULL WHERE pipeline = %s", (pipeline,))

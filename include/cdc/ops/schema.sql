@@ -168,6 +168,15 @@ CREATE TABLE IF NOT EXISTS cdc_ops.snapshots (
 ALTER TABLE cdc_ops.snapshots DROP CONSTRAINT IF EXISTS snapshots_kind_check,
   ADD CONSTRAINT snapshots_kind_check CHECK (kind IN ('initial', 'incremental', 'blocking', 'changelog'));
 
+-- The last first snapshot that was seen in the topic of the heartbeat's table, and how far that was read; `lsn` is NULL
+-- while the next one is asked for.
+CREATE TABLE IF NOT EXISTS cdc_ops.first_snapshots (
+  pipeline      text PRIMARY KEY,
+  topic_id      text NOT NULL,
+  until_offsets jsonb NOT NULL,
+  lsn           bigint
+);
+
 -- From which position of the source's log on the changes of a table are known to be in a sink without a gap; rows of
 -- before it may be older than they look. `reason` is empty where no change is missing and rows are only read again.
 CREATE TABLE IF NOT EXISTS cdc_ops.gaps (

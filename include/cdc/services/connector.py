@@ -44,8 +44,9 @@ def connector_config(
     database = connections.get(source.connection)
     tables = tuple(table for table in pipeline.tables if table.name not in left_out)
     pipeline = pipeline.model_copy(update={"tables": tables})
-    captured = [(table.schema_name, table.table_name) for table in tables]
-    captured.append(split_qualified(source.heartbeat_table))
+    # The heartbeat's row is read first by a first snapshot: `cdc.services.first_snapshots` counts them.
+    captured = [split_qualified(source.heartbeat_table)]
+    captured += [(table.schema_name, table.table_name) for table in tables]
     return {
         "name": source.connector,
         "connector.class": CONNECTOR_CLASS,
@@ -129,7 +130,7 @@ def _snapshotted(pipeline: Pipeline) -> dict[str, str]:
         return {}
     rows = [collection_pattern(t.schema_name, t.table_name) for t in pipeline.tables if not t.changelog]
     heartbeat = collection_pattern(*split_qualified(pipeline.source.heartbeat_table))
-    return {"snapshot.include.collection.list": ",".join([*rows, heartbeat])}
+    return {"snapshot.include.collection.list": ",".join([heartbeat, *rows])}
 
 
 def _signals(pipeline: Pipeline) -> dict[str, str]:

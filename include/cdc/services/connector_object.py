@@ -15,6 +15,7 @@ from cdc.ops import OpsStore
 from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change, OnStep
 from cdc.services.connector import SECRETS, connector_config
+from cdc.services.first_snapshots import expect_first_snapshot
 from cdc.services.gaps import lost_slot, record_lost_offsets, record_lost_slot
 from cdc.services.left_out import capture_settings, left_out
 from cdc.services.reach import connect_of
@@ -109,10 +110,10 @@ class ConnectorObject:
             if not lost and not self._connect.offsets(name):
                 # From a slot that it did not make it would read on where the log ends then.
                 record_lost_offsets(self._pipeline, self._connections, ops)
-                self._forget_changelogs()
+                self._read_every_row_anew()
         if not lost:
             return
-        self._forget_changelogs()
+        self._read_every_row_anew()
         self._connect.forget_offsets(name)
         # The capturing role, which may do so.
         source = self._connections.get(self._source.connection)
@@ -123,8 +124,9 @@ class ConnectorObject:
                 (self._source.slot,),
             )
 
-    def _forget_changelogs(self) -> None:
-        """Their own snapshots, which have what is missing, are taken once the connector streams."""
+    def _read_every_row_anew(self) -> None:
+        """By a first snapshot; changelogs have their own, which are taken once the connector streams."""
+        expect_first_snapshot(self._pipeline, self._connections, self._ops)
         for table in self._pipeline.tables:
             if table.changelog:
                 self._ops.forget_snapshot(self._pipeline.name, table.source)

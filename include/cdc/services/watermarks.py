@@ -28,6 +28,7 @@ from cdc.model.watermark import (
 )
 from cdc.ops import OpsStore
 from cdc.services.catalogue import published_tables
+from cdc.services.first_snapshots import record_snapshots_taken_again
 from cdc.services.gaps import record_lost_slot
 from cdc.services.reach import connect_of, kafka_of
 from cdc.services.topics import topics_made_anew
@@ -77,6 +78,8 @@ def prove(
         # Also asked first: what closes a gap meanwhile may lie behind the ends that are read next.
         gaps = ops.open_gaps(pipeline.name)
         fence = read_fence(pipeline, connections, ops.snapshotted(pipeline.name), capture_patience_s, clock)
+        # The log's end is in Kafka, and with it every snapshot that came before.
+        record_snapshots_taken_again(pipeline, connections, ops)
         facts = _wait_for_sinks(pipeline, ops, gaps, fence, sink_patience_s, clock)
         # Asked last: offsets of a topic that was there before say nothing about this one.
         fence = replace(fence, anew=_other_topics(pipeline, kafka_of(pipeline, connections), ops, facts))

@@ -185,10 +185,11 @@ class RunningStack:
         entries = {k: v for component in self.components for k, v in component.connections(self.ctx).items()}
         return Connections.from_mapping(entries)
 
-    def start(self) -> None:
-        """Start all, each when the one before is ready."""
+    def start(self, *names: str) -> None:
+        """Start all, or these, each when the one before is ready."""
         for component in self.components:
-            self._start(component)
+            if not names or component.name in names:
+                self._start(component)
 
     def _start(self, component: Component) -> None:
         component.prepare(self.ctx)
@@ -205,6 +206,11 @@ class RunningStack:
                 raise RuntimeError(f"{component.name} did not start: {why}\n{tail}")
             time.sleep(0.2)
         component.after_ready(self.ctx)
+
+    def kill(self, name: str) -> None:
+        """What a crash of one does."""
+        os.killpg(self.processes[name].pid, signal.SIGKILL)
+        self.processes[name].wait()
 
     def stop(self) -> None:
         """End all, the last one first."""

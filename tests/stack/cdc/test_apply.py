@@ -31,6 +31,7 @@ from cdc.services.changelog_snapshot import ChangelogSnapshot
 from cdc.services.changes import Change
 from cdc.services.connector import connector_config
 from cdc.services.connector_object import ConnectorObject
+from cdc.services.first_snapshots import expect_first_snapshot
 from cdc.services.health import sample_connector, sample_slot
 from cdc.services.left_out import left_out
 from cdc.services.schema_changes import settle
@@ -547,6 +548,52 @@ def test_96_where_nothing_goes_on_from_what_was_captured_a_gap_is_told_and_every
     assert all(LOST[how] in why for why in found.values())
     proofs = prove(pipeline, stack.connections, sink_patience_s=1)
     assert all(one.doubt == f"changes are missing: {found[one.table, one.sink]}" for one in proofs)
+
+
+@pytest.mark.parametrize("how", ["asked for", "by itself", "interrupted"])
+def test_96_a_first_snapshot_that_nobody_asked_for_leaves_a_gap_since_no_event_has_its_deletes(
+    stack: Any, pipeline: Pipeline, how: str
+) -> None:
+    apply(pipeline, stack.connections)
+    connect, name = ConnectClient(stack.connections.get("cdc_connect").url()), pipeline.source.connector
+    topic = pipeline.topic(pipeline.table("customers"))
+    sinks = [sink.name for sink in pipeline.sinks]
+
+    def said(mail: str) -> list[str]:
+        found = events(stack, topic)
+        return [e["op"] for e in found if (e["after"] or e["before"] or {}).get("email") == mail]
+
+    with (
+        connect_postgres(stack.connections.get("cdc_source_admin"), autocommit=True) as source,
+        connect_postgres(stack.connections.get("cdc_source_admin")) as holding,
+        OpsStore(stack.connections.get(pipeline.ops.connection)) as ops,
+    ):
+        prove(pipeline, stack.connections, sink_patience_s=1)
+        for table in pipeline.tables:
+            ops.close_gaps(pipeline.name, table.name, sinks, ops.clock())
+        source.execute("INSERT INTO customers (email, full_name) VALUES (%s, 'kept'), (%s, 'gone')",
+                       (f"{how} kept", f"{how} gone"))  # fmt: skip
+        wait_for(lambda: said(f"{how} gone") == ["c"])
+        connect.forget_offsets(name)
+        if how != "by itself":
+            expect_first_snapshot(pipeline, stack.connections, ops)
+        if how == "interrupted":
+            holding.execute("LOCK TABLE order_items")
+            connect.resume(name)
+            wait_for(lambda: said(f"{how} gone") == ["c", "r"])
+            stack.kill("connect")
+        source.execute("DELETE FROM customers WHERE email = %s", (f"{how} gone",))
+        holding.rollback()
+        if how == "interrupted":
+            stack.start("connect")
+        connect.resume(name)
+        wait_for(lambda: said(f"{how} kept").count("r") == (2 if how == "interrupted" else 1))
+        proofs = prove(pipeline, stack.connections, sink_patience_s=1)
+        assert "d" not in said(f"{how} gone")
+        expected = set() if how == "asked for" else {(t.name, s) for t in pipeline.tables for s in sinks}
+        gaps = ops.open_gaps(pipeline.name)
+        assert {place for place, why in gaps.items() if "was taken again" in why} == expected
+        assert all(("changes are missing" in one.doubt) == bool(expected) for one in proofs)
 
 
 def test_96_a_table_that_is_not_published_is_not_called_complete(stack: Any, pipeline: Pipeline) -> None:

@@ -28,7 +28,7 @@ def test_only_declared_tables_and_the_heartbeat_are_captured(
 ) -> None:
     config = connector_config(pipeline, connections)
     patterns = config["table.include.list"].split(",")
-    names = ["public.customers", "public.products", "public.orders", "public.order_items", "cdc.heartbeat"]
+    names = ["cdc.heartbeat", "public.customers", "public.products", "public.orders", "public.order_items"]
     for pattern, name in zip(patterns, names, strict=True):
         # As Debezium does; Python has the flag for a group alone.
         alike = re.compile(f"(?-i:{pattern.removeprefix('(?-i)')})", re.IGNORECASE)
@@ -59,8 +59,8 @@ def test_the_settings_that_correctness_rests_on(pipeline: Pipeline, connections:
 
 def test_a_table_that_is_left_out_is_not_captured(pipeline: Pipeline, connections: Connections) -> None:
     config = connector_config(pipeline, connections, {"orders_fact"})
-    assert r"public\.orders," not in config["table.include.list"]
-    assert r"public\.order_items," in config["table.include.list"]
+    assert not config["table.include.list"].count(r"public\.orders")
+    assert config["table.include.list"].endswith(r",(?-i)public\.order_items")
 
 
 def test_columns_that_are_read_at_the_source_are_left_out(
@@ -98,7 +98,7 @@ def test_debezium_reads_no_existing_rows_of_a_changelog(pipeline: Pipeline, conn
     customers = pipeline.table("customers").model_copy(update={"mode": "changelog", "key": ()})
     mixed = pipeline.model_copy(update={"tables": (customers, *pipeline.tables[1:2])})
     config = connector_config(mixed, connections)
-    assert config["snapshot.include.collection.list"] == r"(?-i)public\.products,(?-i)cdc\.heartbeat"
+    assert config["snapshot.include.collection.list"] == r"(?-i)cdc\.heartbeat,(?-i)public\.products"
     assert r"public\.customers" in config["table.include.list"]
 
 
