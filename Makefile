@@ -116,15 +116,17 @@ format: bootstrap ## Format the code and mend what ruff can mend
 
 # A part of what a slow suite takes is waiting. Two at a time use two cores; each further one brings a stack of its
 # own, which takes half a core of a slow machine without doing anything. Beside the whole stack of tests/e2e, the
-# longest, come first those that start the least; its cases have a stack of their own, and so are a suite here.
+# longest, come first those that start the least; its cases have a stack of their own, and so are a suite here. The
+# last ones are short, so that both lanes end at about the same time.
 LANES ?= 2
 CASES := tests/e2e/test_cases.py
-SLOW_SUITES := e2e spark stack cases airflow
+SERVICES := tests/stack/cdc
+SLOW_SUITES := e2e spark services cases airflow stack
 CHOSEN = -m "not drill" --durations=15 --durations-min=5 $(ARGS)
 
 .PHONY: test
 test: bootstrap ## All checks and tests: lint and all suites, two at a time (LANES=1: one at a time)
-	@$(MAKE) --keep-going --jobs $(LANES) lint $(addprefix suite-,$(SLOW_SUITES) unit) || \
+	@$(MAKE) --keep-going --jobs $(LANES) $(addprefix suite-,$(SLOW_SUITES) unit) lint || \
 	{ echo "lint or tests failed, see above"; exit 1; }; echo "all suites passed: $(SLOW_SUITES) unit"
 
 .PHONY: $(addprefix suite-,unit $(SLOW_SUITES))
@@ -132,6 +134,8 @@ suite-unit:
 	@echo "== tests/unit"; $(PYTEST) tests/unit $(CHOSEN)
 suite-cases: TESTS = $(CASES)
 suite-e2e: TESTS = tests/e2e --ignore $(CASES)
+suite-services: TESTS = $(SERVICES)
+suite-stack: TESTS = tests/stack --ignore $(SERVICES)
 $(addprefix suite-,$(SLOW_SUITES)): TESTS ?= tests/$*
 $(addprefix suite-,$(SLOW_SUITES)): suite-%:
 	@$(PYTEST) $(TESTS) -v $(CHOSEN) 2>&1 | sed -u 's|^|$*: |'
