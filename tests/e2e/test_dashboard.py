@@ -108,5 +108,6 @@ def test_the_pages_fit_light_and_dark_and_ask_nobody_else(stack, page):
         page.locator("[data-pipeline=ecommerce]").first.wait_for()
         page.screenshot(path=stack.home / f"{name}-{width}-{scheme}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, scheme)
-    assert {one for one in asked if not one.startswith(url)} == set()
+    # Airflow's page, on which the login ends, may still make a worker of its own.
+    assert {one for one in asked if not one.removeprefix("blob:").startswith(url)} == set()
     assert complaints == []
