@@ -433,9 +433,10 @@ class TestRebuild:
         shop.run()
         shop.use(full)
         # A driver whose file is not the one that was applied judges nothing.
-        monkeypatch.setattr("cdc_spark.main.ONCE_PATIENCE_S", 5.0)
         shop.send("c", 2, age="absent")
-        assert lab.run("evolving") != 0
+        with monkeypatch.context() as impatient:
+            impatient.setattr("cdc_spark.main.ONCE_PATIENCE_S", 5.0)
+            assert lab.run("evolving") != 0
         assert (shop.parked(), shop.letters()) == ({}, 0)
         self.applied(lab)
         # An event of the time before, and nobody has compared: the stream itself finds out.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -14,7 +13,7 @@ TIMEOUT_S = 30.0
 
 
 def read_values(
-    bootstrap: str, topic: str, begin: Mapping[int, int], extra: Mapping[str, Any] | None = None
+    bootstrap: str, topic: str, begin: Mapping[int, int]
 ) -> Iterator[tuple[int, int, bytes | None]]:
     """Partition, offset and value of each committed record, in the order of each partition.
 
@@ -22,7 +21,6 @@ def read_values(
         bootstrap: `host:port`, comma-separated.
         topic: an existing one.
         begin: by partition, where to begin; where Kafka has no such offset any more, at the oldest record.
-        extra: more client settings, such as those of a secured cluster.
 
     Raises:
         UnavailableError: Kafka does not answer.
@@ -37,7 +35,6 @@ def read_values(
             "isolation.level": "read_committed",
             "log_level": 0,
             "error_cb": lambda _: None,
-            **(extra or {}),
         }
     )
     unread = set(begin)

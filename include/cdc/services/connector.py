@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from cdc.connections import Connections
 from cdc.model.toast import PLACEHOLDER
 from cdc.spec import Pipeline, TableSpec
-from cdc.spec.names import split_qualified, topic_name
+from cdc.spec.names import split_qualified
 
 _SESSION = {
     "bytea_output": "hex",
@@ -190,8 +190,7 @@ def heartbeat_query(table: str) -> str:
 def platform_topics(pipeline: Pipeline) -> tuple[str, ...]:
     """Topics beside the tables' own: Debezium's heartbeats, and the heartbeat and signal tables' events."""
     source = pipeline.source
-    tables = (split_qualified(source.heartbeat_table), split_qualified(source.signal_table))
-    return (pipeline.heartbeat_topic, *(topic_name(source.topic_prefix, *table) for table in tables))
+    return (pipeline.heartbeat_topic, *map(source.topic, (source.heartbeat_table, source.signal_table)))
 
 
 def quoted(table: str) -> str:

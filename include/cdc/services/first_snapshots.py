@@ -9,7 +9,7 @@ topic counts them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import orjson
 
@@ -17,10 +17,9 @@ from cdc.clients.kafka_records import read_values
 from cdc.connections import Connections
 from cdc.model.watermark import lsn_text
 from cdc.ops import OpsStore
-from cdc.services.gaps import record_gaps
+from cdc.services.gaps import record_gaps_everywhere
 from cdc.services.reach import kafka_of
 from cdc.spec import Pipeline
-from cdc.spec.names import split_qualified, topic_name
 
 
 def record_snapshots_taken_again(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
@@ -29,21 +28,22 @@ def record_snapshots_taken_again(pipeline: Pipeline, connections: Connections, o
     Raises:
         UnavailableError: Kafka or the ops store does not answer.
     """
-    topic = topic_name(pipeline.source.topic_prefix, *split_qualified(pipeline.source.heartbeat_table))
+    topic = pipeline.source.topic(pipeline.source.heartbeat_table)
     kafka = kafka_of(pipeline, connections)
     identity = kafka.topic_identity(topic)
     if identity is None:
         return
-    known, until = ops.first_snapshot(pipeline.name, identity.topic_id)
-    begin = dict.fromkeys(range(identity.partitions), 0) | until
-    for lsn in _first_snapshots(kafka.bootstrap, topic, begin):
+    known, read = ops.first_snapshot(pipeline.name, identity.topic_id)
+    until = dict.fromkeys(range(identity.partitions), 0) | read
+    for partition, offset, value in read_values(kafka.bootstrap, topic, dict(until)):
+        until[partition] = offset + 1
+        if (lsn := _snapshot_lsn(value)) is None:
+            continue
         if known is not None and lsn > known:
-            captured = ops.snapshotted(pipeline.name)
-            tables = [table for table in pipeline.tables if table.source in captured]
             said = f"a first snapshot was taken again at {lsn_text(lsn)}, with no deletes of before"
-            record_gaps(pipeline, tables, [sink.name for sink in pipeline.sinks], lsn, said, ops)
+            record_gaps_everywhere(pipeline, lsn, said, ops)
         known = max(lsn, known or 0)
-    ops.record_first_snapshot(pipeline.name, identity.topic_id, known, begin)
+    ops.record_first_snapshot(pipeline.name, identity.topic_id, known, until)
 
 
 def expect_first_snapshot(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
@@ -52,11 +52,10 @@ def expect_first_snapshot(pipeline: Pipeline, connections: Connections, ops: Ops
     ops.expect_first_snapshot(pipeline.name)
 
 
-def _first_snapshots(bootstrap: str, topic: str, until: dict[int, int]) -> Iterator[int]:
-    """The LSN at which each was taken; `until` is moved to where the reading has come."""
-    for partition, offset, value in read_values(bootstrap, topic, dict(until)):
-        until[partition] = offset + 1
-        event: Mapping[str, object] = orjson.loads(value) if value else {}
-        source = event.get("source")
-        if event.get("op") == "r" and isinstance(source, Mapping) and source["snapshot"] != "incremental":
-            yield int(source["lsn"])
+def _snapshot_lsn(value: bytes | None) -> int | None:
+    """The LSN at which the snapshot was taken whose row this event is; None of any other event."""
+    event: Mapping[str, object] = orjson.loads(value) if value else {}
+    source = event.get("source")
+    if event.get("op") == "r" and isinstance(source, Mapping) and source["snapshot"] != "incremental":
+        return int(source["lsn"])
+    return None

@@ -57,20 +57,24 @@ def record_lost_slot(pipeline: Pipeline, connections: Connections, ops: OpsStore
     """Record that changes are missing when the slot cannot be read on; otherwise as `lost_slot`."""
     said = lost_slot(pipeline, connections, ops)
     if said:
-        _record_everywhere(pipeline, connections, said, ops)
+        record_gaps_everywhere(pipeline, _log_end(pipeline, connections), said, ops)
     return said
 
 
 def record_lost_offsets(pipeline: Pipeline, connections: Connections, ops: OpsStore) -> None:
     """Record that Connect does not know how far the connector had read, though its slot is there."""
     said = f"connector {pipeline.source.connector} had no offsets any more"
-    _record_everywhere(pipeline, connections, said, ops)
+    record_gaps_everywhere(pipeline, _log_end(pipeline, connections), said, ops)
 
 
-def _record_everywhere(pipeline: Pipeline, connections: Connections, said: str, ops: OpsStore) -> None:
+def _log_end(pipeline: Pipeline, connections: Connections) -> int:
+    return read_log_end(connections.get(pipeline.source.admin_connection), "cdc-gaps")
+
+
+def record_gaps_everywhere(pipeline: Pipeline, lsn: int, said: str, ops: OpsStore) -> None:
+    """Record the same gap of every captured table in every sink."""
     captured = ops.snapshotted(pipeline.name)
     tables = [table for table in pipeline.tables if table.source in captured]
-    lsn = read_log_end(connections.get(pipeline.source.admin_connection), "cdc-gaps")
     record_gaps(pipeline, tables, [sink.name for sink in pipeline.sinks], lsn, said, ops)
 
 

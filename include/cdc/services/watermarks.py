@@ -13,7 +13,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from cdc.clients.kafka import KafkaClient
-from cdc.clients.postgres import connect_postgres
+from cdc.clients.postgres import connect_postgres, log_end
 from cdc.connections import Connections
 from cdc.errors import UnavailableError
 from cdc.model.watermark import (
@@ -107,7 +107,7 @@ def read_fence(
     try:
         with connect_postgres(admin, autocommit=True, application_name="cdc-watermarks") as connection:
             complete_until = _oldest_transaction(connection, pipeline.source.heartbeat_table)
-            end = _lsn(connection.execute("SELECT pg_current_wal_insert_lsn()::text"))
+            end = log_end(connection)
             lsn = _wait_for_capture(connection, pipeline.source.slot, end, patience_s, clock)
             published = published_tables(connection, pipeline.source.publication)
     except psycopg.OperationalError as error:

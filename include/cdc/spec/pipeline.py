@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from cdc.errors import ConfigurationError
 from cdc.spec.base import Slug, Spec
-from cdc.spec.names import matching, split_qualified, topic_identity, topic_name
+from cdc.spec.names import matching, topic_identity
 from cdc.spec.sections import AlertsSpec, KafkaSpec, PoliciesSpec, ServiceSpec, SourceSpec, StreamingSpec
 from cdc.spec.sinks import SinkSpec
 from cdc.spec.tables import TableSpec
@@ -101,7 +101,7 @@ class Pipeline(Spec):
         other = taken.get(topic_identity(topic))
         if other is None:
             return ""
-        theirs = topic_name(self.source.topic_prefix, *split_qualified(other))
+        theirs = self.source.topic(other)
         same = "which is that of" if theirs == topic else f"which Kafka does not tell from {theirs} of"
         return (
             f"has the topic {topic}, {same} {other}: rename one of the two tables at the source, or leave "
@@ -110,9 +110,7 @@ class Pipeline(Spec):
 
     def _platform_tables(self) -> dict[str, str]:
         own = (self.source.heartbeat_table, self.source.signal_table)
-        return {
-            topic_identity(topic_name(self.source.topic_prefix, *split_qualified(name))): name for name in own
-        }
+        return {topic_identity(self.source.topic(name)): name for name in own}
 
     def topic(self, table: TableSpec) -> str:
         """The table's topic."""

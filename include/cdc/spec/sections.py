@@ -47,6 +47,10 @@ class SourceSpec(Spec):
         except DataError as error:
             raise ValueError(str(error)) from None
 
+    def topic(self, table: str) -> str:
+        """The topic of a table that is named `schema.table`."""
+        return names.topic_name(self.topic_prefix, *names.split_qualified(table))
+
 
 class KafkaSpec(Spec):
     """Kafka, and how the pipeline's topics are made there."""
